@@ -1,0 +1,172 @@
+/* SPDX-License-Identifier: MIT */
+/* The network by hand. Gradients are scaled by the rate where they arise, so that the products
+ * add the update to the weights and no gradient of a weight is ever stored. One sample has
+ * loops of its own, which read a weight twice and write it once. */
+#include <assert.h>
+#include <math.h>
+#include <string.h>
+
+#include "hand/hand.h"
+#include "kernels/gemm.h"
+
+size_t hand_mlp_room(size_t batch) { return batch * (4 * HAND_HIDDEN + HAND_CLASSES); }
+
+/* Mean cross entropy of z [batch,classes]; z becomes its gradient, times `scale`. */
+static double cross_entropy(size_t batch, float *z, const int64_t *labels, float scale) {
+  double loss = 0;
+  for (size_t r = 0; r < batch; r++, z += HAND_CLASSES) {
+    float top = z[0], sum = 0;
+    for (int k = 1; k < HAND_CLASSES; k++) top = z[k] > top ? z[k] : top;
+    const float chosen = z[labels[r]] - top;
+    for (int k = 0; k < HAND_CLASSES; k++) sum += z[k] = expf(z[k] - top);
+    const float factor = scale / (float)batch / sum;
+    for (int k = 0; k < HAND_CLASSES; k++) z[k] *= factor;
+    z[labels[r]] -= scale / (float)batch;
+    loss += (double)(logf(sum) - chosen);
+  }
+  return loss / (double)batch;
+}
+
+/* ---- batches ----------------------------------------------------------------------------- */
+
+/* y [batch,out] = x w' + b, then relu if asked for. */
+static void layer(size_t batch, size_t in, size_t out, float *restrict y, const float *x,
+                  const float *w, const float *restrict b, int relu) {
+  ky__gemm[KY_F32](batch, out, in, (ky_matrix){(void *)(uintptr_t)x, (ptrdiff_t)in, 1},
+                   (ky_matrix){(void *)(uintptr_t)w, 1, (ptrdiff_t)in}, 0,
+                   (ky_matrix){y, (ptrdiff_t)out, 1});
+  for (size_t r = 0; r < batch; r++, y += out)
+    for (size_t k = 0; k < out; k++) {
+      const float z = y[k] + b[k];
+      y[k] = relu && z <= 0 ? 0 : z;
+    }
+}
+
+/* gx [batch,in] = g w. */
+static void into_input(size_t batch, size_t in, size_t out, float *gx, float *g, float *w) {
+  ky__gemm[KY_F32](batch, in, out, (ky_matrix){g, (ptrdiff_t)out, 1},
+                   (ky_matrix){w, (ptrdiff_t)in, 1}, 0, (ky_matrix){gx, (ptrdiff_t)in, 1});
+}
+
+/* g is 0 where the relu's result y is 0; b += column sums of g. */
+static void through_relu(size_t batch, float *restrict g, const float *restrict y,
+                         float *restrict b) {
+  for (size_t r = 0; r < batch; r++, g += HAND_HIDDEN, y += HAND_HIDDEN)
+    for (size_t k = 0; k < HAND_HIDDEN; k++) {
+      g[k] = y[k] > 0 ? g[k] : 0;
+      b[k] += g[k];
+    }
+}
+
+/* w += g' x. */
+static void update(size_t batch, size_t in, size_t out, float *w, float *g, const float *x) {
+  ky__gemm[KY_F32](out, in, batch, (ky_matrix){g, 1, (ptrdiff_t)out},
+                   (ky_matrix){(void *)(uintptr_t)x, (ptrdiff_t)in, 1}, 1,
+                   (ky_matrix){w, (ptrdiff_t)in, 1});
+}
+
+static double step_batch(hand_mlp *net, size_t batch, const float *x, const int64_t *labels,
+                         float rate, float *room) {
+  float *h1 = room, *h2 = h1 + batch * HAND_HIDDEN, *g1 = h2 + batch * HAND_HIDDEN;
+  float *g2 = g1 + batch * HAND_HIDDEN, *z = g2 + batch * HAND_HIDDEN;
+  layer(batch, HAND_IN, HAND_HIDDEN, h1, x, net->w1, net->b1, 1);
+  layer(batch, HAND_HIDDEN, HAND_HIDDEN, h2, h1, net->w2, net->b2, 1);
+  layer(batch, HAND_HIDDEN, HAND_CLASSES, z, h2, net->w3, net->b3, 0);
+  const double loss = cross_entropy(batch, z, labels, -rate);
+  into_input(batch, HAND_HIDDEN, HAND_CLASSES, g2, z, net->w3);
+  update(batch, HAND_HIDDEN, HAND_CLASSES, net->w3, z, h2);
+  for (size_t k = 0; k < batch * HAND_CLASSES; k++) net->b3[k % HAND_CLASSES] += z[k];
+  through_relu(batch, g2, h2, net->b2);
+  into_input(batch, HAND_HIDDEN, HAND_HIDDEN, g1, g2, net->w2);
+  update(batch, HAND_HIDDEN, HAND_HIDDEN, net->w2, g2, h1);
+  through_relu(batch, g1, h1, net->b1);
+  update(batch, HAND_IN, HAND_HIDDEN, net->w1, g1, x);
+  return loss;
+}
+
+/* ---- one sample -------------------------------------------------------------------------- */
+
+/* A vector of the compiler's, wherever it lies. */
+typedef float lanes __attribute__((vector_size(16 * sizeof(float)), aligned(sizeof(float))));
+
+static lanes load(const float *x) {
+  lanes v;
+  memcpy(&v, x, sizeof v);
+  return v;
+}
+
+static float total(lanes v) {
+  float sum = 0;
+  for (int k = 0; k < 16; k++) sum += v[k];
+  return sum;
+}
+
+/* y [out] = w x + b, two rows at a time, then relu if asked for. */
+static void layer_one(size_t in, size_t out, float *restrict y, const float *restrict x,
+                      const float *restrict w, const float *restrict b, int relu) {
+  for (size_t k = 0; k < out; k += 2) {
+    const float *w0 = w + k * in, *w1 = w0 + in;
+    lanes s0 = {0}, s1 = {0}, t0 = {0}, t1 = {0};
+    for (size_t i = 0; i + 32 <= in; i += 32) {
+      const lanes even = load(x + i), odd = load(x + i + 16);
+      s0 += load(w0 + i) * even;
+      s1 += load(w1 + i) * even;
+      t0 += load(w0 + i + 16) * odd;
+      t1 += load(w1 + i + 16) * odd;
+    }
+    if (in % 32) {
+      s0 += load(w0 + in - 16) * load(x + in - 16);
+      s1 += load(w1 + in - 16) * load(x + in - 16);
+    }
+    const float z0 = b[k] + total(s0 + t0), z1 = b[k + 1] + total(s1 + t1);
+    y[k] = relu && z0 <= 0 ? 0 : z0;
+    y[k + 1] = relu && z1 <= 0 ? 0 : z1;
+  }
+}
+
+/* gx [in] = w' g with the old w, if asked for; w += g x', b += g: one pass over the weights. */
+static void update_one(size_t in, size_t out, float *restrict gx, float *restrict w,
+                       float *restrict b, const float *restrict g, const float *restrict x) {
+  if (gx) memset(gx, 0, in * sizeof *gx);
+  for (size_t k = 0; k < out; k += 2) {
+    float *restrict w0 = w + k * in, *restrict w1 = w0 + in;
+    const float ga = g[k], gb = g[k + 1];
+    if (gx)
+      for (size_t i = 0; i < in; i++) {
+        gx[i] += ga * w0[i] + gb * w1[i];
+        w0[i] += ga * x[i];
+        w1[i] += gb * x[i];
+      }
+    else
+      for (size_t i = 0; i < in; i++) {
+        w0[i] += ga * x[i];
+        w1[i] += gb * x[i];
+      }
+    b[k] += ga;
+    b[k + 1] += gb;
+  }
+}
+
+static_assert(HAND_IN % 16 == 0 && HAND_HIDDEN % 16 == 0, "whole vectors");
+
+static double step_one(hand_mlp *net, const float *x, const int64_t *labels, float rate,
+                       float *room) {
+  float *h1 = room, *h2 = h1 + HAND_HIDDEN, *g1 = h2 + HAND_HIDDEN, *g2 = g1 + HAND_HIDDEN;
+  float *z = g2 + HAND_HIDDEN;
+  layer_one(HAND_IN, HAND_HIDDEN, h1, x, net->w1, net->b1, 1);
+  layer_one(HAND_HIDDEN, HAND_HIDDEN, h2, h1, net->w2, net->b2, 1);
+  layer_one(HAND_HIDDEN, HAND_CLASSES, z, h2, net->w3, net->b3, 0);
+  const double loss = cross_entropy(1, z, labels, -rate);
+  update_one(HAND_HIDDEN, HAND_CLASSES, g2, net->w3, net->b3, z, h2);
+  for (int k = 0; k < HAND_HIDDEN; k++) g2[k] = h2[k] > 0 ? g2[k] : 0;
+  update_one(HAND_HIDDEN, HAND_HIDDEN, g1, net->w2, net->b2, g2, h1);
+  for (int k = 0; k < HAND_HIDDEN; k++) g1[k] = h1[k] > 0 ? g1[k] : 0;
+  update_one(HAND_IN, HAND_HIDDEN, NULL, net->w1, net->b1, g1, x);
+  return loss;
+}
+
+double hand_mlp_step(hand_mlp *net, size_t batch, const float *x, const int64_t *labels,
+                     float rate, float *room) {
+  if (batch == 1) return step_one(net, x, labels, rate, room);
+  return step_batch(net, batch, x, labels, rate, room);
+}

@@ -1,0 +1,151 @@
+/* SPDX-License-Identifier: MIT */
+/* kybench: runs workloads, prints their sheets, writes them as JSON. */
+#include <stdlib.h>
+#include <string.h>
+
+#include "table.h"
+#include "workload.h"
+
+typedef struct workload {
+  const char *name, *title;
+  bool (*run)(const bench_setup *setup, bench_sheet *sheet);
+} workload;
+
+static const workload workloads[] = {
+#define X(name, title) {#name, title, workload_##name},
+    WORKLOADS(X)
+#undef X
+};
+
+#define COUNT (sizeof workloads / sizeof *workloads)
+
+static const bench_pace thorough = {.cell = 0.5, .sample = 4e-3, .slow = 2, .least = 5};
+static const bench_pace hasty = {.cell = 2e-3, .sample = 1e-4, .slow = 0.1, .least = 3};
+
+typedef struct options {
+  bool chosen[COUNT];
+  bool quick, help, list;
+  const char *json;
+} options;
+
+static void print_help(FILE *out) {
+  fprintf(out,
+          "usage: kybench [workload...] [--json FILE] [--quick] [--list] [--help]\n"
+          "\n"
+          "Times workloads as a tape that is recorded for every step, as a tape that is\n"
+          "replayed, in the recursive design, and as C written by hand. All of them run if\n"
+          "none is named.\n"
+          "\n"
+          "  --json FILE  writes the figures to FILE too\n"
+          "  --quick      a glance: small cases, few samples\n"
+          "  --list       names the workloads\n"
+          "  --help       prints this\n");
+}
+
+static bool choose(options *o, const char *name) {
+  for (size_t k = 0; k < COUNT; k++) {
+    if (strcmp(name, workloads[k].name) != 0) continue;
+    o->chosen[k] = true;
+    return true;
+  }
+  return false;
+}
+
+static bool parse(int argc, char **argv, options *o) {
+  bool named = false;
+  for (int k = 1; k < argc; k++) {
+    const char *word = argv[k];
+    if (strcmp(word, "--quick") == 0) {
+      o->quick = true;
+    } else if (strcmp(word, "--help") == 0) {
+      o->help = true;
+    } else if (strcmp(word, "--list") == 0) {
+      o->list = true;
+    } else if (strcmp(word, "--json") == 0 && k + 1 < argc) {
+      o->json = argv[++k];
+    } else if (choose(o, word)) {
+      named = true;
+    } else {
+      fprintf(stderr, "kybench: what is '%s'? See kybench --help\n", word);
+      return false;
+    }
+  }
+  for (size_t k = 0; !named && k < COUNT; k++) o->chosen[k] = true;
+  return true;
+}
+
+static void read_processor(char *name, size_t size) {
+  snprintf(name, size, "unknown");
+  FILE *in = fopen("/proc/cpuinfo", "r");
+  if (!in) return;
+  char line[256];
+  while (fgets(line, sizeof line, in)) {
+    const char *colon = strchr(line, ':');
+    if (strncmp(line, "model name", 10) != 0 || !colon) continue;
+    snprintf(name, size, "%.*s", (int)strcspn(colon + 2, "\n"), colon + 2);
+    break;
+  }
+  fclose(in);
+}
+
+static bool write_json(const char *path, const options *o, const bench_sheet *sheets) {
+  FILE *out = fopen(path, "w");
+  if (!out) {
+    fprintf(stderr, "kybench: cannot write %s\n", path);
+    return false;
+  }
+  char processor[128];
+  read_processor(processor, sizeof processor);
+  json j = {.out = out};
+  json_open(&j, NULL, '{');
+  json_string(&j, "kytape", ky_version());
+  json_string(&j, "gemm", ky_gemm_info());
+  json_string(&j, "processor", processor);
+  json_string(&j, "compiler", __VERSION__);
+  json_bool(&j, "quick", o->quick);
+  json_open(&j, "rows", '[');
+  for (size_t k = 0; k < COUNT; k++) bench_write_sheet(&j, &sheets[k]);
+  json_close(&j, ']');
+  json_close(&j, '}');
+  const bool written = !ferror(out);
+  if (fclose(out) == 0 && written) return true;
+  fprintf(stderr, "kybench: writing %s failed\n", path);
+  return false;
+}
+
+static bool run(const options *o) {
+  const bench_setup setup = {o->quick, o->quick ? hasty : thorough};
+  bench_sheet sheets[COUNT] = {0};
+  bool good = true;
+  char processor[128];
+  read_processor(processor, sizeof processor);
+  printf("kytape %s; %s\n%s, one thread%s\n", ky_version(), ky_gemm_info(), processor,
+         o->quick ? "; a glance, not a measurement" : "");
+  for (size_t k = 0; k < COUNT; k++) {
+    sheets[k].name = workloads[k].name;
+    sheets[k].title = workloads[k].title;
+    if (!o->chosen[k]) continue;
+    good = workloads[k].run(&setup, &sheets[k]) && good;
+    bench_print_sheet(stdout, &sheets[k]);
+    fflush(stdout);
+  }
+  bench_print_legend(stdout);
+  if (o->json) good = write_json(o->json, o, sheets) && good;
+  for (size_t k = 0; k < COUNT; k++) bench_sheet_free(&sheets[k]);
+  return good;
+}
+
+int main(int argc, char **argv) {
+  options o = {0};
+  if (!parse(argc, argv, &o)) return 2;
+  if (o.help) {
+    print_help(stdout);
+    return EXIT_SUCCESS;
+  }
+  if (o.list) {
+    for (size_t k = 0; k < COUNT; k++)
+      printf("%-10s %s\n", workloads[k].name, workloads[k].title);
+    return EXIT_SUCCESS;
+  }
+  return run(&o) ? EXIT_SUCCESS : EXIT_FAILURE;
+}

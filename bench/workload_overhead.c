@@ -1,0 +1,232 @@
+/* SPDX-License-Identifier: MIT */
+/* overhead: many equal instructions on the same operands, and as many direct calls of the
+ * kernel, each into a result of its own. What is left of the difference, sample by sample, is
+ * the cost of being an instruction. */
+#include <stdio.h>
+#include <stdlib.h>
+
+#include "kernel_calls.h"
+#include "recursive/recursive.h"
+#include "workload.h"
+
+#define MOST         256               /* instructions */
+#define RESULT_BYTES ((size_t)1 << 19) /* of all results: what fits the second-level cache */
+
+static const bench_extra extras[] = {
+    {"kernel", "kernel_ns", "%.1f"},
+    {"beyond: replayed", "replayed_beyond_ns", "%.1f"},
+    {"recorded", "recorded_beyond_ns", "%.1f"},
+    {"recursive", "recursive_beyond_ns", "%.1f"},
+};
+
+enum { EXTRA_KERNEL, EXTRA_REPLAYED, EXTRA_RECORDED, EXTRA_RECURSIVE, EXTRA_COUNT };
+
+static const char *const names[OPERATIONS] = {"add", "mul", "relu", "sum"};
+
+/* ---- tape -------------------------------------------------------------------------------- */
+
+typedef struct tape_state {
+  operation op;
+  size_t count;
+  ky_tape *t;
+  ky_var a, b, last;
+  ky_mark start;
+  ky_status status;
+} tape_state;
+
+static void keep_status(tape_state *s, ky_status status) {
+  if (s->status == KY_OK) s->status = status;
+}
+
+static ky_var tape_one(ky_tape *t, operation op, ky_var a, ky_var b) {
+  switch (op) {
+  case ADD: return ky_add(t, a, b);
+  case MUL: return ky_mul(t, a, b);
+  case RELU: return ky_relu(t, a);
+  case SUM: return ky_sum_all(t, a);
+  case OPERATIONS: break;
+  }
+  return ky_none();
+}
+
+static void tape_record(tape_state *s) {
+  for (size_t k = 0; k < s->count; k++) s->last = tape_one(s->t, s->op, s->a, s->b);
+}
+
+static void replayed(void *state) {
+  tape_state *s = state;
+  keep_status(s, ky_forward(s->t));
+}
+
+static void recorded(void *state) {
+  tape_state *s = state;
+  keep_status(s, ky_tape_rewind(s->t, s->start));
+  tape_record(s);
+  keep_status(s, ky_forward(s->t));
+}
+
+static void tape_open(tape_state *s, const kernel_calls *c, size_t count) {
+  *s = (tape_state){.op = c->op, .count = count, .t = ky_tape_new(NULL)};
+  const int rank = c->n > 0;
+  const int64_t dims[1] = {(int64_t)c->n};
+  s->a = ky_input(s->t, KY_F32, rank, dims, c->a);
+  s->b = ky_input(s->t, KY_F32, rank, dims, c->b);
+  s->start = ky_tape_mark(s->t);
+  tape_record(s);
+}
+
+/* ---- recursive --------------------------------------------------------------------------- */
+
+typedef struct rec_state {
+  operation op;
+  size_t count;
+  rec_heap heap;
+  rec_tensor *a, *b, *result[MOST];
+} rec_state;
+
+static rec_tensor *rec_one(rec_state *s) {
+  rec_tensor *a = rec_keep(s->a);
+  switch (s->op) {
+  case ADD: return rec_add(&s->heap, a, rec_keep(s->b));
+  case MUL: return rec_mul(&s->heap, a, rec_keep(s->b));
+  case RELU: return rec_relu(&s->heap, a);
+  case SUM: return rec_sum(&s->heap, a);
+  case OPERATIONS: break;
+  }
+  return a;
+}
+
+static void recursive(void *state) {
+  rec_state *s = state;
+  for (size_t k = 0; k < s->count; k++) s->result[k] = rec_one(s);
+  for (size_t k = 0; k < s->count; k++) rec_drop(&s->heap, s->result[k]);
+}
+
+static void rec_open(rec_state *s, const kernel_calls *c, float *a, float *b) {
+  *s = (rec_state){.op = c->op, .count = c->count};
+  const int rank = c->n > 0;
+  const int64_t dims[1] = {(int64_t)c->n};
+  s->a = rec_weight(&s->heap, KY_F32, rank, dims, a);
+  s->b = rec_weight(&s->heap, KY_F32, rank, dims, b);
+}
+
+static void rec_close(rec_state *s) {
+  rec_drop(&s->heap, s->a);
+  rec_drop(&s->heap, s->b);
+}
+
+/* ---- the workload ------------------------------------------------------------------------ */
+
+typedef struct variants {
+  tape_state recorded, replayed, leaves;
+  rec_state recursive;
+  kernel_calls kernel;
+} variants;
+
+static void kernels(void *state) { kernel_calls_run(state); }
+
+enum { CELL_RECORDED, CELL_REPLAYED, CELL_LEAVES, CELL_RECURSIVE, CELL_KERNEL, CELL_COUNT };
+
+static bool check(variants *v) {
+  recorded(&v->recorded);
+  replayed(&v->replayed);
+  kernels(&v->kernel);
+  rec_tensor *one = rec_one(&v->recursive);
+  const double want = (double)v->kernel.results[0], rec = rec_item(one);
+  rec_drop(&v->recursive.heap, one);
+  ky_array got[2] = {{0}, {0}};
+  keep_status(&v->recorded, ky_data(v->recorded.t, v->recorded.last, &got[0]));
+  keep_status(&v->replayed, ky_data(v->replayed.t, v->replayed.last, &got[1]));
+  return bench_ok("overhead", BENCH_RECORDED, v->recorded.status, v->recorded.t) &&
+         bench_ok("overhead", BENCH_REPLAYED, v->replayed.status, v->replayed.t) &&
+         bench_agree("overhead", BENCH_RECORDED, "the result",
+                     (double)*(const float *)got[0].data, want, 1e-6) &&
+         bench_agree("overhead", BENCH_REPLAYED, "the result",
+                     (double)*(const float *)got[1].data, want, 1e-6) &&
+         bench_agree("overhead", BENCH_RECURSIVE, "the result", rec, want, 1e-6);
+}
+
+/* Nanoseconds an instruction that `cell` takes more than the kernel, and than `base` if given.
+ */
+static double beyond(const bench_cell *cells, int cell, int base, size_t count) {
+  const bench_cell *kernel = &cells[CELL_KERNEL], *from = &cells[cell];
+  double difference[BENCH_SAMPLES];
+  int n = from->samples < kernel->samples ? from->samples : kernel->samples;
+  if (base >= 0 && cells[base].samples < n) n = cells[base].samples;
+  for (int k = 0; k < n; k++)
+    difference[k] =
+        from->sample[k] - kernel->sample[k] - (base < 0 ? 0 : cells[base].sample[k]);
+  return bench_median(n, difference) / (double)count;
+}
+
+static void measure(const bench_setup *setup, bench_sheet *sheet, variants *v) {
+  bench_cell cells[CELL_COUNT] = {
+      [CELL_RECORDED] = {.call = recorded, .state = &v->recorded},
+      [CELL_REPLAYED] = {.call = replayed, .state = &v->replayed},
+      [CELL_LEAVES] = {.call = replayed, .state = &v->leaves},
+      [CELL_RECURSIVE] = {.call = recursive, .state = &v->recursive},
+      [CELL_KERNEL] = {.call = kernels, .state = &v->kernel},
+  };
+  bench_pace pace = setup->pace;
+  pace.cell /= 4; /* there are many cases */
+  pace.sample /= 4;
+  bench_measure(&pace, CELL_COUNT, cells);
+  const kernel_calls *c = &v->kernel;
+  const double count = (double)c->count;
+  char title[32];
+  if (c->n > 0)
+    snprintf(title, sizeof title, "%s [%zu]", names[c->op], c->n);
+  else
+    snprintf(title, sizeof title, "%s []", names[c->op]);
+  bench_row *row = bench_sheet_row(sheet, title, BENCH_REPLAYED);
+  row->time = bench_summary(&cells[CELL_REPLAYED]);
+  row->time.median /= count;
+  row->time.min /= count;
+  row->extra[EXTRA_KERNEL] = bench_summary(&cells[CELL_KERNEL]).median / count;
+  row->extra[EXTRA_REPLAYED] = beyond(cells, CELL_REPLAYED, CELL_LEAVES, c->count);
+  row->extra[EXTRA_RECORDED] = beyond(cells, CELL_RECORDED, CELL_LEAVES, c->count);
+  row->extra[EXTRA_RECURSIVE] = beyond(cells, CELL_RECURSIVE, -1, c->count);
+}
+
+static bool run_case(const bench_setup *setup, bench_sheet *sheet, operation op, size_t n,
+                     float *a, float *b) {
+  variants *v = bench_alloc(1, sizeof *v);
+  const size_t fitting = RESULT_BYTES / (n * sizeof(float) + 1);
+  kernel_calls *c = &v->kernel;
+  *c = (kernel_calls){op, n, fitting < MOST ? fitting : MOST, a, b, NULL};
+  c->results = bench_alloc_aligned(c->count * (n + 1) * sizeof(float));
+  tape_open(&v->recorded, c, c->count);
+  tape_open(&v->replayed, c, c->count);
+  tape_open(&v->leaves, c, 0);
+  rec_open(&v->recursive, c, a, b);
+  bool good = check(v);
+  if (good) measure(setup, sheet, v);
+  good = good && bench_ok("overhead", BENCH_REPLAYED, v->replayed.status, v->replayed.t) &&
+         bench_ok("overhead", BENCH_RECORDED, v->recorded.status, v->recorded.t);
+  ky_tape_free(v->recorded.t);
+  ky_tape_free(v->replayed.t);
+  ky_tape_free(v->leaves.t);
+  rec_close(&v->recursive);
+  free(v->kernel.results);
+  free(v);
+  return good;
+}
+
+bool workload_overhead(const bench_setup *setup, bench_sheet *sheet) {
+  static const size_t sizes[] = {0, 1, 8, 64, 1024, 16384};
+  const size_t most = sizes[sizeof sizes / sizeof *sizes - 1];
+  sheet->extras = extras;
+  sheet->extra_count = EXTRA_COUNT;
+  float *a = bench_alloc_aligned(most * sizeof *a), *b = bench_alloc_aligned(most * sizeof *b);
+  bench_random_f32(1, most, a, 1);
+  bench_random_f32(2, most, b, 1);
+  bool good = true;
+  for (int op = 0; good && op < OPERATIONS; op++)
+    for (size_t k = 0; good && k < sizeof sizes / sizeof *sizes; k++) {
+      if (op == SUM && sizes[k] == 0) continue; /* nothing to add up */
+      good = run_case(setup, sheet, (operation)op, sizes[k], a, b);
+    }
+  free(a);
+  free(b);
+  return good;
+}

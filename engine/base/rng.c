@@ -1,0 +1,139 @@
+/* SPDX-License-Identifier: MIT */
+/* Philox4x32-10 and the distributions made of it. A block of four words becomes four f32 or two
+ * f64; arithmetic is in double, so that both dtypes share it. */
+#include "kytape/rng.h"
+
+#include <math.h>
+
+#define ROUNDS       10
+#define MULTIPLIER_0 0xD2511F53u
+#define MULTIPLIER_1 0xCD9E8D57u
+#define WEYL_0       0x9E3779B9u /* the golden ratio */
+#define WEYL_1       0xBB67AE85u /* sqrt(3) - 1 */
+
+static const double two_pi = 6.283185307179586476925287;
+
+static void philox(const uint32_t counter[4], const uint32_t key[2], uint32_t out[4]) {
+  uint32_t c0 = counter[0], c1 = counter[1], c2 = counter[2], c3 = counter[3];
+  uint32_t k0 = key[0], k1 = key[1];
+  for (int round = 0; round < ROUNDS; round++) {
+    const uint64_t p0 = (uint64_t)MULTIPLIER_0 * c0, p1 = (uint64_t)MULTIPLIER_1 * c2;
+    c0 = (uint32_t)(p1 >> 32) ^ c1 ^ k0;
+    c2 = (uint32_t)(p0 >> 32) ^ c3 ^ k1;
+    c1 = (uint32_t)p1;
+    c3 = (uint32_t)p0;
+    k0 += WEYL_0;
+    k1 += WEYL_1;
+  }
+  out[0] = c0;
+  out[1] = c1;
+  out[2] = c2;
+  out[3] = c3;
+}
+
+static void next_block(ky_rng *rng, uint32_t out[4]) {
+  const uint32_t counter[4] = {(uint32_t)rng->position, (uint32_t)(rng->position >> 32),
+                               (uint32_t)rng->stream, (uint32_t)(rng->stream >> 32)};
+  const uint32_t key[2] = {(uint32_t)rng->seed, (uint32_t)(rng->seed >> 32)};
+  rng->position++;
+  philox(counter, key, out);
+}
+
+/* 53 bits of two words as a fraction in [0, 1). */
+static double fraction(const uint32_t word[2]) {
+  const uint64_t bits = (uint64_t)word[1] << 32 | word[0];
+  return (double)(bits >> 11) * 0x1p-53;
+}
+
+/* A block as uniform fractions in [0, 1). Returns how many. */
+static size_t uniform_block(ky_rng *rng, ky_dtype dtype, double u[4]) {
+  uint32_t word[4];
+  next_block(rng, word);
+  if (dtype == KY_F64) {
+    u[0] = fraction(word);
+    u[1] = fraction(word + 2);
+    return 2;
+  }
+  for (int k = 0; k < 4; k++) u[k] = (double)(word[k] >> 8) * 0x1p-24;
+  return 4;
+}
+
+/* Box-Muller: two uniform fractions of [0, 1) become two independent standard normals. 1 - u
+ * keeps the logarithm away from 0. */
+static void box_muller(double u, double angle, double z[2]) {
+  const double radius = sqrt(-2 * log(1 - u));
+  z[0] = radius * cos(two_pi * angle);
+  z[1] = radius * sin(two_pi * angle);
+}
+
+/* A block as standard normals. Returns how many. */
+static size_t normal_block(ky_rng *rng, ky_dtype dtype, double z[4]) {
+  uint32_t word[4];
+  next_block(rng, word);
+  if (dtype == KY_F64) {
+    box_muller(fraction(word), fraction(word + 2), z);
+    return 2;
+  }
+  box_muller((double)word[0] * 0x1p-32, (double)word[1] * 0x1p-32, z);
+  box_muller((double)word[2] * 0x1p-32, (double)word[3] * 0x1p-32, z + 2);
+  return 4;
+}
+
+static void store(ky_dtype dtype, void *out, size_t k, double value) {
+  if (dtype == KY_F64)
+    ((double *)out)[k] = value;
+  else
+    ((float *)out)[k] = (float)value;
+}
+
+static ky_status check_fill(const ky_rng *rng, ky_dtype dtype, size_t count, const void *out) {
+  if (!rng || (!out && count > 0)) return KY_BAD_ARGUMENT;
+  return dtype == KY_F32 || dtype == KY_F64 ? KY_OK : KY_BAD_DTYPE;
+}
+
+/* The smallest and the largest number of `dtype` in [lo, hi). Rounding must not lead out of it.
+ */
+static void bounds(ky_dtype dtype, double lo, double hi, double *first, double *last) {
+  *first = lo;
+  *last = nextafter(hi, -INFINITY);
+  if (dtype == KY_F64) return;
+  const float low = (float)lo, high = (float)hi;
+  *first = (double)low < lo ? (double)nextafterf(low, INFINITY) : (double)low;
+  *last = (double)high < hi ? (double)high : (double)nextafterf(high, -INFINITY);
+}
+
+void ky_philox(const uint32_t counter[4], const uint32_t key[2], uint32_t out[4]) {
+  philox(counter, key, out);
+}
+
+ky_rng ky_rng_seed(uint64_t seed, uint64_t stream) { return (ky_rng){seed, stream, 0}; }
+
+ky_status ky_rng_uniform(ky_rng *rng, ky_dtype dtype, size_t count, double lo, double hi,
+                         void *out) {
+  const ky_status status = check_fill(rng, dtype, count, out);
+  if (status != KY_OK) return status;
+  if (!isfinite(lo) || !isfinite(hi) || !isfinite(hi - lo)) return KY_BAD_ARGUMENT;
+  double first, last;
+  bounds(dtype, lo, hi, &first, &last);
+  if (!(first <= last)) return KY_BAD_ARGUMENT;
+  for (size_t k = 0; k < count;) {
+    double u[4];
+    const size_t n = uniform_block(rng, dtype, u);
+    for (size_t m = 0; m < n && k < count; m++)
+      store(dtype, out, k++, fmin(fmax(lo + (hi - lo) * u[m], first), last));
+  }
+  return KY_OK;
+}
+
+ky_status ky_rng_normal(ky_rng *rng, ky_dtype dtype, size_t count, double mean,
+                        double deviation, void *out) {
+  const ky_status status = check_fill(rng, dtype, count, out);
+  if (status != KY_OK) return status;
+  if (!isfinite(mean) || !isfinite(deviation) || deviation < 0) return KY_BAD_ARGUMENT;
+  for (size_t k = 0; k < count;) {
+    double z[4];
+    const size_t n = normal_block(rng, dtype, z);
+    for (size_t m = 0; m < n && k < count; m++) store(dtype, out, k++, mean + deviation * z[m]);
+  }
+  return KY_OK;
+}

@@ -1,0 +1,26 @@
+/* SPDX-License-Identifier: MIT */
+/* The rows of ops.def as a table. */
+#include "opinfo.h"
+
+enum { A = KY_READS_A, B = KY_READS_B, R = KY_READS_R, X = KY_READS_X };
+enum { CONST = 0, DIFF = 1 };
+enum { LIST = KY_ARITY_LIST };
+
+const ky_opinfo ky__opinfo[KY_OP_COUNT] = {
+#define OP(name, arity, attr, rule, grad, reads, trait)                                        \
+  [KY_OP_##name] = {#name, arity, KY_ATTR_##attr, KY_TRAIT_##trait, reads, grad, ky__rule_##rule},
+#include "ops.def"
+#undef OP
+};
+
+uint32_t ky__operand_count(const ky_code *code, ky_id pc) {
+  const ky_ins *i = &code->ins[pc];
+  const uint8_t arity = ky__opinfo[i->op].arity;
+  return arity == KY_ARITY_LIST ? i->c : arity;
+}
+
+ky_id ky__operand(const ky_code *code, ky_id pc, uint32_t k) {
+  const ky_ins *i = &code->ins[pc];
+  if (ky__opinfo[i->op].arity == KY_ARITY_LIST) return (ky_id)code->pool[i->b + k];
+  return k == 0 ? i->a : k == 1 ? i->b : i->c;
+}

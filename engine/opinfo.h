@@ -1,0 +1,63 @@
+/* SPDX-License-Identifier: MIT */
+/* What a row of ops.def says, as data. */
+#ifndef KY_OPINFO_H
+#define KY_OPINFO_H
+
+#include "code.h"
+#include "instr.h"
+
+typedef enum ky_attr {
+  KY_ATTR_NONE,
+  KY_ATTR_IMM,
+  KY_ATTR_IMM2,
+  KY_ATTR_BIND,
+  KY_ATTR_BLOB,
+  KY_ATTR_AXES,
+  KY_ATTR_AXIS,
+  KY_ATTR_AXIS_KEEP,
+  KY_ATTR_OPT_C,
+  KY_ATTR_TRANS,
+  KY_ATTR_REDUCTION,
+  KY_ATTR_SHAPE,
+  KY_ATTR_PERM,
+  KY_ATTR_SLICE,
+  KY_ATTR_LIST_AXIS,
+} ky_attr;
+
+typedef enum ky_trait {
+  KY_TRAIT_LEAF,
+  KY_TRAIT_ELEM,
+  KY_TRAIT_PROD,
+  KY_TRAIT_ROWS,
+  KY_TRAIT_VIEW
+} ky_trait;
+
+#define KY_READS_A 0x01u
+#define KY_READS_B 0x02u
+#define KY_READS_C 0x04u
+#define KY_READS_R 0x08u
+#define KY_READS_X 0x10u
+
+#define KY_ARITY_LIST 255u
+
+#define OP(name, arity, attr, rule, ...) ky_rule ky__rule_##rule;
+#include "ops.def"
+#undef OP
+
+typedef struct ky_opinfo {
+  const char *name;
+  uint8_t arity; /* or KY_ARITY_LIST */
+  uint8_t attr;  /* ky_attr */
+  uint8_t trait; /* ky_trait */
+  uint8_t reads; /* KY_READS_x */
+  bool differentiable;
+  ky_rule *rule;
+} ky_opinfo;
+
+extern const ky_opinfo ky__opinfo[KY_OP_COUNT];
+
+/* Operands of an instruction, in order; an absent optional operand is 0. */
+uint32_t ky__operand_count(const ky_code *code, ky_id pc);
+ky_id ky__operand(const ky_code *code, ky_id pc, uint32_t k);
+
+#endif

@@ -1,0 +1,232 @@
+/* SPDX-License-Identifier: MIT */
+/* Binary elementwise operations with broadcasting, comparisons, and where. The formulas are the rows
+ * of kernels/binary.def; this file brings them to dense, broadcast and strided operands. Runs of
+ * scalars take the loop of point.c instead. */
+#include "kernels/test.h"
+#include "ops/family.h"
+
+/* ---- rules ------------------------------------------------------------------------------------ */
+
+static ky_status answer_broadcast(ky_query *q, ky_dtype dtype, ky_id a, ky_id b) {
+  const ky_code *code = q->code;
+  if (code->layout[a] == code->layout[b] && ky__layout_of(q, a)->dense) {
+    q->dtype = (uint8_t)dtype; /* the common case needs no look-up */
+    q->layout = code->layout[a];
+    q->klass = q->layout == 0 ? KY_POINT : KY_FLAT;
+    return KY_OK;
+  }
+  const ky_layout la = *ky__layout_of(q, a), lb = *ky__layout_of(q, b);
+  ky_layout out;
+  KY_TRY(ky__broadcast(&la, &lb, &out, q->fault));
+  const bool a_whole = la.dense && ky__same_dims(&la, &out);
+  const bool b_whole = lb.dense && ky__same_dims(&lb, &out);
+  if (a_whole && b_whole)
+    q->klass = KY_FLAT;
+  else if (a_whole && lb.count == 1)
+    q->klass = KY_B_ONE;
+  else if (b_whole && la.count == 1)
+    q->klass = KY_A_ONE;
+  else
+    q->klass = KY_GENERAL;
+  return ky__answer(q, dtype, &out);
+}
+
+ky_status ky__rule_binary(ky_query *q) {
+  const ky_id a = q->ins->a, b = q->ins->b;
+  KY_TRY(ky__need_float(q, a));
+  KY_TRY(ky__need_same_dtype(q, a, b));
+  return answer_broadcast(q, ky__dtype_of(q, a), a, b);
+}
+
+ky_status ky__rule_compare(ky_query *q) {
+  KY_TRY(ky__need_same_dtype(q, q->ins->a, q->ins->b));
+  return answer_broadcast(q, KY_MASK, q->ins->a, q->ins->b);
+}
+
+ky_status ky__rule_where(ky_query *q) {
+  const ky_id a = q->ins->a, b = q->ins->b, c = q->ins->c;
+  if (ky__dtype_of(q, a) != KY_MASK)
+    return ky__fail(q->fault, KY_BAD_DTYPE, "the condition must be a mask, got %s",
+                    ky_dtype_name(ky__dtype_of(q, a)));
+  KY_TRY(ky__need_same_dtype(q, b, c));
+  const ky_layout la = *ky__layout_of(q, a), lb = *ky__layout_of(q, b);
+  const ky_layout lc = *ky__layout_of(q, c);
+  ky_layout bc, out;
+  KY_TRY(ky__broadcast(&lb, &lc, &bc, q->fault));
+  KY_TRY(ky__broadcast(&la, &bc, &out, q->fault));
+  q->klass = out.rank == 0 ? KY_POINT : KY_GENERAL;
+  return ky__answer(q, ky__dtype_of(q, b), &out);
+}
+
+/* ---- forward ------------------------------------------------------------------------------------ */
+
+static void map(ky_frame *f, ky_id pc, ky_map2 *const kernels[2]) {
+  const ky_ins *i = &f->code->ins[pc];
+  const ky_layout *space = ky__layout(f->code, pc);
+  ky_map2 *const kernel = kernels[i->dtype];
+  void *r = ky__data(f, pc);
+  const void *a = ky__data(f, i->a), *b = ky__data(f, i->b);
+  const ky_class class = ky__class(i);
+  if (class != KY_GENERAL) {
+    kernel((size_t)space->count, r, a, class != KY_A_ONE, b, class != KY_B_ONE);
+    return;
+  }
+  ky_loop loop;
+  ky__plan(&loop, space, 2,
+           (const ky_layout *const[]){ky__layout(f->code, i->a), ky__layout(f->code, i->b)});
+  if (ky__loop_empty(&loop)) return;
+  const size_t size = ky_dtype_size((ky_dtype)i->dtype);
+  const int last = loop.rank - 1;
+  ky_walk w = {0};
+  do {
+    kernel((size_t)loop.dims[last], ky__run(r, &w, 0, size), ky__run(a, &w, 1, size),
+           loop.strides[1][last], ky__run(b, &w, 2, size), loop.strides[2][last]);
+  } while (ky__loop_next(&loop, &w));
+}
+
+/* ---- adjoint ------------------------------------------------------------------------------------ */
+
+/* What an adjoint formula reads beside g, in the index space of the result. */
+typedef struct saved {
+  const void *data;
+  const ky_layout *layout;
+} saved;
+
+/* out = beta out + kernel(g, p, q), all over the dense index space of the result. */
+static void contributions(ky_frame *f, ky_id pc, ky_pull2 *kernel, void *out, int beta, saved p,
+                          saved q) {
+  const ky_layout *space = ky__layout(f->code, pc);
+  ky_loop loop;
+  ky__plan(&loop, space, 2, (const ky_layout *const[]){p.layout, q.layout});
+  if (ky__loop_empty(&loop)) return;
+  const void *g = ky__adjoint(f, pc);
+  const size_t size = ky_dtype_size((ky_dtype)f->code->ins[pc].dtype);
+  const int last = loop.rank - 1;
+  ky_walk w = {0};
+  do {
+    kernel((size_t)loop.dims[last], ky__run(out, &w, 0, size), beta, ky__run(g, &w, 0, size),
+           ky__run(p.data, &w, 1, size), loop.strides[1][last], ky__run(q.data, &w, 2, size),
+           loop.strides[2][last]);
+  } while (ky__loop_next(&loop, &w));
+}
+
+/* Gives operand `id` its adjoint; a broadcast operand gets the sum of the contributions. */
+static void pull(ky_frame *f, ky_id pc, ky_id id, unsigned want, ky_pull2 *const kernels[2],
+                 bool identity, saved p, saved q) {
+  const ky_dest d = ky__dest(f, id, want);
+  if (!d.ptr) return;
+  const ky_dtype dtype = (ky_dtype)f->code->ins[pc].dtype;
+  const ky_layout *space = ky__layout(f->code, pc), *operand = ky__layout(f->code, id);
+  if (ky__same_dims(space, operand)) {
+    contributions(f, pc, kernels[dtype], d.ptr, d.beta, p, q);
+    return;
+  }
+  const void *summand = ky__adjoint(f, pc);
+  const ky_place mark = ky__arena_mark(&f->scratch);
+  if (!identity) {
+    void *scratch = ky__scratch(f, (size_t)space->count * ky_dtype_size(dtype));
+    if (!scratch) return;
+    contributions(f, pc, kernels[dtype], scratch, 0, p, q);
+    summand = scratch;
+  }
+  ky__sum_to(dtype, d, operand, summand, space);
+  ky__arena_reset(&f->scratch, mark);
+}
+
+#define IDENTITY_G true
+#define IDENTITY_A false
+#define IDENTITY_B false
+#define IDENTITY_R false
+#define IDENTITY_N false
+#define SAVED_G    SAVED_N
+#define SAVED_A    ((saved){ky__data(f, i->a), ky__layout(f->code, i->a)})
+#define SAVED_B    ((saved){ky__data(f, i->b), ky__layout(f->code, i->b)})
+#define SAVED_R    ((saved){ky__data(f, pc), ky__layout(f->code, pc)})
+#define SAVED_N    ((saved){ky__adjoint(f, pc), ky__layout(f->code, pc)})
+
+#define BINARY(name, primal, pa, qa, adjoint_a, pb, qb, adjoint_b)                             \
+  void fwd_##name(ky_frame *f, ky_id pc) { map(f, pc, ky__map_##name); }                       \
+  void vjp_##name(ky_frame *f, ky_id pc) {                                                     \
+    const ky_ins *i = &f->code->ins[pc];                                                       \
+    pull(f, pc, i->a, i->flags & KY_WANT_A, ky__pull_##name##_a, IDENTITY_##pa, SAVED_##pa,    \
+         SAVED_##qa);                                                                          \
+    pull(f, pc, i->b, i->flags & KY_WANT_B, ky__pull_##name##_b, IDENTITY_##pb, SAVED_##pb,    \
+         SAVED_##qb);                                                                          \
+  }
+#include "kernels/binary.def"
+#undef BINARY
+
+/* ---- comparisons ---------------------------------------------------------------------------------- */
+
+static void compare(ky_frame *f, ky_id pc, ky_test which) {
+  const ky_ins *i = &f->code->ins[pc];
+  const ky_dtype dtype = (ky_dtype)f->code->ins[i->a].dtype;
+  const size_t size = ky_dtype_size(dtype);
+  ky_loop loop;
+  ky__plan(&loop, ky__layout(f->code, pc), 2,
+           (const ky_layout *const[]){ky__layout(f->code, i->a), ky__layout(f->code, i->b)});
+  if (ky__loop_empty(&loop)) return;
+  const int last = loop.rank - 1;
+  ky_walk w = {0};
+  do {
+    ky__test(which, dtype, (size_t)loop.dims[last], ky__run(ky__data(f, pc), &w, 0, 1),
+             ky__run(ky__data(f, i->a), &w, 1, size), loop.strides[1][last],
+             ky__run(ky__data(f, i->b), &w, 2, size), loop.strides[2][last]);
+  } while (ky__loop_next(&loop, &w));
+}
+
+#define TEST(name, sign)                                                                       \
+  void fwd_##name(ky_frame *f, ky_id pc) { compare(f, pc, KY_TEST_##name); }
+KY_TESTS(TEST)
+#undef TEST
+
+/* ---- where ------------------------------------------------------------------------------------------ */
+
+/* r = mask ? a : b over `space`; r dense, a and b with the given layouts, broadcast. */
+static void choose(ky_dtype dtype, const ky_layout *space, void *r, const void *mask,
+                   const ky_layout *lm, const void *a, const ky_layout *la, const void *b,
+                   const ky_layout *lb) {
+  ky_loop loop;
+  ky__plan(&loop, space, 3, (const ky_layout *const[]){lm, la, lb});
+  if (ky__loop_empty(&loop)) return;
+  const size_t size = ky_dtype_size(dtype);
+  const int last = loop.rank - 1;
+  ky_walk w = {0};
+  do {
+    ky__select(dtype, (size_t)loop.dims[last], ky__run(r, &w, 0, size), ky__run(mask, &w, 1, 1),
+               loop.strides[1][last], ky__run(a, &w, 2, size), loop.strides[2][last],
+               ky__run(b, &w, 3, size), loop.strides[3][last]);
+  } while (ky__loop_next(&loop, &w));
+}
+
+void fwd_where(ky_frame *f, ky_id pc) {
+  const ky_ins *i = &f->code->ins[pc];
+  choose((ky_dtype)i->dtype, ky__layout(f->code, pc), ky__data(f, pc), ky__data(f, i->a),
+         ky__layout(f->code, i->a), ky__data(f, i->b), ky__layout(f->code, i->b),
+         ky__data(f, i->c), ky__layout(f->code, i->c));
+}
+
+/* g where the mask says so and 0 elsewhere, then the broadcast undone. */
+static void pull_where(ky_frame *f, ky_id pc, ky_id id, unsigned want, bool taken) {
+  const ky_ins *i = &f->code->ins[pc];
+  const ky_dtype dtype = (ky_dtype)i->dtype;
+  const ky_layout *space = ky__layout(f->code, pc), *point = &f->code->layouts.at[0];
+  const ky_dest d = ky__dest(f, id, want);
+  if (!d.ptr) return;
+  const ky_place mark = ky__arena_mark(&f->scratch);
+  void *part = ky__scratch(f, (size_t)space->count * ky_dtype_size(dtype));
+  if (!part) return;
+  const double zero = 0;
+  const ky_layout dense = ky__dense(space);
+  const void *g = ky__adjoint(f, pc);
+  choose(dtype, space, part, ky__data(f, i->a), ky__layout(f->code, i->a), taken ? g : &zero,
+         taken ? &dense : point, taken ? &zero : g, taken ? point : &dense);
+  ky__sum_to(dtype, d, ky__layout(f->code, id), part, space);
+  ky__arena_reset(&f->scratch, mark);
+}
+
+void vjp_where(ky_frame *f, ky_id pc) {
+  const ky_ins *i = &f->code->ins[pc];
+  pull_where(f, pc, i->b, i->flags & KY_WANT_B, true);
+  pull_where(f, pc, i->c, i->flags & KY_WANT_C, false);
+}

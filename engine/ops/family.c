@@ -1,0 +1,108 @@
+/* SPDX-License-Identifier: MIT */
+/* What the families of operations share. */
+#include "ops/family.h"
+
+#include "kernels/copy.h"
+#include "kernels/reduce.h"
+
+/* ---- shape rules ---------------------------------------------------------------------------- */
+
+static ky_status answer(ky_query *q, ky_dtype dtype, const ky_layout *layout, bool view) {
+  q->dtype = (uint8_t)dtype;
+  q->view = view;
+  if (ky__layouts_intern(&q->code->layouts, layout, &q->layout) == KY_OK) return KY_OK;
+  return ky__fail(q->fault, KY_NO_MEMORY, "no memory for a layout");
+}
+
+ky_status ky__answer(ky_query *q, ky_dtype dtype, const ky_layout *layout) {
+  const ky_layout dense = ky__dense(layout);
+  return answer(q, dtype, &dense, false);
+}
+
+ky_status ky__answer_view(ky_query *q, ky_dtype dtype, const ky_layout *layout) {
+  ky_layout settled = *layout;
+  ky__layout_settle(&settled);
+  return answer(q, dtype, &settled, true);
+}
+
+ky_status ky__need_float(const ky_query *q, ky_id id) {
+  const ky_dtype dtype = ky__dtype_of(q, id);
+  if (ky__is_float(dtype)) return KY_OK;
+  return ky__fail(q->fault, KY_BAD_DTYPE, "wants f32 or f64, got %s", ky_dtype_name(dtype));
+}
+
+ky_status ky__need_same_dtype(const ky_query *q, ky_id a, ky_id b) {
+  const ky_dtype da = ky__dtype_of(q, a), db = ky__dtype_of(q, b);
+  if (da == db) return KY_OK;
+  return ky__fail(q->fault, KY_BAD_DTYPE, "dtypes %s and %s differ", ky_dtype_name(da),
+                  ky_dtype_name(db));
+}
+
+/* ---- walks ------------------------------------------------------------------------------------ */
+
+ky_layout ky__dense(const ky_layout *layout) {
+  ky_layout dense = {.rank = layout->rank, .dense = true, .count = layout->count};
+  int64_t stride = 1;
+  for (int k = layout->rank; k-- > 0;) {
+    dense.dims[k] = layout->dims[k];
+    dense.strides[k] = stride;
+    stride *= layout->dims[k] ? layout->dims[k] : 1;
+  }
+  return dense;
+}
+
+void ky__plan(ky_loop *loop, const ky_layout *space, int operands,
+              const ky_layout *const layouts[]) {
+  int64_t strides[KY_LOOP_ARRAYS][KY_MAX_RANK];
+  const ky_layout dense = ky__dense(space);
+  ky__broadcast_strides(&dense, space, strides[0]);
+  for (int n = 0; n < operands; n++) ky__broadcast_strides(layouts[n], space, strides[n + 1]);
+  ky__loop_plan(loop, space, operands + 1, strides);
+}
+
+void ky__copy(ky_dtype dtype, const ky_layout *space, void *dst, const int64_t *dst_strides,
+              int beta, const void *src, const int64_t *src_strides) {
+  int64_t strides[KY_LOOP_ARRAYS][KY_MAX_RANK];
+  for (int k = 0; k < space->rank; k++) {
+    strides[0][k] = dst_strides[k];
+    strides[1][k] = src_strides[k];
+  }
+  ky_loop loop;
+  ky__loop_plan(&loop, space, 2, strides);
+  if (ky__loop_empty(&loop)) return;
+  const size_t size = ky_dtype_size(dtype);
+  const int last = loop.rank - 1;
+  ky_walk w = {0};
+  do {
+    ky__copy_run(dtype, (size_t)loop.dims[last], ky__run(dst, &w, 0, size),
+                 loop.strides[0][last], beta, ky__run(src, &w, 1, size), loop.strides[1][last]);
+  } while (ky__loop_next(&loop, &w));
+}
+
+/* Whether `to`, leading ones aside, is the end of `from`: then `from` is rows of it. */
+static bool is_row_of(const ky_layout *to, const ky_layout *from) {
+  const int lead = from->rank - to->rank;
+  int k = 0;
+  while (k < to->rank && to->dims[k] == 1) k++;
+  while (k < to->rank && to->dims[k] == from->dims[k + lead]) k++;
+  return k == to->rank;
+}
+
+void ky__sum_to(ky_dtype dtype, ky_dest dst, const ky_layout *to, const void *src,
+                const ky_layout *from) {
+  if (to->count == from->count) {
+    ky__copy_run(dtype, (size_t)to->count, dst.ptr, 1, dst.beta, src, 1);
+    return;
+  }
+  if (to->count > 0 && is_row_of(to, from)) {
+    ky__sum_rows[dtype]((size_t)(from->count / to->count), (size_t)to->count, dst.ptr, dst.beta,
+                        src);
+    return;
+  }
+  const ky_layout dense_to = ky__dense(to), dense_from = ky__dense(from);
+  int64_t out_strides[KY_MAX_RANK];
+  ky__broadcast_strides(&dense_to, from, out_strides);
+  ky_reduce_plan plan;
+  ky__plan_reduction(&plan, &dense_from, out_strides);
+  ky__sum[dtype](&plan, dst.ptr, dst.beta, 1, src);
+}

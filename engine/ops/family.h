@@ -1,0 +1,72 @@
+/* SPDX-License-Identifier: MIT */
+/* What the files of this folder share: the forward and adjoint functions of the table, answers of
+ * shape rules, and walks over operands that are not dense. */
+#ifndef KY_FAMILY_H
+#define KY_FAMILY_H
+
+#include "code.h"
+#include "frame.h"
+#include "kernels/elementwise.h"
+#include "opinfo.h"
+
+typedef void ky_forward_fn(ky_frame *f, ky_id pc);
+
+#define KY_VJP_DIFF(name)  ky_forward_fn vjp_##name;
+#define KY_VJP_CONST(name) /* no gradient passes */
+#define OP(name, arity, attr, rule, grad, ...)                                                 \
+  ky_forward_fn fwd_##name;                                                                    \
+  KY_VJP_##grad(name)
+#include "ops.def"
+#undef OP
+#undef KY_VJP_DIFF
+#undef KY_VJP_CONST
+
+/* ---- shape rules ------------------------------------------------------------------------ */
+
+static inline bool ky__is_float(unsigned dtype) { return dtype == KY_F32 || dtype == KY_F64; }
+
+static inline const ky_layout *ky__layout_of(const ky_query *q, ky_id id) {
+  return ky__layout(q->code, id);
+}
+
+static inline ky_dtype ky__dtype_of(const ky_query *q, ky_id id) {
+  return (ky_dtype)q->code->ins[id].dtype;
+}
+
+/* The dense layout with the dims of `layout`, interned as the result's. */
+ky_status ky__answer(ky_query *q, ky_dtype dtype, const ky_layout *layout);
+
+/* The result shares its operand's memory, with exactly these strides. */
+ky_status ky__answer_view(ky_query *q, ky_dtype dtype, const ky_layout *layout);
+
+/* BAD_DTYPE unless operand `id` is f32 or f64. */
+ky_status ky__need_float(const ky_query *q, ky_id id);
+
+/* BAD_DTYPE unless operands a and b have one dtype. */
+ky_status ky__need_same_dtype(const ky_query *q, ky_id a, ky_id b);
+
+/* ---- walks -------------------------------------------------------------------------------- */
+
+/* Array `n` of a walk, advanced to the current run. */
+static inline void *ky__run(const void *base, const ky_walk *w, int n, size_t size) {
+  return (char *)(uintptr_t)base + w->offset[n] * (int64_t)size;
+}
+
+/* Plans a walk over `space` of a dense array (array 0) and `operands` more, broadcast. */
+void ky__plan(ky_loop *loop, const ky_layout *space, int operands,
+              const ky_layout *const layouts[]);
+
+/* A copy of `layout`'s dims, dense. */
+ky_layout ky__dense(const ky_layout *layout);
+
+/* dst = beta dst + src for float dtypes, both in the index space of `space`, each with its strides.
+ * With beta 0 any dtype. */
+void ky__copy(ky_dtype dtype, const ky_layout *space, void *dst, const int64_t *dst_strides,
+              int beta, const void *src, const int64_t *src_strides);
+
+/* Undoes a broadcast: dst (dense, dims of `to`) = beta dst + src (dense, dims of `from`), summed over
+ * the axes along which `to` broadcasts to `from`. */
+void ky__sum_to(ky_dtype dtype, ky_dest dst, const ky_layout *to, const void *src,
+                const ky_layout *from);
+
+#endif

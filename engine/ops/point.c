@@ -1,0 +1,60 @@
+/* SPDX-License-Identifier: MIT */
+/* Runs of scalar instructions. What is not a row of unary.def or binary.def ends a run. */
+#include "ops/point.h"
+
+#include "kernels/formulas.h"
+
+#define CLASS_BITS (7u << KY_CLASS_SHIFT)
+static_assert(KY_POINT == 0, "no class bit set means rank 0 all around");
+
+typedef struct scalars {
+  double s, u;
+} scalars;
+
+static inline scalars scalars_of(const ky_code *code, const ky_ins *i, int count) {
+  if (count == 0) return (scalars){0, 0};
+  if (count == 1) return (scalars){i->imm, 0};
+  return (scalars){ky__pool_f64(code, i->b), ky__pool_f64(code, i->b + 1)};
+}
+
+/* What p and q of an adjoint formula stand for. */
+#define WORD_X v[i.a]
+#define WORD_A v[i.a]
+#define WORD_B v[i.b]
+#define WORD_R v[pc]
+#define WORD_N adj[pc]
+#define WORD_G adj[pc]
+
+#define REAL       float
+#define MEMBER     f32
+#define NAME(name) name##_f32
+#include "ops/point.inc"
+#undef REAL
+#undef MEMBER
+#undef NAME
+
+#define REAL       double
+#define MEMBER     f64
+#define NAME(name) name##_f64
+#include "ops/point.inc"
+#undef REAL
+#undef MEMBER
+#undef NAME
+
+ky_id ky__points_forward(ky_frame *f, ky_id pc, ky_id end) {
+  for (ky_id before = end; pc != before;) {
+    before = pc;
+    pc = forward_f64(f, pc, end);
+    pc = forward_f32(f, pc, end);
+  }
+  return pc;
+}
+
+ky_id ky__points_reverse(ky_frame *f, ky_id pc) {
+  for (ky_id before = 0; pc != before;) {
+    before = pc;
+    pc = reverse_f64(f, pc);
+    pc = reverse_f32(f, pc);
+  }
+  return pc;
+}

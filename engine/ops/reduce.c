@@ -1,0 +1,185 @@
+/* SPDX-License-Identifier: MIT */
+/* Reductions: sum, mean, max and min over a set of axes, argmax along one. The loops are those
+ * of kernels/reduce.h; this file turns axes and layouts into plans for them. */
+#include "kernels/reduce.h"
+
+#include "ops/family.h"
+
+/* ---- rules
+ * ------------------------------------------------------------------------------------ */
+
+/* Answers with the operand's dims without (keepdim: with 1 for) those in `axes`. The class is
+ * GENERAL unless everything is one dense run that becomes one element. */
+static ky_status answer_reduced(ky_query *q, ky_dtype dtype, uint32_t axes) {
+  const ky_layout *in = ky__layout_of(q, q->ins->a);
+  const uint32_t keep = q->ins->c;
+  if (keep > 1)
+    return ky__fail(q->fault, KY_BAD_ARGUMENT, "keepdim is %u, wants 0 or 1", (unsigned)keep);
+  if (axes >> in->rank)
+    return ky__fail(q->fault, KY_BAD_AXIS, "the axes 0x%x of a value of rank %d",
+                    (unsigned)axes, in->rank);
+  int64_t dims[KY_MAX_RANK];
+  int rank = 0;
+  for (int k = 0; k < in->rank; k++) {
+    const bool reduced = axes >> k & 1u;
+    if (!reduced || keep) dims[rank++] = reduced ? 1 : in->dims[k];
+  }
+  ky_layout out;
+  KY_TRY(ky__layout_dense(rank, dims, &out, q->fault));
+  q->klass = in->rank == 0 ? KY_POINT : in->dense && out.count == 1 ? KY_FLAT : KY_GENERAL;
+  return ky__answer(q, dtype, &out);
+}
+
+/* BAD_SHAPE when one of `axes` is empty. */
+static ky_status need_choice(const ky_query *q, uint32_t axes) {
+  const ky_layout *in = ky__layout_of(q, q->ins->a);
+  for (int k = 0; k < in->rank; k++)
+    if ((axes >> k & 1u) && in->dims[k] == 0)
+      return ky__fail(q->fault, KY_BAD_SHAPE, "nothing to choose from: axis %d has extent 0",
+                      k);
+  return KY_OK;
+}
+
+ky_status ky__rule_reduce(ky_query *q) {
+  KY_TRY(ky__need_float(q, q->ins->a));
+  return answer_reduced(q, ky__dtype_of(q, q->ins->a), q->ins->b);
+}
+
+ky_status ky__rule_extremum(ky_query *q) {
+  KY_TRY(ky__need_float(q, q->ins->a));
+  KY_TRY(need_choice(q, q->ins->b));
+  return answer_reduced(q, ky__dtype_of(q, q->ins->a), q->ins->b);
+}
+
+ky_status ky__rule_argmax(ky_query *q) {
+  const int rank = ky__layout_of(q, q->ins->a)->rank;
+  if (q->ins->b >= (uint32_t)rank)
+    return ky__fail(q->fault, KY_BAD_AXIS, "axis %u of a value of rank %d", (unsigned)q->ins->b,
+                    rank);
+  KY_TRY(need_choice(q, 1u << q->ins->b));
+  return answer_reduced(q, KY_I64, 1u << q->ins->b);
+}
+
+/* ---- plans
+ * ------------------------------------------------------------------------------------ */
+
+/* Strides of the dense result of `pc` in the index space of its operand: 0 along `axes`. */
+static void result_strides(const ky_code *code, ky_id pc, uint32_t axes,
+                           int64_t strides[KY_MAX_RANK]) {
+  const ky_ins *i = &code->ins[pc];
+  const ky_layout *in = ky__layout(code, i->a), *out = ky__layout(code, pc);
+  for (int k = 0, n = 0; k < in->rank; k++) {
+    const bool reduced = axes >> k & 1u;
+    strides[k] = reduced ? 0 : out->strides[n];
+    n += !reduced || i->c;
+  }
+}
+
+static void plan_forward(const ky_code *code, ky_id pc, uint32_t axes, ky_reduce_plan *plan) {
+  int64_t strides[KY_MAX_RANK];
+  result_strides(code, pc, axes, strides);
+  ky__plan_reduction(plan, ky__layout(code, code->ins[pc].a), strides);
+}
+
+/* ---- sum and mean
+ * ------------------------------------------------------------------------------- */
+
+/* r = sum / n */
+static void add_up(ky_frame *f, ky_id pc, double n) {
+  const ky_ins *i = &f->code->ins[pc];
+  if (ky__class(i) == KY_GENERAL) {
+    ky_reduce_plan plan;
+    plan_forward(f->code, pc, i->b, &plan);
+    ky__mean[i->dtype](&plan, ky__data(f, pc), n, ky__data(f, i->a));
+    return;
+  }
+  const size_t count = (size_t)ky__layout(f->code, i->a)->count;
+  ky__mean_run[i->dtype](count, ky__data(f, pc), n, ky__data(f, i->a));
+}
+
+/* ga = g / n, all along the reduced axes */
+static void spread(ky_frame *f, ky_id pc, double n) {
+  const ky_ins *i = &f->code->ins[pc];
+  const ky_dest d = ky__dest(f, i->a, i->flags & KY_WANT_A);
+  if (!d.ptr) return;
+  const ky_layout *space = ky__layout(f->code, i->a);
+  const char *g = ky__adjoint(f, pc);
+  ky_spread *const kernel = ky__spread[i->dtype];
+  if (ky__layout(f->code, pc)->count == 1) {
+    kernel((size_t)space->count, d.ptr, d.beta, g, 0, n);
+    return;
+  }
+  int64_t strides[2][KY_MAX_RANK];
+  const ky_layout dense = ky__dense(space);
+  for (int k = 0; k < space->rank; k++) strides[0][k] = dense.strides[k];
+  result_strides(f->code, pc, i->b, strides[1]);
+  ky_loop loop;
+  ky__loop_plan(&loop, space, 2, strides);
+  if (ky__loop_empty(&loop)) return;
+  const size_t size = ky_dtype_size((ky_dtype)i->dtype);
+  const int last = loop.rank - 1;
+  ky_walk w = {0};
+  do {
+    kernel((size_t)loop.dims[last], ky__run(d.ptr, &w, 0, size), d.beta,
+           ky__run(g, &w, 1, size), loop.strides[1][last], n);
+  } while (ky__loop_next(&loop, &w));
+}
+
+/* How many elements become one. */
+static double reduced_count(const ky_code *code, ky_id pc) {
+  const ky_ins *i = &code->ins[pc];
+  const ky_layout *in = ky__layout(code, i->a);
+  int64_t count = 1;
+  for (int k = 0; k < in->rank; k++)
+    if (i->b >> k & 1u) count *= in->dims[k];
+  return (double)count;
+}
+
+void fwd_sum(ky_frame *f, ky_id pc) { add_up(f, pc, 1); }
+
+void vjp_sum(ky_frame *f, ky_id pc) { spread(f, pc, 1); }
+
+void fwd_mean(ky_frame *f, ky_id pc) { add_up(f, pc, reduced_count(f->code, pc)); }
+
+void vjp_mean(ky_frame *f, ky_id pc) { spread(f, pc, reduced_count(f->code, pc)); }
+
+/* ---- max and min
+ * -------------------------------------------------------------------------------- */
+
+static void choose(ky_frame *f, ky_id pc, ky_extremum *const kernels[2]) {
+  const ky_ins *i = &f->code->ins[pc];
+  ky_reduce_plan plan;
+  plan_forward(f->code, pc, i->b, &plan);
+  kernels[i->dtype](&plan, ky__data(f, pc), ky__data(f, i->a));
+}
+
+/* The elements equal to the result share g. */
+static void share(ky_frame *f, ky_id pc) {
+  const ky_ins *i = &f->code->ins[pc];
+  const ky_dest d = ky__dest(f, i->a, i->flags & KY_WANT_A);
+  if (!d.ptr) return;
+  int64_t strides[KY_MAX_RANK];
+  result_strides(f->code, pc, i->b, strides);
+  ky_reduce_plan plan;
+  ky__plan_share(&plan, ky__layout(f->code, i->a), strides);
+  ky__share[i->dtype](&plan, d.ptr, d.beta, ky__adjoint(f, pc), ky__data(f, pc),
+                      ky__data(f, i->a));
+}
+
+void fwd_max(ky_frame *f, ky_id pc) { choose(f, pc, ky__max); }
+
+void vjp_max(ky_frame *f, ky_id pc) { share(f, pc); }
+
+void fwd_min(ky_frame *f, ky_id pc) { choose(f, pc, ky__min); }
+
+void vjp_min(ky_frame *f, ky_id pc) { share(f, pc); }
+
+/* ---- argmax
+ * --------------------------------------------------------------------------------------- */
+
+void fwd_argmax(ky_frame *f, ky_id pc) {
+  const ky_ins *i = &f->code->ins[pc];
+  ky_reduce_plan plan;
+  plan_forward(f->code, pc, 1u << i->b, &plan);
+  ky__argmax((ky_dtype)f->code->ins[i->a].dtype, &plan, ky__data(f, pc), ky__data(f, i->a));
+}

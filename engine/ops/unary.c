@@ -1,0 +1,116 @@
+/* SPDX-License-Identifier: MIT */
+/* Unary elementwise operations, with and without scalars in the instruction. The formulas are the
+ * rows of kernels/unary.def; this file brings them to dense and strided operands. Runs of scalars take
+ * the loop of point.c instead. */
+#include "kernels/test.h"
+#include "ops/family.h"
+
+static ky_status answer_elementwise(ky_query *q, ky_dtype dtype) {
+  const ky_layout operand = *ky__layout_of(q, q->ins->a);
+  q->klass = operand.rank == 0 ? KY_POINT : operand.dense ? KY_FLAT : KY_GENERAL;
+  return ky__answer(q, dtype, &operand);
+}
+
+ky_status ky__rule_unary(ky_query *q) {
+  KY_TRY(ky__need_float(q, q->ins->a));
+  return answer_elementwise(q, ky__dtype_of(q, q->ins->a));
+}
+
+ky_status ky__rule_test(ky_query *q) { return answer_elementwise(q, KY_MASK); }
+
+typedef struct scalars {
+  double s, u;
+} scalars;
+
+static inline scalars scalars_of(const ky_code *code, const ky_ins *i, int count) {
+  if (count == 0) return (scalars){0, 0};
+  if (count == 1) return (scalars){i->imm, 0};
+  return (scalars){ky__pool_f64(code, i->b), ky__pool_f64(code, i->b + 1)};
+}
+
+static void map(ky_frame *f, ky_id pc, ky_map1 *const kernels[2], scalars k) {
+  const ky_ins *i = &f->code->ins[pc];
+  const ky_layout *space = ky__layout(f->code, pc), *operand = ky__layout(f->code, i->a);
+  ky_map1 *const kernel = kernels[i->dtype];
+  const void *x = ky__data(f, i->a);
+  if (operand->dense) {
+    kernel((size_t)space->count, ky__data(f, pc), x, 1, k.s, k.u);
+    return;
+  }
+  ky_loop loop;
+  ky__plan(&loop, space, 1, &operand);
+  if (ky__loop_empty(&loop)) return;
+  const size_t size = ky_dtype_size((ky_dtype)i->dtype);
+  const int last = loop.rank - 1;
+  ky_walk w = {0};
+  do {
+    kernel((size_t)loop.dims[last], ky__run(ky__data(f, pc), &w, 0, size),
+           ky__run(x, &w, 1, size), loop.strides[1][last], k.s, k.u);
+  } while (ky__loop_next(&loop, &w));
+}
+
+/* p: the elements that the formula's p stands for, those of the operand or in the result's space. */
+static void pull(ky_frame *f, ky_id pc, ky_pull1 *const kernels[2], bool reads_operand,
+                 const void *p, scalars k) {
+  const ky_ins *i = &f->code->ins[pc];
+  const ky_layout *space = ky__layout(f->code, pc), *operand = ky__layout(f->code, i->a);
+  const ky_dest d = ky__dest(f, i->a, i->flags & KY_WANT_A);
+  if (!d.ptr) return;
+  ky_pull1 *const kernel = kernels[i->dtype];
+  const void *g = ky__adjoint(f, pc);
+  if (!reads_operand || operand->dense) {
+    kernel((size_t)space->count, d.ptr, d.beta, g, p, 1, k.s, k.u);
+    return;
+  }
+  ky_loop loop;
+  ky__plan(&loop, space, 1, &operand);
+  if (ky__loop_empty(&loop)) return;
+  const size_t size = ky_dtype_size((ky_dtype)i->dtype);
+  const int last = loop.rank - 1;
+  ky_walk w = {0};
+  do {
+    kernel((size_t)loop.dims[last], ky__run(d.ptr, &w, 0, size), d.beta,
+           ky__run(g, &w, 0, size), ky__run(p, &w, 1, size), loop.strides[1][last], k.s, k.u);
+  } while (ky__loop_next(&loop, &w));
+}
+
+#define SAVED_X (ky__data(f, i->a))
+#define SAVED_R (ky__data(f, pc))
+#define SAVED_N (ky__adjoint(f, pc))
+#define IS_X    true
+#define IS_R    false
+#define IS_N    false
+
+#define UNARY(name, given, saved, primal, adjoint)                                             \
+  void fwd_##name(ky_frame *f, ky_id pc) {                                                     \
+    map(f, pc, ky__map_##name, scalars_of(f->code, &f->code->ins[pc], given));                 \
+  }                                                                                            \
+  void vjp_##name(ky_frame *f, ky_id pc) {                                                     \
+    const ky_ins *i = &f->code->ins[pc];                                                       \
+    pull(f, pc, ky__pull_##name, IS_##saved, SAVED_##saved, scalars_of(f->code, i, given));    \
+  }
+#include "kernels/unary.def"
+#undef UNARY
+
+/* ---- comparisons with a scalar ---------------------------------------------------------------- */
+
+static void compare_scalar(ky_frame *f, ky_id pc, ky_test which) {
+  const ky_ins *i = &f->code->ins[pc];
+  const ky_dtype dtype = (ky_dtype)f->code->ins[i->a].dtype;
+  const ky_layout *space = ky__layout(f->code, pc), *operand = ky__layout(f->code, i->a);
+  ky_loop loop;
+  ky__plan(&loop, space, 1, &operand);
+  if (ky__loop_empty(&loop)) return;
+  const int last = loop.rank - 1;
+  ky_walk w = {0};
+  do {
+    ky__test_scalar(which, dtype, (size_t)loop.dims[last], ky__run(ky__data(f, pc), &w, 0, 1),
+                    ky__run(ky__data(f, i->a), &w, 1, ky_dtype_size(dtype)),
+                    loop.strides[1][last], i->imm);
+  } while (ky__loop_next(&loop, &w));
+}
+
+#define TEST(name, sign)                                                                       \
+  void fwd_##name##_scalar(ky_frame *f, ky_id pc) { compare_scalar(f, pc, KY_TEST_##name); }
+KY_TESTS(TEST)
+#undef TEST

@@ -1,0 +1,376 @@
+/* SPDX-License-Identifier: MIT */
+/* The public recording functions. Those of most rows are generated: the row's arity and attr say
+ * which arguments a function has and where they go. Leaves stand at the end. */
+#define KY_NO_SITES
+#include "kytape/ops.h"
+
+#include <string.h>
+
+#include "base/memory.h"
+#include "opinfo.h"
+#include "ops/family.h"
+#include "tape/tape.h"
+
+static int64_t bits_of(double value) {
+  union {
+    double f;
+    int64_t i;
+  } u = {.f = value};
+  return u.i;
+}
+
+static ky_var record(ky_tape *t, uint32_t count, const ky_var *operands, ky_draft *d) {
+  if (count > 0) d->ins.a = ky__operand_id(t, d, operands[0]);
+  if (count > 1) d->ins.b = ky__operand_id(t, d, operands[1]);
+  if (count > 2) d->ins.c = ky__operand_id(t, d, operands[2]);
+  return ky__record(t, d);
+}
+
+/* ---- generated, by attr ------------------------------------------------------------------------- */
+
+#define BUILD_1_NONE(name)                                                                     \
+  ky_var ky_##name(ky_tape *t, ky_var a) {                                                     \
+    ky_draft d;                                                                                \
+    ky__draft(&d, KY_OP_##name);                                                               \
+    return record(t, 1, (ky_var[]){a}, &d);                                      \
+  }
+#define BUILD_2_NONE(name)                                                                     \
+  ky_var ky_##name(ky_tape *t, ky_var a, ky_var b) {                                           \
+    ky_draft d;                                                                                \
+    ky__draft(&d, KY_OP_##name);                                                               \
+    return record(t, 2, (ky_var[]){a, b}, &d);                                   \
+  }
+#define BUILD_3_NONE(name)                                                                     \
+  ky_var ky_##name(ky_tape *t, ky_var a, ky_var b, ky_var c) {                                 \
+    ky_draft d;                                                                                \
+    ky__draft(&d, KY_OP_##name);                                                               \
+    return record(t, 3, (ky_var[]){a, b, c}, &d);                                \
+  }
+#define BUILD_3_OPT_C(name)                                                                    \
+  ky_var ky_##name(ky_tape *t, ky_var a, ky_var b, ky_var c) {                                 \
+    ky_draft d;                                                                                \
+    ky__draft(&d, KY_OP_##name);                                                               \
+    const bool absent = c.id == 0 && (!t || t->pending == KY_OK);                              \
+    return record(t, absent ? 2 : 3, (ky_var[]){a, b, c}, &d);                   \
+  }
+#define BUILD_1_IMM(name)                                                                      \
+  ky_var ky_##name(ky_tape *t, ky_var a, double s) {                                           \
+    ky_draft d;                                                                                \
+    ky__draft(&d, KY_OP_##name);                                                               \
+    d.ins.imm = s;                                                                             \
+    return record(t, 1, (ky_var[]){a}, &d);                                      \
+  }
+#define BUILD_1_IMM2(name)                                                                     \
+  ky_var ky_##name(ky_tape *t, ky_var a, double s, double u) {                                 \
+    ky_draft d;                                                                                \
+    ky__draft(&d, KY_OP_##name);                                                               \
+    if (t) d.ins.b = ky__push(t, &d, 2, (const int64_t[]){bits_of(s), bits_of(u)});            \
+    return record(t, 1, (ky_var[]){a}, &d);                                      \
+  }
+#define BUILD_1_AXES(name)                                                                     \
+  ky_var ky_##name(ky_tape *t, ky_var a, int count, const int64_t *axes, int keepdim) {        \
+    return over_axes(t, KY_OP_##name, a, count, axes, keepdim);                                \
+  }                                                                                            \
+  ky_var ky_##name##_all(ky_tape *t, ky_var a) {                                               \
+    return over_axes(t, KY_OP_##name, a, 0, NULL, 0);                                          \
+  }
+#define BUILD_1_AXIS(name)                                                                     \
+  ky_var ky_##name(ky_tape *t, ky_var a, int64_t axis) {                                       \
+    return along_axis(t, KY_OP_##name, a, axis, 0);                                            \
+  }
+#define BUILD_1_AXIS_KEEP(name)                                                                \
+  ky_var ky_##name(ky_tape *t, ky_var a, int64_t axis, int keepdim) {                          \
+    return along_axis(t, KY_OP_##name, a, axis, keepdim);                                      \
+  }
+#define BUILD_2_REDUCTION(name)                                                                \
+  ky_var ky_##name(ky_tape *t, ky_var a, ky_var b, ky_reduction reduction) {                   \
+    ky_draft d;                                                                                \
+    ky__draft(&d, KY_OP_##name);                                                               \
+    d.ins.c = (uint32_t)reduction;                                                             \
+    if ((unsigned)reduction > KY_REDUCE_MEAN)                                                         \
+      ky__fail(&d.fault, KY_BAD_ARGUMENT, "unknown reduction %d", (int)reduction);             \
+    return record(t, 2, (ky_var[]){a, b}, &d);                                   \
+  }
+#define BUILD_2_TRANS(name)                                                                    \
+  ky_var ky_##name(ky_tape *t, ky_var a, ky_var b) { return ky_##name##_trans(t, a, b, 0); }   \
+  ky_var ky_##name##_trans(ky_tape *t, ky_var a, ky_var b, unsigned flags) {                   \
+    ky_draft d;                                                                                \
+    ky__draft(&d, KY_OP_##name);                                                               \
+    d.ins.c = flags;                                                                           \
+    if (flags & ~(unsigned)(KY_TRANS_A | KY_TRANS_B))                                          \
+      ky__fail(&d.fault, KY_BAD_ARGUMENT, "unknown transpose flags 0x%x", flags);              \
+    return record(t, 2, (ky_var[]){a, b}, &d);                                   \
+  }
+#define BUILD_1_SHAPE(name)                                                                    \
+  ky_var ky_##name(ky_tape *t, ky_var a, int rank, const int64_t *dims) {                      \
+    ky_draft d;                                                                                \
+    ky__draft(&d, KY_OP_##name);                                                               \
+    draft_dims(&d, rank, dims);                                                                \
+    return record(t, 1, (ky_var[]){a}, &d);                                      \
+  }
+#define BUILD_1_PERM(name)                                                                     \
+  ky_var ky_##name(ky_tape *t, ky_var a, int rank, const int64_t *axes) {                      \
+    ky_draft d;                                                                                \
+    ky__draft(&d, KY_OP_##name);                                                               \
+    draft_permutation(&d, rank, axes);                                                         \
+    return record(t, 1, (ky_var[]){a}, &d);                                      \
+  }
+#define BUILD_1_SLICE(name)                                                                    \
+  ky_var ky_##name(ky_tape *t, ky_var a, int64_t axis, int64_t start, int64_t stop,            \
+                   int64_t step) {                                                             \
+    ky_draft d;                                                                                \
+    ky__draft(&d, KY_OP_##name);                                                               \
+    normalize_axis(t, &d, a, &axis);                                                           \
+    if (t) d.ins.b = ky__push(t, &d, 4, (const int64_t[]){axis, start, stop, step});           \
+    return record(t, 1, (ky_var[]){a}, &d);                                      \
+  }
+#define BUILD_LIST_LIST_AXIS(name)                                                             \
+  ky_var ky_##name(ky_tape *t, size_t count, const ky_var *vars, int64_t axis) {               \
+    return list_along_axis(t, KY_OP_##name, count, vars, axis);                                \
+  }
+#define BUILD_0_NONE(name)
+#define BUILD_0_BIND(name)
+#define BUILD_0_BLOB(name)
+#define BUILD_0_IMM(name)
+
+/* Axes count from the end when negative; the instruction stores them from the front. */
+static void normalize_axis(ky_tape *t, ky_draft *d, ky_var a, int64_t *axis) {
+  const ky_id id = ky__operand_id(t, d, a);
+  if (!id) return;
+  const int rank = ky__layout(&t->code, id)->rank;
+  if (*axis < -rank || *axis >= rank)
+    ky__fail(&d->fault, KY_BAD_AXIS, "axis %lld is not in %d..%d", (long long)*axis, -rank,
+             rank - 1);
+  if (*axis < 0) *axis += rank;
+}
+
+static ky_var along_axis(ky_tape *t, ky_op op, ky_var a, int64_t axis, int keepdim) {
+  ky_draft d;
+  ky__draft(&d, op);
+  normalize_axis(t, &d, a, &axis);
+  d.ins.b = (uint32_t)axis;
+  d.ins.c = keepdim != 0;
+  return record(t, 1, (ky_var[]){a}, &d);
+}
+
+static ky_var over_axes(ky_tape *t, ky_op op, ky_var a, int count, const int64_t *axes,
+                        int keepdim) {
+  ky_draft d;
+  ky__draft(&d, op);
+  d.ins.c = keepdim != 0;
+  const ky_id id = ky__operand_id(t, &d, a);
+  const int rank = id ? ky__layout(&t->code, id)->rank : 0;
+  if (count < 0 || count > KY_MAX_RANK || (count > 0 && !axes))
+    ky__fail(&d.fault, KY_BAD_ARGUMENT, "%d axes at %s", count, axes ? "an array" : "null");
+  else if (count == 0)
+    d.ins.b = (1u << rank) - 1;
+  for (int k = 0; k < count && d.fault.status == KY_OK; k++) {
+    int64_t axis = axes[k];
+    normalize_axis(t, &d, a, &axis);
+    if (d.fault.status != KY_OK) break;
+    if (d.ins.b & 1u << axis)
+      ky__fail(&d.fault, KY_BAD_AXIS, "axis %lld is repeated", (long long)axes[k]);
+    d.ins.b |= 1u << axis;
+  }
+  return record(t, 1, (ky_var[]){a}, &d);
+}
+
+/* Keeps dims for the rule, which judges them; -1 is left for reshape to work out. */
+static void draft_dims(ky_draft *d, int rank, const int64_t *dims) {
+  if (rank < 0 || rank > KY_MAX_RANK)
+    ky__fail(&d->fault, KY_BAD_SHAPE, "rank %d is not in 0..%d", rank, KY_MAX_RANK);
+  else if (rank > 0 && !dims)
+    ky__fail(&d->fault, KY_BAD_ARGUMENT, "dims is null");
+  else
+    d->shape.rank = rank;
+  for (int k = 0; k < d->shape.rank; k++) d->shape.dims[k] = dims[k];
+}
+
+static void draft_permutation(ky_draft *d, int rank, const int64_t *axes) {
+  if (rank < 0 || rank > KY_MAX_RANK) {
+    ky__fail(&d->fault, KY_BAD_AXIS, "%d axes, wants 0..%d", rank, KY_MAX_RANK);
+    return;
+  }
+  if (rank > 0 && !axes) {
+    ky__fail(&d->fault, KY_BAD_ARGUMENT, "axes is null");
+    return;
+  }
+  d->ins.c = (uint32_t)rank;
+  for (int k = 0; k < rank; k++) {
+    const int64_t axis = axes[k] < 0 ? axes[k] + rank : axes[k];
+    if (axis < 0 || axis >= rank)
+      ky__fail(&d->fault, KY_BAD_AXIS, "axis %lld is not in %d..%d", (long long)axes[k], -rank,
+               rank - 1);
+    d->ins.b |= ((uint32_t)axis & 15u) << 4 * k;
+  }
+}
+
+static ky_var list_along_axis(ky_tape *t, ky_op op, size_t count, const ky_var *vars,
+                              int64_t axis) {
+  ky_draft d;
+  ky__draft(&d, op);
+  if (!t) return (ky_var){0};
+  if (count == 0 || count > UINT32_MAX / 2 || !vars)
+    ky__fail(&d.fault, KY_BAD_ARGUMENT, "%zu operands at %s", count, vars ? "an array" : "null");
+  d.ins.b = t->code.pool_count;
+  for (size_t k = 0; k < count && d.fault.status == KY_OK; k++) {
+    const int64_t id = ky__operand_id(t, &d, vars[k]);
+    ky__push(t, &d, 1, &id);
+  }
+  if (d.fault.status == KY_OK) normalize_axis(t, &d, vars[0], &axis);
+  ky__push(t, &d, 1, &axis);
+  d.ins.c = (uint32_t)count;
+  return ky__record(t, &d);
+}
+
+#define OP(name, arity, attr, ...) BUILD_##arity##_##attr(name)
+#include "ops.def"
+#undef OP
+
+/* ---- leaves --------------------------------------------------------------------------------------- */
+
+static void draft_leaf(ky_draft *d, ky_op op, ky_dtype dtype, int rank, const int64_t *dims) {
+  ky__draft(d, op);
+  d->ins.dtype = (uint8_t)dtype;
+  if (ky_dtype_size(dtype) == 0)
+    ky__fail(&d->fault, KY_BAD_DTYPE, "unknown dtype %d", (int)dtype);
+  else
+    ky__layout_dense(rank, dims, &d->shape, &d->fault);
+}
+
+/* Appends a leaf that refers to a new binding. */
+static ky_var record_bound(ky_tape *t, ky_draft *d, ky_bind bind) {
+  if (!t) return (ky_var){0};
+  const uint32_t at = t->code.bind_count;
+  if (ky__grow(&t->allocator, &t->frame.bind, &t->bind_capacity, at + 1,
+               sizeof *t->frame.bind) != KY_OK)
+    ky__fail(&d->fault, KY_NO_MEMORY, "no memory for a binding");
+  if (d->fault.status == KY_OK) {
+    bind.id = t->code.count;
+    t->frame.bind[at] = bind;
+    d->ins.b = at;
+    t->code.bind_count++;
+  }
+  const ky_var v = ky__record(t, d);
+  if (!v.id) t->code.bind_count = at;
+  return v;
+}
+
+ky_var ky_input(ky_tape *t, ky_dtype dtype, int rank, const int64_t *dims, const void *data) {
+  ky_draft d;
+  draft_leaf(&d, KY_OP_input, dtype, rank, dims);
+  if (!data && d.shape.count != 0) ky__fail(&d.fault, KY_BAD_ARGUMENT, "data is null");
+  return record_bound(t, &d, (ky_bind){.data = data});
+}
+
+ky_status ky_input_set(ky_tape *t, ky_var input, const void *data) {
+  if (!t) return KY_BAD_ARGUMENT;
+  KY_TRY(ky_tape_check(t));
+  const char *reason = ky__bad_var(t, input);
+  if (reason) return ky__error(t, KY_BAD_VAR, "input_set: %s", reason);
+  const ky_ins *i = &t->code.ins[input.id];
+  if (i->op != KY_OP_input)
+    return ky__error(t, KY_BAD_ARGUMENT, "input_set: %%%u is the result of %s, not an input",
+                     (unsigned)input.id, ky__opinfo[i->op].name);
+  if (!data && ky__layout(&t->code, input.id)->count != 0)
+    return ky__error(t, KY_BAD_ARGUMENT, "input_set: data is null");
+  t->frame.bind[i->b].data = data;
+  if (t->done > input.id) t->done = input.id;
+  return KY_OK;
+}
+
+/* The slot of `w`, taken or free. There is always a free one. */
+static ky_weight_slot *weight_slot(ky_weight_slot *slots, uint32_t count, const ky_tensor *w) {
+  uint32_t k = (uint32_t)(((uintptr_t)w >> 4) * 0x9E3779B97F4A7C15u >> 32) & (count - 1);
+  while (slots[k].weight && slots[k].weight != w) k = (k + 1) & (count - 1);
+  return &slots[k];
+}
+
+/* Makes room for one more weight, forgetting those that were rewound. */
+static ky_status weight_slots_grow(ky_tape *t) {
+  if (2 * (t->weight_slot_used + 1) <= t->weight_slot_count) return KY_OK;
+  uint32_t count = 16;
+  while (count < 4 * (t->code.bind_count + 1)) count *= 2;
+  ky_weight_slot *slots = ky__resize(&t->allocator, NULL, 0, count * sizeof *slots);
+  if (!slots) return KY_NO_MEMORY;
+  memset(slots, 0, count * sizeof *slots);
+  t->weight_slot_used = 0;
+  for (uint32_t k = 0; k < t->code.bind_count; k++) {
+    const ky_bind *bind = &t->frame.bind[k];
+    if (!bind->weight) continue;
+    *weight_slot(slots, count, bind->weight) = (ky_weight_slot){bind->weight, bind->id};
+    t->weight_slot_used++;
+  }
+  ky__resize(&t->allocator, t->weight_slots, t->weight_slot_count * sizeof *slots, 0);
+  t->weight_slots = slots;
+  t->weight_slot_count = count;
+  return KY_OK;
+}
+
+/* Whether `slot` names a param that is still on the tape. */
+static bool slot_is_live(const ky_tape *t, const ky_weight_slot *slot) {
+  if (!slot->weight || slot->id >= t->code.count) return false;
+  const ky_ins *i = &t->code.ins[slot->id];
+  return i->op == KY_OP_param && t->frame.bind[i->b].weight == slot->weight;
+}
+
+ky_var ky_param(ky_tape *t, ky_tensor *weight) {
+  ky_draft d;
+  if (!t) return (ky_var){0};
+  const ky_array array = ky_tensor_array(weight);
+  draft_leaf(&d, KY_OP_param, array.dtype, array.rank, array.dims);
+  d.ins.flags = KY_WANT_SELF;
+  if (!weight)
+    ky__fail(&d.fault, KY_BAD_ARGUMENT, "the tensor is null");
+  else if (weight_slots_grow(t) != KY_OK)
+    ky__fail(&d.fault, KY_NO_MEMORY, "no memory for the table of weights");
+  if (d.fault.status != KY_OK) return ky__record(t, &d);
+  ky_weight_slot *slot = weight_slot(t->weight_slots, t->weight_slot_count, weight);
+  if (slot_is_live(t, slot)) return ky__var(t, slot->id);
+  const ky_var v = record_bound(t, &d, (ky_bind){.weight = weight});
+  if (!v.id) return v;
+  t->weight_slot_used += !slot->weight;
+  *slot = (ky_weight_slot){weight, v.id};
+  return v;
+}
+
+ky_var ky_constant(ky_tape *t, ky_dtype dtype, int rank, const int64_t *dims,
+                   const void *data) {
+  ky_draft d;
+  if (!t) return (ky_var){0};
+  draft_leaf(&d, KY_OP_constant, dtype, rank, dims);
+  if (!data && d.shape.count != 0) ky__fail(&d.fault, KY_BAD_ARGUMENT, "data is null");
+  const ky_place mark = ky__arena_mark(&t->code.blobs);
+  if (d.fault.status == KY_OK) {
+    const size_t bytes = (size_t)d.shape.count * ky_dtype_size(dtype);
+    char *blob = ky__arena_alloc(&t->code.blobs, bytes);
+    if (blob) {
+      if (bytes) memcpy(blob, data, bytes);
+      d.ins.a = t->code.blobs.current;
+      d.ins.b = (uint32_t)((size_t)(blob - t->code.blobs.chunks[d.ins.a].base) / KY_ALIGN);
+    } else {
+      ky__fail(&d.fault, KY_NO_MEMORY, "no memory for %zu bytes", bytes);
+    }
+  }
+  const ky_var v = ky__record(t, &d);
+  if (!v.id) ky__arena_reset(&t->code.blobs, mark);
+  return v;
+}
+
+ky_var ky_full(ky_tape *t, ky_dtype dtype, int rank, const int64_t *dims, double value) {
+  ky_draft d;
+  draft_leaf(&d, KY_OP_full, dtype, rank, dims);
+  d.ins.imm = value;
+  return ky__record(t, &d);
+}
+
+ky_var ky_scalar(ky_tape *t, ky_dtype dtype, double value) {
+  return ky_full(t, dtype, KY_SCALAR, value);
+}
+
+ky_var ky_iota(ky_tape *t, ky_dtype dtype, int64_t count, double start) {
+  ky_draft d;
+  draft_leaf(&d, KY_OP_iota, dtype, 1, &count);
+  d.ins.imm = start;
+  return ky__record(t, &d);
+}

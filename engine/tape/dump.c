@@ -1,0 +1,138 @@
+/* SPDX-License-Identifier: MIT */
+/* A tape as text: one line an instruction, in aligned columns. All of it comes from the table of
+ * opcodes and the attributes; nothing here knows an opcode by name. */
+#include <stdio.h>
+
+#include "kytape/ops.h"
+#include "opinfo.h"
+#include "tape/print.h"
+
+/* ---- one instruction ---------------------------------------------------------------------------- */
+
+static void say_axes(ky_text *text, uint32_t mask) {
+  const char *separator = "axes=";
+  for (int k = 0; k < KY_MAX_RANK; k++)
+    if (mask & 1u << k) {
+      ky__say(text, "%s%d", separator, k);
+      separator = ",";
+    }
+}
+
+static void say_permutation(ky_text *text, uint32_t nibbles, uint32_t rank) {
+  ky__say(text, "axes=");
+  for (uint32_t k = 0; k < rank; k++)
+    ky__say(text, "%s%u", k ? "," : "", (unsigned)(nibbles >> 4 * k & 15u));
+}
+
+static void say_reduction(ky_text *text, uint32_t reduction) {
+  static const char *const name[] = {"none", "sum", "mean"};
+  ky__say(text, "%s", name[reduction <= KY_REDUCE_MEAN ? reduction : 0]);
+}
+
+/* A position of a slice; the extremes mean "to the end" and are left out, as in Python. */
+static void say_position(ky_text *text, int64_t position) {
+  if (position != INT64_MAX && position != INT64_MIN) ky__say(text, "%lld", (long long)position);
+}
+
+static void say_slice(ky_text *text, const int64_t *pool) {
+  ky__say(text, "axis=%lld ", (long long)pool[0]);
+  say_position(text, pool[1]);
+  ky__say(text, ":");
+  say_position(text, pool[2]);
+  ky__say(text, ":%lld", (long long)pool[3]);
+}
+
+static void say_attributes(ky_text *text, const ky_code *code, ky_id pc) {
+  const ky_ins *i = &code->ins[pc];
+  switch ((ky_attr)ky__opinfo[i->op].attr) {
+  case KY_ATTR_NONE:
+  case KY_ATTR_OPT_C:
+  case KY_ATTR_BLOB:
+  case KY_ATTR_SHAPE: break;
+  case KY_ATTR_IMM: ky__say(text, "%.17g", i->imm); break;
+  case KY_ATTR_IMM2:
+    ky__say(text, "%.17g %.17g", ky__pool_f64(code, i->b), ky__pool_f64(code, i->b + 1));
+    break;
+  case KY_ATTR_BIND: ky__say(text, "#%u", (unsigned)i->b); break;
+  case KY_ATTR_AXES:
+    say_axes(text, i->b);
+    if (i->c) ky__say(text, " keep");
+    break;
+  case KY_ATTR_AXIS: ky__say(text, "axis=%u", (unsigned)i->b); break;
+  case KY_ATTR_AXIS_KEEP:
+    ky__say(text, "axis=%u%s", (unsigned)i->b, i->c ? " keep" : "");
+    break;
+  case KY_ATTR_TRANS:
+    ky__say(text, "%s%s", i->c & KY_TRANS_A ? "trans_a" : "",
+            i->c & KY_TRANS_B ? (i->c & KY_TRANS_A ? " trans_b" : "trans_b") : "");
+    break;
+  case KY_ATTR_REDUCTION: say_reduction(text, i->c & ((1u << KY_AUX_SHIFT) - 1)); break;
+  case KY_ATTR_PERM: say_permutation(text, i->b, i->c); break;
+  case KY_ATTR_SLICE: say_slice(text, code->pool + i->b); break;
+  case KY_ATTR_LIST_AXIS:
+    ky__say(text, "axis=%lld", (long long)code->pool[i->b + i->c]);
+    break;
+  }
+}
+
+void ky__say_arguments(ky_text *text, const ky_code *code, ky_id pc) {
+  const uint32_t count = ky__operand_count(code, pc);
+  for (uint32_t k = 0; k < count; k++) {
+    const ky_id id = ky__operand(code, pc, k);
+    if (id) ky__say(text, "%s%%%u", text->length ? " " : "", (unsigned)id);
+  }
+  char attributes[192];
+  ky_text part = {attributes, sizeof attributes, 0};
+  attributes[0] = '\0';
+  say_attributes(&part, code, pc);
+  if (part.length) ky__say(text, "%s%s", text->length ? " " : "", attributes);
+}
+
+/* ---- the columns ---------------------------------------------------------------------------------- */
+
+enum { ID, NAME, ARGUMENTS, DTYPE, SHAPE, COLUMNS }; /* the source line comes last, unpadded */
+
+typedef struct line {
+  char column[COLUMNS][512];
+  char site[256];
+  size_t width[COLUMNS];
+} line;
+
+static void render(const ky_code *code, ky_id pc, line *l) {
+  ky_text text[COLUMNS], site = {l->site, sizeof l->site, 0};
+  for (int k = 0; k < COLUMNS; k++) {
+    l->column[k][0] = '\0';
+    text[k] = (ky_text){l->column[k], sizeof l->column[k], 0};
+  }
+  l->site[0] = '\0';
+  const ky_ins *i = &code->ins[pc];
+  ky__say(&text[ID], "%%%u", (unsigned)pc);
+  ky__say(&text[NAME], "%s", ky__opinfo[i->op].name);
+  ky__say_arguments(&text[ARGUMENTS], code, pc);
+  ky__say(&text[DTYPE], "%s", ky_dtype_name((ky_dtype)i->dtype));
+  ky__say_dims(&text[SHAPE], ky__layout(code, pc));
+  ky__say_site(&site, code, code->site[pc]);
+  for (int k = 0; k < COLUMNS; k++) l->width[k] = text[k].length;
+}
+
+ky_status ky_tape_dump(const ky_tape *t, FILE *out) {
+  if (!t || !out) return KY_BAD_ARGUMENT;
+  const ky_code *code = &t->code;
+  size_t width[COLUMNS] = {0};
+  line l;
+  for (ky_id pc = 1; pc < code->count; pc++) {
+    render(code, pc, &l);
+    for (int k = 0; k < COLUMNS; k++)
+      if (l.width[k] > width[k]) width[k] = l.width[k];
+  }
+  for (ky_id pc = 1; pc < code->count; pc++) {
+    render(code, pc, &l);
+    const char *gap = "";
+    for (int k = 0; k < COLUMNS; k++, gap = "  ") {
+      const bool last = k == COLUMNS - 1 && !l.site[0];
+      fprintf(out, "%s%-*s", gap, last ? 0 : (int)width[k], l.column[k]);
+    }
+    fprintf(out, "%s%s\n", l.site[0] ? "  " : "", l.site);
+  }
+  return KY_OK;
+}

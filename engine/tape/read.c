@@ -1,0 +1,88 @@
+/* SPDX-License-Identifier: MIT */
+/* Reading values, gradients and shapes. */
+#include <math.h>
+#include <string.h>
+
+#include "ops/family.h"
+#include "tape/tape.h"
+
+static ky_array describe(const ky_code *code, ky_id id, const void *data, bool dense) {
+  const ky_layout layout = dense ? ky__dense(ky__layout(code, id)) : *ky__layout(code, id);
+  ky_array array = {.data = data,
+                    .dtype = (ky_dtype)code->ins[id].dtype,
+                    .rank = layout.rank,
+                    .count = layout.count};
+  memcpy(array.dims, layout.dims, sizeof array.dims);
+  memcpy(array.strides, layout.strides, sizeof array.strides);
+  return array;
+}
+
+/* What every reader starts with: arguments, pending errors, the var. */
+static ky_status enter(ky_tape *t, ky_var v, const char *what, const void *out) {
+  if (!t) return KY_BAD_ARGUMENT;
+  KY_TRY(ky_tape_check(t));
+  if (!out) return ky__error(t, KY_BAD_ARGUMENT, "%s: the result pointer is null", what);
+  const char *reason = ky__bad_var(t, v);
+  return reason ? ky__error(t, KY_BAD_VAR, "%s: %s", what, reason) : KY_OK;
+}
+
+static ky_status data_of(ky_tape *t, ky_var v, const char *what, ky_array *out) {
+  KY_TRY(enter(t, v, what, out));
+  KY_TRY(ky__run_pending(t));
+  *out = describe(&t->code, v.id, ky__data(&t->frame, v.id), false);
+  return KY_OK;
+}
+
+ky_status ky_data(ky_tape *t, ky_var v, ky_array *out) {
+  if (out) *out = (ky_array){0};
+  return data_of(t, v, "data", out);
+}
+
+ky_status ky_shape(ky_tape *t, ky_var v, ky_array *out) {
+  if (out) *out = (ky_array){0};
+  KY_TRY(enter(t, v, "shape", out));
+  *out = describe(&t->code, v.id, NULL, true);
+  return KY_OK;
+}
+
+ky_status ky_read(ky_tape *t, ky_var v, void *dst, size_t bytes) {
+  ky_array array;
+  KY_TRY(enter(t, v, "read", dst));
+  KY_TRY(data_of(t, v, "read", &array));
+  const size_t wanted = (size_t)array.count * ky_dtype_size(array.dtype);
+  if (bytes != wanted)
+    return ky__error(t, KY_BAD_ARGUMENT, "read: the buffer has %zu bytes, the value %zu", bytes,
+                     wanted);
+  const ky_layout *layout = ky__layout(&t->code, v.id), dense = ky__dense(layout);
+  ky__copy(array.dtype, layout, dst, dense.strides, 0, array.data, layout->strides);
+  return KY_OK;
+}
+
+ky_status ky_item(ky_tape *t, ky_var v, double *out) {
+  if (out) *out = (double)NAN;
+  ky_array array;
+  KY_TRY(enter(t, v, "item", out));
+  KY_TRY(data_of(t, v, "item", &array));
+  if (array.count != 1)
+    return ky__error(t, KY_BAD_SHAPE, "item: %%%u has %lld elements, wants 1", (unsigned)v.id,
+                     (long long)array.count);
+  switch (array.dtype) {
+#define X(name, type, text)                                                                    \
+  case KY_##name: *out = (double)*(const type *)array.data; break;
+    KY_DTYPES(X)
+#undef X
+  }
+  return KY_OK;
+}
+
+ky_status ky_grad(ky_tape *t, ky_var v, ky_array *out) {
+  if (out) *out = (ky_array){0};
+  KY_TRY(enter(t, v, "grad", out));
+  if (v.id > t->root || !t->frame.seen[v.id])
+    return ky__error(t, KY_UNCONNECTED,
+                     t->root ? "grad: %%%u does not lead to the root, or was not watched"
+                             : "grad: there was no reverse sweep for %%%u",
+                     (unsigned)v.id);
+  *out = describe(&t->code, v.id, ky__adjoint(&t->frame, v.id), true);
+  return KY_OK;
+}

@@ -1,0 +1,217 @@
+/* SPDX-License-Identifier: MIT */
+/* Recording one instruction: operands are checked, the row's rule infers the result, storage is laid
+ * out. Nothing runs here, except in eager tapes. */
+#include <string.h>
+
+#include "base/memory.h"
+#include "kernels/gemm.h"
+#include "opinfo.h"
+#include "tape/tape.h"
+
+/* ---- source lines ----------------------------------------------------------------------------- */
+
+/* The index of `file`; 0 when there are too many, or (an error) no memory. Literals are compared by
+ * address first. */
+static uint32_t file_index(ky_tape *t, const char *file) {
+  ky_code *code = &t->code;
+  for (uint32_t k = 0; k < code->file_count; k++)
+    if (code->files[k] == file) return k + 1;
+  for (uint32_t k = 0; k < code->file_count; k++)
+    if (strcmp(code->files[k], file) == 0) return k + 1;
+  if (code->file_count + 1 >= KY_SITE_FILES) return 0;
+  if (ky__grow(&t->allocator, &code->files, &code->file_capacity, code->file_count + 1,
+               sizeof *code->files) != KY_OK) {
+    if (t->pending == KY_OK)
+      t->pending = ky__error(t, KY_NO_MEMORY, "no memory for the name of a source file");
+    return 0;
+  }
+  code->files[code->file_count] = file;
+  return ++code->file_count;
+}
+
+ky_tape *ky_at(ky_tape *t, const char *file, int line) {
+  if (!t) return t;
+  if (file != t->site_file) {
+    t->site_file_index = file ? file_index(t, file) : 0;
+    t->site_file = t->site_file_index ? file : NULL;
+  }
+  const bool known = t->site_file_index && line > 0 && line < (int)KY_SITE_LINES;
+  t->site = known ? t->site_file_index << KY_SITE_SHIFT | (uint32_t)line : 0;
+  return t;
+}
+
+void ky__say_site(ky_text *text, const ky_code *code, uint32_t site) {
+  if (!site) return;
+  const char *file = code->files[(site >> KY_SITE_SHIFT) - 1], *slash = strrchr(file, '/');
+  ky__say(text, "%s:%u", slash ? slash + 1 : file, (unsigned)(site & (KY_SITE_LINES - 1)));
+}
+
+/* ---- drafts --------------------------------------------------------------------------------------- */
+
+ky_id ky__operand_id(const ky_tape *t, ky_draft *d, ky_var v) {
+  if (!t || d->fault.status != KY_OK) return 0;
+  const char *reason = ky__bad_var(t, v);
+  if (!reason) return v.id;
+  ky__fail(&d->fault, KY_BAD_VAR, "%s", reason);
+  return 0;
+}
+
+uint32_t ky__push(ky_tape *t, ky_draft *d, uint32_t count, const int64_t *words) {
+  ky_code *code = &t->code;
+  if (count > UINT32_MAX - code->pool_count ||
+      ky__grow(&t->allocator, &code->pool, &code->pool_capacity, code->pool_count + count,
+               sizeof *code->pool) != KY_OK) {
+    ky__fail(&d->fault, KY_NO_MEMORY, "no memory for %u attribute words", (unsigned)count);
+    return 0;
+  }
+  if (count) memcpy(code->pool + code->pool_count, words, count * sizeof *words);
+  code->pool_count += count;
+  return code->pool_count - count;
+}
+
+static ky_var refuse(ky_tape *t, const ky_draft *d, bool operands_known) {
+  t->code.pool_count = t->pool_kept;
+  if (t->pending != KY_OK) return (ky_var){0};
+  t->pending = d->fault.status;
+  const ky_opinfo *info = &ky__opinfo[d->ins.op];
+  ky_text text = {t->message, sizeof t->message, 0};
+  ky__say_site(&text, &t->code, t->site);
+  ky__say(&text, "%s%s: ", text.length ? ": " : "", info->name);
+  if (operands_known && info->arity != KY_ARITY_LIST) {
+    const ky_id operand[3] = {d->ins.a, d->ins.b, d->ins.c};
+    uint32_t said = 0;
+    for (uint32_t k = 0; k < info->arity; k++) {
+      if (!operand[k]) continue;
+      if (said++) ky__say(&text, " x ");
+      ky__say_dims(&text, ky__layout(&t->code, operand[k]));
+    }
+    if (said) ky__say(&text, ": ");
+  }
+  ky__say(&text, "%s", d->fault.text);
+  return (ky_var){0};
+}
+
+ky_var ky_tape_fail(ky_tape *t, ky_status status, const char *text) {
+  if (!t || t->pending != KY_OK) return (ky_var){0};
+  t->pending = status == KY_OK ? KY_BAD_ARGUMENT : status;
+  ky_text message = {t->message, sizeof t->message, 0};
+  ky__say_site(&message, &t->code, t->site);
+  ky__say(&message, "%s%s", message.length ? ": " : "", text ? text : ky_status_text(t->pending));
+  return (ky_var){0};
+}
+
+/* ---- appending --------------------------------------------------------------------------------------- */
+
+void ky__columns(ky_tape *t, ky_column columns[KY_COLUMNS]) {
+  ky_code *code = &t->code;
+  ky_frame *f = &t->frame;
+  const ky_column all[KY_COLUMNS] = {
+      {&code->ins, sizeof *code->ins},   {&code->layout, sizeof *code->layout},
+      {&code->site, sizeof *code->site}, {&f->val, sizeof *f->val},
+      {&f->adj, sizeof *f->adj},         {&f->seen, sizeof *f->seen},
+  };
+  memcpy(columns, all, sizeof all);
+}
+
+ky_status ky__reserve(ky_tape *t, uint32_t need) {
+  if (need <= t->capacity) return KY_OK;
+  ky_column columns[KY_COLUMNS];
+  ky__columns(t, columns);
+  for (int k = 0; k < KY_COLUMNS; k++)
+    KY_TRY(ky__grow(&t->allocator, columns[k].array, &t->column_capacity[k], need,
+                    columns[k].element));
+  t->capacity = UINT32_MAX;
+  for (int k = 0; k < KY_COLUMNS; k++)
+    if (t->column_capacity[k] < t->capacity) t->capacity = t->column_capacity[k];
+  return KY_OK;
+}
+
+uint8_t ky__wanted_flags(const ky_code *code, const ky_ins *ins) {
+  const ky_opinfo *info = &ky__opinfo[ins->op];
+  if (!info->differentiable) return 0;
+  uint8_t flags = 0;
+  if (info->arity == KY_ARITY_LIST) {
+    for (uint32_t k = 0; k < ins->c; k++)
+      if (ky__wants(code, (ky_id)code->pool[ins->b + k])) flags = KY_WANT_A;
+    return flags;
+  }
+  const ky_id operand[3] = {ins->a, ins->b, ins->c};
+  for (uint32_t k = 0; k < info->arity; k++)
+    if (ky__wants(code, operand[k])) flags |= (uint8_t)(KY_WANT_A << k);
+  return flags;
+}
+
+void ky__spread_wants(ky_tape *t, ky_id begin) {
+  for (ky_id id = begin; id < t->code.count; id++)
+    t->code.ins[id].flags |= ky__wanted_flags(&t->code, &t->code.ins[id]);
+}
+
+/* Room for the result and the aux buffer of the instruction at the end. */
+static ky_status allocate(ky_tape *t, const ky_query *q, ky_ins *ins) {
+  const ky_layout *layout = &t->code.layouts.at[q->layout];
+  const bool elsewhere =
+      ins->op == KY_OP_input || ins->op == KY_OP_param || ins->op == KY_OP_constant;
+  if (ky__opinfo[ins->op].trait == KY_TRAIT_PROD && !t->gemm_ready) {
+    KY_TRY(ky__gemm_warm_up());
+    t->gemm_ready = true;
+  }
+  ky_word *word = &t->frame.val[t->code.count];
+  *word = (ky_word){.i64 = 0};
+  if (q->layout != 0 && !q->view && !elsewhere) {
+    word->ptr = ky__arena_alloc(&t->values, (size_t)layout->count * ky_dtype_size(q->dtype));
+    if (!word->ptr) return KY_NO_MEMORY;
+  }
+  if (!q->aux_bytes) return KY_OK;
+  const uint32_t aux = t->code.aux_count;
+  if (aux >= UINT32_MAX >> KY_AUX_SHIFT) return KY_NO_MEMORY;
+  KY_TRY(ky__grow(&t->allocator, &t->frame.aux, &t->aux_capacity, aux + 1,
+                  sizeof *t->frame.aux));
+  t->frame.aux[aux] = ky__arena_alloc(&t->values, q->aux_bytes);
+  if (!t->frame.aux[aux]) return KY_NO_MEMORY;
+  ins->c |= aux << KY_AUX_SHIFT;
+  t->code.aux_count++;
+  return KY_OK;
+}
+
+/* Gives back what was laid out for an instruction that is not recorded after all. */
+static void withdraw(ky_tape *t, ky_place values, uint32_t aux_count) {
+  ky__arena_reset(&t->values, values);
+  t->code.aux_count = aux_count;
+}
+
+ky_var ky__record(ky_tape *t, ky_draft *d) {
+  if (!t) return (ky_var){0};
+  if (d->fault.status != KY_OK) return refuse(t, d, false);
+  ky_query q = {.code = &t->code, .ins = &d->ins, .shape = &d->shape, .fault = &d->fault};
+  if (ky__opinfo[d->ins.op].rule(&q) != KY_OK) return refuse(t, d, true);
+  const ky_place values = ky__arena_mark(&t->values);
+  const uint32_t aux_count = t->code.aux_count, count = t->code.count;
+  ky_ins ins = d->ins;
+  ins.dtype = q.dtype;
+  ins.flags = (uint8_t)(ky__wanted_flags(&t->code, &ins) | (ins.flags & KY_WANT_SELF) |
+                        (uint32_t)q.klass << KY_CLASS_SHIFT | (q.view ? KY_VIEW : 0));
+  if (count == UINT32_MAX || ky__reserve(t, count + 1) != KY_OK ||
+      allocate(t, &q, &ins) != KY_OK) {
+    withdraw(t, values, aux_count);
+    ky__fail(&d->fault, KY_NO_MEMORY, "no memory for the instruction or its result");
+    return refuse(t, d, true);
+  }
+  t->code.ins[count] = ins;
+  t->code.layout[count] = q.layout;
+  t->code.site[count] = t->site;
+  t->frame.seen[count] = 0;
+  t->code.count = count + 1;
+  if (t->flags & KY_EAGER) {
+    const ky_status status = ky__run_pending(t);
+    if (status != KY_OK) { /* the message is the sweep's */
+      t->code.count = count;
+      t->done = count;
+      t->code.pool_count = t->pool_kept;
+      withdraw(t, values, aux_count);
+      if (t->pending == KY_OK) t->pending = status;
+      return (ky_var){0};
+    }
+  }
+  t->pool_kept = t->code.pool_count;
+  return ky__var(t, count);
+}

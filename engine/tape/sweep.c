@@ -1,0 +1,215 @@
+/* SPDX-License-Identifier: MIT */
+/* The two sweeps: one walks up and runs the forward functions, one walks down and runs the adjoints.
+ * Each is a switch with one line per row of ops.def. No recursion: the tape is the stack. */
+#include <string.h>
+
+#include "base/memory.h"
+#include "kernels/copy.h"
+#include "opinfo.h"
+#include "ops/family.h"
+#include "ops/point.h"
+#include "tape/tape.h"
+
+/* ---- dispatch --------------------------------------------------------------------------------- */
+
+static inline void forward_step(ky_frame *f, ky_id pc) {
+  switch ((ky_op)f->code->ins[pc].op) {
+#define OP(name, ...)                                                                          \
+  case KY_OP_##name: fwd_##name(f, pc); break;
+#include "ops.def"
+#undef OP
+  case KY_OP_COUNT: break;
+  }
+}
+
+#define KY_VJP_DIFF(name)  vjp_##name(f, pc)
+#define KY_VJP_CONST(name) (void)0
+static inline void reverse_step(ky_frame *f, ky_id pc) {
+  switch ((ky_op)f->code->ins[pc].op) {
+#define OP(name, arity, attr, rule, grad, ...)                                                 \
+  case KY_OP_##name: KY_VJP_##grad(name); break;
+#include "ops.def"
+#undef OP
+  case KY_OP_COUNT: break;
+  }
+}
+#undef KY_VJP_DIFF
+#undef KY_VJP_CONST
+
+/* ---- finite checks ------------------------------------------------------------------------------ */
+
+/* Faults with the place of the first element of an array that is NaN or infinite. */
+static void check_finite(ky_frame *f, ky_id pc, const char *what, const void *data,
+                         const ky_layout *layout) {
+  const ky_dtype dtype = (ky_dtype)f->code->ins[pc].dtype;
+  if (!ky__is_float(dtype)) return;
+  const size_t size = ky_dtype_size(dtype);
+  int64_t index[KY_MAX_RANK] = {0};
+  for (int64_t n = 0; n < layout->count; n++) {
+    int64_t offset = 0;
+    for (int k = 0; k < layout->rank; k++) offset += index[k] * layout->strides[k];
+    const char *x = (const char *)data + offset * (int64_t)size;
+    if (ky__first_nonfinite(dtype, 1, x, 1) == 0) {
+      char place[128];
+      ky_text text = {place, sizeof place, 0};
+      ky__say(&text, "[");
+      for (int k = 0; k < layout->rank; k++)
+        ky__say(&text, "%s%lld", k ? "," : "", (long long)index[k]);
+      ky__say(&text, "]");
+      ky__fail(f->fault, KY_NONFINITE, "%s of %%%u: element %s is %g", what, (unsigned)pc, place,
+               dtype == KY_F32 ? (double)*(const float *)x : *(const double *)x);
+      return;
+    }
+    for (int k = layout->rank; k-- > 0;) {
+      if (++index[k] < layout->dims[k]) break;
+      index[k] = 0;
+    }
+  }
+}
+
+/* ---- sweeps --------------------------------------------------------------------------------------- */
+
+/* Makes the fault of instruction `pc` the tape's message. */
+static ky_status report(ky_tape *t, ky_id pc) {
+  ky_text text = {t->message, sizeof t->message, 0};
+  ky__say_site(&text, &t->code, t->code.site[pc]);
+  ky__say(&text, "%s%s: %s", text.length ? ": " : "", ky__opinfo[t->code.ins[pc].op].name,
+          t->fault.text);
+  return t->fault.status;
+}
+
+static ky_status run(ky_tape *t, ky_id begin, ky_id end) {
+  ky_frame *f = &t->frame;
+  const bool check = (t->flags & KY_CHECK_FINITE) != 0;
+  t->fault.status = KY_OK;
+  for (ky_id pc = begin; pc < end; pc++) {
+    if (!check && ky__class(&f->code->ins[pc]) == KY_POINT) {
+      pc = ky__points_forward(f, pc, end);
+      if (pc == end) break;
+    }
+    forward_step(f, pc);
+    if (check) check_finite(f, pc, "the value", ky__data(f, pc), ky__layout(f->code, pc));
+    if (t->fault.status != KY_OK) {
+      t->done = pc;
+      return report(t, pc);
+    }
+  }
+  t->done = end;
+  return KY_OK;
+}
+
+ky_status ky__run_pending(ky_tape *t) { return run(t, t->done, t->code.count); }
+
+ky_status ky_forward(ky_tape *t) {
+  if (!t) return KY_BAD_ARGUMENT;
+  KY_TRY(ky_tape_check(t));
+  t->root = 0;
+  return run(t, 1, t->code.count);
+}
+
+/* A weight that changed since the forward sweep met it would give the gradient of nothing. */
+static ky_status check_weights(ky_tape *t, ky_id root) {
+  for (uint32_t k = 0; k < t->code.bind_count; k++) {
+    const ky_bind *bind = &t->frame.bind[k];
+    if (!bind->weight || bind->id > root) continue;
+    if (bind->version == ky_tensor_version(bind->weight)) continue;
+    ky__fail(&t->fault, KY_STALE,
+             "the weight %%%u changed since the forward sweep: call ky_forward first",
+             (unsigned)bind->id);
+    return report(t, bind->id);
+  }
+  return KY_OK;
+}
+
+/* Gives the root its adjoint: the cotangent, or ones. */
+static ky_status seed(ky_frame *f, ky_id root, const void *cotangent) {
+  const ky_dest d = ky__dest(f, root, 1);
+  if (!d.ptr) return KY_NO_MEMORY;
+  const ky_dtype dtype = (ky_dtype)f->code->ins[root].dtype;
+  const size_t count = (size_t)ky__layout(f->code, root)->count;
+  if (cotangent)
+    memcpy(d.ptr, cotangent, count * ky_dtype_size(dtype));
+  else
+    ky__fill(dtype, count, d.ptr, 1, 0);
+  return KY_OK;
+}
+
+static ky_status reverse(ky_tape *t, ky_id root, const void *cotangent) {
+  ky_frame *f = &t->frame;
+  const bool check = (t->flags & KY_CHECK_FINITE) != 0;
+  memset(f->seen, 0, root + 1);
+  ky__arena_reset(&f->adjoints, (ky_place){0, 0});
+  if (seed(f, root, cotangent) != KY_OK) return report(t, root);
+  for (ky_id pc = root; pc > 0; pc--) {
+    if (!check && ky__class(&f->code->ins[pc]) == KY_POINT) {
+      pc = ky__points_reverse(f, pc);
+      if (pc == 0) break;
+    }
+    if (!f->seen[pc]) continue;
+    if (check) {
+      const ky_layout dense = ky__dense(ky__layout(f->code, pc));
+      check_finite(f, pc, "the adjoint", ky__adjoint(f, pc), &dense);
+    }
+    reverse_step(f, pc);
+    if (t->fault.status != KY_OK) return report(t, pc);
+  }
+  return KY_OK;
+}
+
+static ky_status collect(ky_tape *t, ky_id root, ky_grads *grads) {
+  const uint32_t binds = t->code.bind_count;
+  if (ky__grow(&t->allocator, &t->pairs, &t->pair_capacity, binds, sizeof *t->pairs) != KY_OK)
+    return ky__error(t, KY_NO_MEMORY, "backward: no memory for the list of gradients");
+  size_t count = 0;
+  for (uint32_t k = 0; k < binds; k++) {
+    const ky_bind *bind = &t->frame.bind[k];
+    if (!bind->weight || bind->id > root || !t->frame.seen[bind->id]) continue;
+    t->pairs[count++] = (ky_grad_pair){bind->weight, ky__adjoint(&t->frame, bind->id),
+                                       ky__var(t, bind->id)};
+  }
+  *grads = (ky_grads){count, t->pairs};
+  return KY_OK;
+}
+
+ky_status ky_backward_from(ky_tape *t, ky_var root, const void *cotangent, ky_grads *grads) {
+  if (grads) *grads = (ky_grads){0, NULL};
+  if (!t) return KY_BAD_ARGUMENT;
+  KY_TRY(ky_tape_check(t));
+  const char *reason = ky__bad_var(t, root);
+  if (reason) return ky__error(t, KY_BAD_VAR, "backward: %s", reason);
+  const ky_dtype dtype = (ky_dtype)t->code.ins[root.id].dtype;
+  if (!ky__is_float(dtype))
+    return ky__error(t, KY_BAD_DTYPE, "backward: the root %%%u is %s, wants f32 or f64",
+                     (unsigned)root.id, ky_dtype_name(dtype));
+  if (!ky__wants(&t->code, root.id))
+    return ky__error(t, KY_UNCONNECTED,
+                     "backward: no weight or watched value leads to the root %%%u",
+                     (unsigned)root.id);
+  t->root = 0;
+  KY_TRY(ky__run_pending(t));
+  KY_TRY(check_weights(t, root.id));
+  KY_TRY(reverse(t, root.id, cotangent));
+  t->root = root.id;
+  return grads ? collect(t, root.id, grads) : KY_OK;
+}
+
+ky_status ky_backward(ky_tape *t, ky_var root, ky_grads *grads) {
+  return ky_backward_from(t, root, NULL, grads);
+}
+
+ky_status ky_watch(ky_tape *t, ky_var v) {
+  if (!t) return KY_BAD_ARGUMENT;
+  KY_TRY(ky_tape_check(t));
+  const char *reason = ky__bad_var(t, v);
+  if (reason) return ky__error(t, KY_BAD_VAR, "watch: %s", reason);
+  const ky_opinfo *info = &ky__opinfo[t->code.ins[v.id].op];
+  if (!ky__is_float(t->code.ins[v.id].dtype))
+    return ky__error(t, KY_BAD_DTYPE, "watch: %%%u is %s, wants f32 or f64", (unsigned)v.id,
+                     ky_dtype_name((ky_dtype)t->code.ins[v.id].dtype));
+  if (!info->differentiable)
+    return ky__error(t, KY_BAD_ARGUMENT, "watch: %%%u is the result of %s, which has no derivative",
+                     (unsigned)v.id, info->name);
+  t->code.ins[v.id].flags |= KY_WANT_SELF;
+  ky__spread_wants(t, v.id + 1);
+  return KY_OK;
+}

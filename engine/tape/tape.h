@@ -1,0 +1,126 @@
+/* SPDX-License-Identifier: MIT */
+/* The tape: a code that grows, the frame that runs it, and what recording needs. */
+#ifndef KY_TAPE_H
+#define KY_TAPE_H
+
+#include "code.h"
+#include "frame.h"
+#include "kytape/tape.h"
+
+/* Values from `start` up to the next era's start were recorded in era `number`. Starts rise, so an
+ * era whose values were all rewound is gone. */
+typedef struct ky_era {
+  ky_id start;
+  uint32_t number;
+} ky_era;
+
+/* Which instruction is the param of a weight, so that a weight is recorded once. */
+typedef struct ky_weight_slot {
+  const ky_tensor *weight;
+  ky_id id;
+} ky_weight_slot;
+
+/* An array with one element an instruction: where its pointer is kept, and the element's size. */
+typedef struct ky_column {
+  void *array;
+  size_t element;
+} ky_column;
+
+#define KY_COLUMNS 6
+
+struct ky_tape {
+  ky_allocator allocator;
+  uint32_t flags;
+  bool gemm_ready; /* BLIS has allocated what it needs */
+  uint32_t capacity; /* instructions that every column has room for */
+  uint32_t column_capacity[KY_COLUMNS];
+  uint32_t site; /* what the next instruction carries */
+  const char *site_file;
+  uint32_t site_file_index;
+
+  ky_code code;
+  ky_frame frame;
+  ky_arena values;
+  uint32_t bind_capacity;
+  uint32_t aux_capacity;
+
+  ky_weight_slot *weight_slots; /* hash table; entries may be out of date */
+  uint32_t weight_slot_count;
+  uint32_t weight_slot_used;
+
+  ky_era *eras;
+  uint32_t era_count;
+  uint32_t era_capacity;
+  uint32_t era_number;
+
+  ky_id done; /* first instruction that has not run */
+  ky_id root; /* of the last reverse sweep; 0 for none */
+  ky_grad_pair *pairs;
+  uint32_t pair_capacity;
+
+  ky_status pending;   /* the first error since the last check */
+  char message[576];   /* of the newest error */
+  ky_fault fault;      /* of the running sweep */
+  uint32_t pool_kept;  /* pool words that belong to recorded instructions */
+};
+
+/* ---- errors ----------------------------------------------------------------------------- */
+
+/* Sets the message; returns `status`. For functions that return one. */
+__attribute__((format(printf, 3, 4))) ky_status ky__error(ky_tape *t, ky_status status,
+                                                          const char *format, ...);
+
+/* "train.c:12: " of a site; nothing for an unknown one. */
+void ky__say_site(ky_text *text, const ky_code *code, uint32_t site);
+
+/* ---- vars ------------------------------------------------------------------------------- */
+
+ky_var ky__var(const ky_tape *t, ky_id id);
+
+/* Why `v` is no live value of `t`, as a sentence; NULL when it is one. */
+const char *ky__bad_var(const ky_tape *t, ky_var v);
+
+/* ---- recording -------------------------------------------------------------------------- */
+
+void ky__columns(ky_tape *t, ky_column columns[KY_COLUMNS]);
+
+/* Makes room for `need` instructions. */
+ky_status ky__reserve(ky_tape *t, uint32_t need);
+
+/* A recording under way: what a builder gathers, and the first thing wrong with it. Large members are
+ * not cleared: recording a scalar must cost nanoseconds. */
+typedef struct ky_draft {
+  ky_ins ins;
+  ky_fault fault;
+  ky_layout shape; /* for leaves and attr SHAPE, else its rank is 0 */
+} ky_draft;
+
+static inline void ky__draft(ky_draft *d, unsigned op) {
+  d->ins = (ky_ins){.op = (uint16_t)op};
+  d->fault.status = KY_OK;
+  d->shape.rank = 0;
+  d->shape.count = 0;
+}
+
+/* The operand's id. A null, foreign or rewound var becomes the draft's fault. */
+ky_id ky__operand_id(const ky_tape *t, ky_draft *d, ky_var v);
+
+/* Appends words to the pool, cut off again if the recording fails; returns the first one's index. */
+uint32_t ky__push(ky_tape *t, ky_draft *d, uint32_t count, const int64_t *words);
+
+/* Appends the draft's instruction if its rule agrees. Otherwise the tape is as it was, the reason is
+ * its pending error ("file:line: op: shapes: reason"), and the null var comes back. */
+ky_var ky__record(ky_tape *t, ky_draft *d);
+
+/* Bits of the operands that want a gradient. */
+uint8_t ky__wanted_flags(const ky_code *code, const ky_ins *ins);
+
+/* Marks the operands that want a gradient in the instructions from `begin` on. */
+void ky__spread_wants(ky_tape *t, ky_id begin);
+
+/* ---- sweeps ------------------------------------------------------------------------------- */
+
+/* Runs what is pending. */
+ky_status ky__run_pending(ky_tape *t);
+
+#endif

@@ -1,0 +1,91 @@
+/* SPDX-License-Identifier: MIT */
+/* Modules one after the other. They are taken only when nothing can fail any more. */
+#define KY_NO_SITES
+#include "kytape/nn.h"
+
+#include <stdio.h>
+
+#include "../block.h"
+
+#define PATH_BYTES 256
+
+typedef struct sequential {
+  ky_module base;
+  ky_allocator allocator;
+  size_t count;
+  ky_module *module[];
+} sequential;
+
+static size_t bytes_of(size_t count) {
+  return sizeof(sequential) + count * sizeof(ky_module *);
+}
+
+static ky_var forward(ky_module *m, ky_tape *t, ky_var x) {
+  const sequential *s = (const sequential *)m;
+  for (size_t k = 0; k < s->count; k++) x = ky_module_forward(t, s->module[k], x);
+  return x;
+}
+
+/* The visitor that puts the index of a module in front of its names. */
+typedef struct prefix {
+  size_t index;
+  ky_weight_visit *visit;
+  void *user;
+} prefix;
+
+static ky_status visit_prefixed(void *user, const char *name, ky_tensor *weight) {
+  const prefix *p = user;
+  char path[PATH_BYTES];
+  const int length = snprintf(path, sizeof path, "%zu.%s", p->index, name);
+  if (length < 0 || length >= PATH_BYTES) return KY_BAD_ARGUMENT;
+  return p->visit(p->user, path, weight);
+}
+
+static ky_status weights(const ky_module *m, ky_weight_visit *visit, void *user) {
+  const sequential *s = (const sequential *)m;
+  ky_status status = KY_OK;
+  for (size_t k = 0; k < s->count && status == KY_OK; k++) {
+    prefix p = {k, visit, user};
+    status = ky_module_weights(s->module[k], visit_prefixed, &p);
+  }
+  return status;
+}
+
+static void destroy(ky_module *m) {
+  sequential *s = (sequential *)m;
+  for (size_t k = 0; k < s->count; k++) ky_module_free(s->module[k]);
+  ky__block_free(s->allocator, s, bytes_of(s->count));
+}
+
+static const ky_module_kind kind = {sizeof kind, "sequential", forward, weights, destroy};
+
+/* Two entries for one module would free it twice. */
+static int is_complete(size_t count, ky_module *const *modules) {
+  for (size_t k = 0; k < count; k++) {
+    if (!modules[k]) return 0;
+    for (size_t m = 0; m < k; m++)
+      if (modules[m] == modules[k]) return 0;
+  }
+  return 1;
+}
+
+ky_status ky_nn_sequential(const ky_allocator *allocator, size_t count, ky_module **modules,
+                           ky_module **out) {
+  if (!out) return KY_BAD_ARGUMENT;
+  *out = NULL;
+  if (count > 0 && !modules) return KY_BAD_ARGUMENT;
+  if (count > (SIZE_MAX - sizeof(sequential)) / sizeof *modules) return KY_BAD_SHAPE;
+  if (!is_complete(count, modules)) return KY_BAD_ARGUMENT;
+  ky_allocator used;
+  sequential *s = ky__block_new(allocator, bytes_of(count), &used);
+  if (!s) return KY_NO_MEMORY;
+  s->base.kind = &kind;
+  s->allocator = used;
+  s->count = count;
+  for (size_t k = 0; k < count; k++) {
+    s->module[k] = modules[k];
+    modules[k] = NULL;
+  }
+  *out = &s->base;
+  return KY_OK;
+}

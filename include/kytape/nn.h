@@ -1,0 +1,170 @@
+/* SPDX-License-Identifier: MIT */
+/* Modules: layers with weights that record themselves on a tape; initialisers of weights;
+ * losses. All of it is made of the public recording functions, so what is here can be written
+ * outside.
+ *
+ * Threads: a module may be recorded on several tapes at once as long as nobody writes its
+ * weights. */
+#ifndef KYTAPE_NN_H
+#define KYTAPE_NN_H
+
+#include "ops.h"
+#include "rng.h"
+
+#ifdef __cplusplus
+extern "C" {
+#endif
+
+/* ---- The module interface -------------------------------------------------------------- */
+
+typedef struct ky_module ky_module;
+
+/* What a walk over weights calls for each: `name` is a path such as "2.bias", borrowed during
+ * the call. Anything but OK ends the walk. */
+typedef ky_status ky_weight_visit(void *user, const char *name, ky_tensor *weight);
+
+/* What modules of one kind have in common. Set `size` to sizeof(ky_module_kind). */
+typedef struct ky_module_kind {
+  size_t size;
+  const char *name; /* "linear" */
+
+  /* Records the module's operations on x and returns their result, or the null var of the one
+   * that failed. Calls recording functions without their macros (KY_NO_SITES), so that
+   * instructions carry the source line of the ky_module_forward they belong to. */
+  ky_var (*forward)(ky_module *m, ky_tape *t, ky_var x);
+
+  /* Visits the weights in a fixed order and forwards the status that `visit` returns. NULL for
+   * a module without weights. */
+  ky_status (*weights)(const ky_module *m, ky_weight_visit *visit, void *user);
+
+  /* Frees the module with its weights. NULL when there is nothing to free. */
+  void (*free)(ky_module *m);
+} ky_module_kind;
+
+/* The first member of every module's own struct. */
+struct ky_module {
+  const ky_module_kind *kind; /* borrowed as long as the module lives; static, usually */
+};
+
+/* Records the module on the tape, with x as its input. x: as the module says.
+ * Errors: the null var and a pending error of the tape, those of the operations recorded;
+ * BAD_ARGUMENT (m is null). A null tape gives the null var. */
+KY_API ky_var ky_module_forward(ky_tape *t, ky_module *m, ky_var x);
+
+/* Calls `visit` with each weight, in the order of the layers, weight before bias.
+ * Errors: BAD_ARGUMENT (m or visit is null, or a path is longer than 255 bytes), or what
+ * `visit` returned. */
+KY_API ky_status ky_module_weights(const ky_module *m, ky_weight_visit *visit, void *user);
+
+/* How many weights the module has. 0 for NULL. */
+KY_API size_t ky_module_weight_count(const ky_module *m);
+
+/* The k-th weight in the order of ky_module_weights; NULL when there is none. Borrowed as long
+ * as the module lives. */
+KY_API ky_tensor *ky_module_weight(const ky_module *m, size_t k);
+
+/* The name of the module's kind, such as "linear"; "" for NULL. Borrowed from the kind. */
+KY_API const char *ky_module_name(const ky_module *m);
+
+/* Frees the module, its weights and the modules it has taken, after the tapes that refer to the
+ * weights. NULL is fine. */
+KY_API void ky_module_free(ky_module *m);
+
+/* ---- Layers ---------------------------------------------------------------------------- */
+
+/* Common to the constructors. allocator: NULL for malloc; copied, its `user` must outlive the
+ * module. *out: the caller frees it with ky_module_free, unless another module takes it. On an
+ * error *out is NULL. */
+
+/* x w' + b, with weights w [outputs,inputs] and, if `bias` is not 0, b [outputs].
+ *   x [...,inputs] -> [...,outputs]
+ * dtype: f32 or f64. rng: where initial weights come from, uniform in [-k, k) with k =
+ * 1/sqrt(inputs) for w and b as in PyTorch; moved on by what is used; NULL leaves zeros for the
+ * caller to fill. Errors: BAD_ARGUMENT (out is null), BAD_DTYPE, BAD_SHAPE (an extent is
+ * negative or a size overflows), NO_MEMORY. */
+KY_API ky_status ky_nn_linear(const ky_allocator *allocator, ky_dtype dtype, int64_t inputs,
+                              int64_t outputs, int bias, ky_rng *rng, ky_module **out);
+
+/* The activations, elementwise and without weights: x [...] -> [...].
+ * Errors: BAD_ARGUMENT (out is null), NO_MEMORY. */
+
+/* 1 / (1 + e^-x). */
+KY_API ky_status ky_nn_sigmoid(const ky_allocator *allocator, ky_module **out);
+
+/* max(x, 0). */
+KY_API ky_status ky_nn_relu(const ky_allocator *allocator, ky_module **out);
+
+/* Sine of x in radians. */
+KY_API ky_status ky_nn_sin(const ky_allocator *allocator, ky_module **out);
+
+/* Hyperbolic tangent. */
+KY_API ky_status ky_nn_tanh(const ky_allocator *allocator, ky_module **out);
+
+/* Modules one after the other, each on the result of the one before; the identity for count 0.
+ * Names of weights get the module's index in front: "0.weight". modules: on success the new
+ * module owns them and the entries modules[0..count) are set to NULL; on an error they are as
+ * they were and still the caller's. So the caller may free the entries either way. Errors:
+ * BAD_ARGUMENT (out is null, modules is null with count > 0, an entry is null or repeated),
+ * BAD_SHAPE (the size overflows), NO_MEMORY. */
+KY_API ky_status ky_nn_sequential(const ky_allocator *allocator, size_t count,
+                                  ky_module **modules, ky_module **out);
+
+/* ---- Losses ---------------------------------------------------------------------------- */
+
+/* The type of the losses below, for functions that are given one: records the loss of a
+ * prediction against a target and returns it, of rank 0. A loss given this way is called
+ * without its macro: call ky_at first. Errors as with all recording functions. */
+typedef ky_var ky_loss(ky_tape *t, ky_var prediction, ky_var target);
+
+/* ky_bce, mean over all elements. prediction: probabilities; target: of the same shape, in [0,
+ * 1]. */
+KY_API ky_var ky_nn_bce(ky_tape *t, ky_var prediction, ky_var target);
+
+/* ky_mse, mean over all elements. target: of the prediction's shape. */
+KY_API ky_var ky_nn_mse(ky_tape *t, ky_var prediction, ky_var target);
+
+/* ky_cross_entropy, mean over all rows. prediction: logits [...,c]; target: labels [...], i32
+ * or i64 in 0..c-1. */
+KY_API ky_var ky_nn_cross_entropy(ky_tape *t, ky_var prediction, ky_var target);
+
+/* ---- Initialisers ---------------------------------------------------------------------- */
+
+/* Common to the initialisers: they fill a weight of f32 or f64 through ky_tensor_write and move
+ * the generator on by what they use. The xavier and kaiming forms take w for [out,in,...]:
+ * fan_in is in * ..., fan_out is out * .... On an error nothing changes. */
+
+/* The same value everywhere. Errors: BAD_ARGUMENT (w is null). */
+KY_API ky_status ky_init_constant(ky_tensor *w, double value);
+
+/* Uniform in [lo, hi). Errors: BAD_ARGUMENT (w is null, or as with ky_rng_uniform). */
+KY_API ky_status ky_init_uniform(ky_tensor *w, ky_rng *rng, double lo, double hi);
+
+/* Normal. Errors: BAD_ARGUMENT (w is null, or as with ky_rng_normal). */
+KY_API ky_status ky_init_normal(ky_tensor *w, ky_rng *rng, double mean, double deviation);
+
+/* Uniform in [-k, k), k = gain sqrt(6 / (fan_in + fan_out)). gain: above 0; 1 for tanh and
+ * sigmoid layers, as PyTorch's default. Errors: BAD_ARGUMENT (w or rng is null, or gain is out
+ * of range), BAD_SHAPE (rank below 2). Source: Glorot, Bengio, "Understanding the difficulty of
+ * training deep feedforward neural networks" (AISTATS 2010), equation 16. */
+KY_API ky_status ky_init_xavier_uniform(ky_tensor *w, ky_rng *rng, double gain);
+
+/* Uniform in [-k, k), k = sqrt(6 / ((1 + slope^2) fan_in)). slope: of the leaky ReLU that
+ * follows, 0 for ReLU. Errors: BAD_ARGUMENT (w or rng is null, or slope is out of range),
+ * BAD_SHAPE (rank below 2). Source: He, Zhang, Ren, Sun, "Delving Deep into Rectifiers" (ICCV
+ * 2015), section 2.2. */
+KY_API ky_status ky_init_kaiming_uniform(ky_tensor *w, ky_rng *rng, double slope);
+
+/* ---- Source lines ---------------------------------------------------------------------- */
+
+#ifndef KY_NO_SITES
+  #define ky_module_forward(t, ...) ky_module_forward(ky_at(t, __FILE__, __LINE__), __VA_ARGS__)
+  #define ky_nn_bce(t, ...)         ky_nn_bce(ky_at(t, __FILE__, __LINE__), __VA_ARGS__)
+  #define ky_nn_mse(t, ...)         ky_nn_mse(ky_at(t, __FILE__, __LINE__), __VA_ARGS__)
+  #define ky_nn_cross_entropy(t, ...)                                                          \
+    ky_nn_cross_entropy(ky_at(t, __FILE__, __LINE__), __VA_ARGS__)
+#endif
+
+#ifdef __cplusplus
+}
+#endif
+#endif

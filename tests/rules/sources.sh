@@ -1,0 +1,32 @@
+#!/bin/sh
+# SPDX-License-Identifier: MIT
+# sources.sh ROOT: every source has at most 600 lines and starts with its licence, and the frontend and
+# the public headers include nothing of the engine.
+set -eu
+cd "$1"
+failed=0
+complain() {
+  echo "$*"
+  failed=1
+}
+
+sources=$(find engine frontend include tests bench -type f \
+  \( -name '*.c' -o -name '*.h' -o -name '*.cpp' -o -name '*.def' -o -name '*.inc' \))
+for file in $sources; do
+  lines=$(wc -l <"$file")
+  [ "$lines" -le 600 ] || complain "$file: $lines lines"
+  case $(head -n 1 "$file") in
+    '/* SPDX-License-Identifier: MIT */') ;;
+    *) complain "$file: the first line is not the SPDX line" ;;
+  esac
+done
+
+internal=$(cd engine && find . -name '*.h' -o -name '*.def' -o -name '*.inc' | sed 's|^\./||')
+for header in $internal; do
+  for file in $(grep -rlE "#[[:space:]]*include[[:space:]]+[\"<]([.]*/)*(engine/)?${header}[\">]" \
+    frontend include || true); do
+    # A quoted neighbour of the same name is not the engine's.
+    [ -e "$(dirname "$file")/$header" ] || complain "$file: includes engine/$header"
+  done
+done
+exit $failed

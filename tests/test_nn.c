@@ -1,0 +1,483 @@
+/* SPDX-License-Identifier: MIT */
+/* Modules, losses, initialisers: what they record, who owns what, what they refuse. */
+#include <math.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "close.h"
+#include "fault_allocator.h"
+#include "kytape/nn.h"
+
+static const uint64_t seed = 7;
+
+/* A tape, and the module that a test makes, so that a failing assert leaks neither. */
+typedef struct bench {
+  ky_tape *t;
+  ky_module *m;
+  ky_tensor *w;
+  ky_rng rng;
+} bench;
+
+static int set_up(void **state) {
+  static bench b;
+  b = (bench){.t = ky_tape_new(NULL), .rng = ky_rng_seed(seed, 0)};
+  *state = &b;
+  return b.t ? 0 : -1;
+}
+
+static int tear_down(void **state) {
+  bench *b = *state;
+  ky_tape_free(b->t);
+  ky_module_free(b->m);
+  ky_tensor_free(b->w);
+  return 0;
+}
+
+/* linear 3 -> 2, tanh, linear 2 -> 2 without bias; what could not be made is null. */
+static ky_status make_network(const ky_allocator *allocator, ky_rng *rng, ky_module **out) {
+  ky_module *part[3] = {NULL};
+  ky_status status = ky_nn_linear(allocator, KY_F64, 3, 2, 1, rng, &part[0]);
+  if (status == KY_OK) status = ky_nn_tanh(allocator, &part[1]);
+  if (status == KY_OK) status = ky_nn_linear(allocator, KY_F64, 2, 2, 0, rng, &part[2]);
+  if (status == KY_OK) status = ky_nn_sequential(allocator, 3, part, out);
+  for (int k = 0; k < 3; k++) ky_module_free(part[k]);
+  return status;
+}
+
+static void fill(ky_tensor *w, const double *values) {
+  memcpy(ky_tensor_write(w), values, (size_t)ky_tensor_array(w).count * sizeof *values);
+}
+
+static void assert_values(ky_tape *t, ky_var v, const double *want, size_t count) {
+  double got[8];
+  assert_true(count <= 8);
+  assert_int_equal(ky_read(t, v, got, count * sizeof *got), KY_OK);
+  for (size_t k = 0; k < count; k++) assert_close(got[k], want[k], 1e-15);
+}
+
+/* ---- layers ---------------------------------------------------------------------------------
+ */
+
+static void linear_is_x_times_w_transposed_plus_b(void **state) {
+  bench *b = *state;
+  assert_int_equal(ky_nn_linear(NULL, KY_F64, 3, 2, 1, NULL, &b->m), KY_OK);
+  fill(ky_module_weight(b->m, 0), (const double[]){1, 2, 3, 4, 5, 6});
+  fill(ky_module_weight(b->m, 1), (const double[]){10, 20});
+  const double x[6] = {1, 0, 0, 1, 1, 1};
+  ky_var y = ky_module_forward(b->t, b->m, ky_input(b->t, KY_F64, KY_SHAPE(2, 3), x));
+  assert_values(b->t, y, (const double[]){11, 24, 16, 35}, 4);
+}
+
+static void linear_without_bias_has_one_weight(void **state) {
+  bench *b = *state;
+  assert_int_equal(ky_nn_linear(NULL, KY_F64, 2, 1, 0, NULL, &b->m), KY_OK);
+  assert_int_equal(ky_module_weight_count(b->m), 1);
+  fill(ky_module_weight(b->m, 0), (const double[]){1, 2});
+  const double x[2] = {3, 4};
+  ky_var y = ky_module_forward(b->t, b->m, ky_input(b->t, KY_F64, KY_SHAPE(2), x));
+  assert_values(b->t, y, (const double[]){11}, 1);
+}
+
+static void linear_starts_like_pytorch(void **state) {
+  bench *b = *state;
+  assert_int_equal(ky_nn_linear(NULL, KY_F32, 16, 32, 1, &b->rng, &b->m), KY_OK);
+  double largest = 0;
+  for (size_t k = 0; k < 2; k++) {
+    const ky_array w = ky_tensor_array(ky_module_weight(b->m, k));
+    assert_int_equal(w.dtype, KY_F32);
+    for (int64_t i = 0; i < w.count; i++)
+      largest = fmax(largest, fabs((double)((const float *)w.data)[i]));
+  }
+  assert_true(largest <= 0.25);
+  assert_true(largest > 0.24);
+  assert_int_equal(b->rng.position, 16 * 32 / 4 + 32 / 4);
+}
+
+static void linear_without_generator_is_zero(void **state) {
+  bench *b = *state;
+  assert_int_equal(ky_nn_linear(NULL, KY_F64, 3, 2, 1, NULL, &b->m), KY_OK);
+  const ky_array w = ky_tensor_array(ky_module_weight(b->m, 0));
+  assert_int_equal(w.rank, 2);
+  assert_int_equal(w.dims[0], 2);
+  assert_int_equal(w.dims[1], 3);
+  for (int k = 0; k < 6; k++) assert_close(((const double *)w.data)[k], 0, 0);
+}
+
+static void linear_without_inputs_is_its_bias(void **state) {
+  bench *b = *state;
+  assert_int_equal(ky_nn_linear(NULL, KY_F64, 0, 2, 1, &b->rng, &b->m), KY_OK);
+  fill(ky_module_weight(b->m, 1), (const double[]){5, 6});
+  const double nothing[1] = {0};
+  ky_var y = ky_module_forward(b->t, b->m, ky_input(b->t, KY_F64, KY_SHAPE(0), nothing));
+  assert_values(b->t, y, (const double[]){5, 6}, 2);
+}
+
+static void activations_record_their_operation(void **state) {
+  bench *b = *state;
+  static const struct {
+    const char *name;
+    ky_status (*make)(const ky_allocator *, ky_module **);
+    double at_minus_1, at_2;
+  } rows[] = {
+      {"sigmoid", ky_nn_sigmoid, 0.2689414213699951, 0.8807970779778823},
+      {"relu", ky_nn_relu, 0, 2},
+      {"sin", ky_nn_sin, -0.8414709848078965, 0.9092974268256817},
+      {"tanh", ky_nn_tanh, -0.7615941559557649, 0.9640275800758169},
+  };
+  const double x[2] = {-1, 2};
+  ky_var v = ky_input(b->t, KY_F64, KY_SHAPE(2), x);
+  for (size_t k = 0; k < sizeof rows / sizeof *rows; k++) {
+    assert_int_equal(rows[k].make(NULL, &b->m), KY_OK);
+    assert_string_equal(ky_module_name(b->m), rows[k].name);
+    assert_int_equal(ky_module_weight_count(b->m), 0);
+    const double want[2] = {rows[k].at_minus_1, rows[k].at_2};
+    assert_values(b->t, ky_module_forward(b->t, b->m, v), want, 2);
+    ky_module_free(b->m);
+    b->m = NULL;
+  }
+}
+
+/* ---- sequential -----------------------------------------------------------------------------
+ */
+
+static void sequential_runs_modules_in_order(void **state) {
+  bench *b = *state;
+  assert_int_equal(make_network(NULL, NULL, &b->m), KY_OK);
+  fill(ky_module_weight(b->m, 0), (const double[]){1, 0, 0, 0, 1, 0});
+  fill(ky_module_weight(b->m, 1), (const double[]){0.5, -0.5});
+  fill(ky_module_weight(b->m, 2), (const double[]){1, 1, 2, 0});
+  const double x[3] = {1, 2, 3}, p = tanh(1.5), q = tanh(1.5);
+  ky_var y = ky_module_forward(b->t, b->m, ky_input(b->t, KY_F64, KY_SHAPE(3), x));
+  assert_values(b->t, y, (const double[]){p + q, 2 * p}, 2);
+}
+
+static void sequential_differentiates_each_weight_once(void **state) {
+  bench *b = *state;
+  assert_int_equal(make_network(NULL, &b->rng, &b->m), KY_OK);
+  const double x[3] = {1, 2, 3};
+  ky_var v = ky_input(b->t, KY_F64, KY_SHAPE(3), x);
+  ky_var y = ky_add(b->t, ky_module_forward(b->t, b->m, v), ky_module_forward(b->t, b->m, v));
+  ky_grads grads;
+  assert_int_equal(ky_backward(b->t, y, &grads), KY_OK);
+  assert_int_equal(grads.count, 3);
+  for (size_t k = 0; k < 3; k++)
+    assert_ptr_equal(grads.pairs[k].weight, ky_module_weight(b->m, k));
+}
+
+static void empty_sequential_is_the_identity(void **state) {
+  bench *b = *state;
+  assert_int_equal(ky_nn_sequential(NULL, 0, NULL, &b->m), KY_OK);
+  ky_var x = ky_scalar(b->t, KY_F64, 3);
+  assert_int_equal(ky_module_forward(b->t, b->m, x).id, x.id);
+  assert_int_equal(ky_module_weight_count(b->m), 0);
+}
+
+static void sequential_takes_modules_only_on_success(void **state) {
+  bench *b = *state;
+  ky_module *one, *outer = NULL;
+  assert_int_equal(ky_nn_relu(NULL, &one), KY_OK);
+  b->m = one;
+  ky_module *twice[2] = {one, one}, *gap[2] = {one, NULL}, *good[1] = {one};
+  assert_int_equal(ky_nn_sequential(NULL, 2, twice, &outer), KY_BAD_ARGUMENT);
+  assert_null(outer);
+  assert_int_equal(ky_nn_sequential(NULL, 2, gap, &outer), KY_BAD_ARGUMENT);
+  assert_ptr_equal(twice[0], one);
+  assert_ptr_equal(gap[0], one);
+  assert_int_equal(ky_nn_sequential(NULL, 1, NULL, &outer), KY_BAD_ARGUMENT);
+  assert_int_equal(ky_nn_sequential(NULL, 1, good, NULL), KY_BAD_ARGUMENT);
+  assert_int_equal(ky_nn_sequential(NULL, SIZE_MAX / 4, good, &outer), KY_BAD_SHAPE);
+  assert_int_equal(ky_nn_sequential(NULL, 1, good, &b->m), KY_OK);
+  assert_null(good[0]);
+}
+
+/* ---- walking over weights
+ * -------------------------------------------------------------------- */
+
+static ky_status append_name(void *user, const char *name, ky_tensor *weight) {
+  (void)weight;
+  char *names = user;
+  const size_t length = strlen(names);
+  snprintf(names + length, 128 - length, "%s ", name);
+  return KY_OK;
+}
+
+static ky_status stop_at_once(void *user, const char *name, ky_tensor *weight) {
+  (void)name;
+  (void)weight;
+  ++*(int *)user;
+  return KY_BAD_INDEX;
+}
+
+static void weights_have_paths(void **state) {
+  bench *b = *state;
+  ky_module *inner = NULL;
+  assert_int_equal(make_network(NULL, NULL, &inner), KY_OK);
+  assert_int_equal(ky_nn_sequential(NULL, 1, &inner, &b->m), KY_OK);
+  char names[128] = "";
+  assert_int_equal(ky_module_weights(b->m, append_name, names), KY_OK);
+  assert_string_equal(names, "0.0.weight 0.0.bias 0.2.weight ");
+}
+
+static void walk_ends_with_the_visitors_status(void **state) {
+  bench *b = *state;
+  assert_int_equal(make_network(NULL, NULL, &b->m), KY_OK);
+  int calls = 0;
+  assert_int_equal(ky_module_weights(b->m, stop_at_once, &calls), KY_BAD_INDEX);
+  assert_int_equal(calls, 1);
+  assert_int_equal(ky_module_weights(b->m, NULL, NULL), KY_BAD_ARGUMENT);
+  assert_int_equal(ky_module_weights(NULL, stop_at_once, &calls), KY_BAD_ARGUMENT);
+}
+
+static void weight_beyond_the_last_is_null(void **state) {
+  bench *b = *state;
+  assert_int_equal(make_network(NULL, NULL, &b->m), KY_OK);
+  assert_int_equal(ky_module_weight_count(b->m), 3);
+  assert_non_null(ky_module_weight(b->m, 2));
+  assert_null(ky_module_weight(b->m, 3));
+}
+
+/* ---- modules of the user's own
+ * ----------------------------------------------------------------- */
+
+static const char long_name[] =
+    "a name of 300 bytes ...................................................................."
+    "........................................................................................"
+    "........................................................................................"
+    "....................................";
+
+static ky_var twice_forward(ky_module *m, ky_tape *t, ky_var x) {
+  (void)m;
+  return (ky_mul_scalar)(t, x, 2);
+}
+
+static ky_status one_long_name(const ky_module *m, ky_weight_visit *visit, void *user) {
+  (void)m;
+  return visit(user, long_name, NULL);
+}
+
+static const ky_module_kind twice_kind = {sizeof twice_kind, "twice", twice_forward,
+                                          one_long_name, NULL};
+
+static void users_module_works_inside_sequential(void **state) {
+  bench *b = *state;
+  ky_module own = {&twice_kind}, *parts[2] = {&own, NULL};
+  assert_int_equal(ky_nn_relu(NULL, &parts[1]), KY_OK);
+  assert_int_equal(ky_nn_sequential(NULL, 2, parts, &b->m), KY_OK);
+  ky_var y = ky_module_forward(b->t, b->m, ky_scalar(b->t, KY_F64, 4));
+  assert_values(b->t, y, (const double[]){8}, 1);
+  char names[128] = "";
+  assert_int_equal(ky_module_weights(b->m, append_name, names), KY_BAD_ARGUMENT);
+  ky_module_free(b->m); /* while `own` is there */
+  b->m = NULL;
+}
+
+/* ---- losses ---------------------------------------------------------------------------------
+ */
+
+static void losses_are_means(void **state) {
+  bench *b = *state;
+  const double p[4] = {0.5, 0.25, 0.5, 0.25}, y[4] = {1, 0, 0, 1};
+  const int32_t labels[2] = {1, 0};
+  ky_var vp = ky_input(b->t, KY_F64, KY_SHAPE(2, 2), p);
+  ky_var vy = ky_input(b->t, KY_F64, KY_SHAPE(2, 2), y);
+  ky_var vl = ky_input(b->t, KY_I32, KY_SHAPE(2), labels);
+  const double bce = (2 * log(2) - log(0.75) - log(0.25)) / 4;
+  assert_values(b->t, ky_nn_bce(b->t, vp, vy), &bce, 1);
+  const double mse = (2 * 0.25 + 0.0625 + 0.5625) / 4;
+  assert_values(b->t, ky_nn_mse(b->t, vp, vy), &mse, 1);
+  const double ce = (log(exp(0.5) + exp(0.25)) - 0.25 + log(exp(0.5) + exp(0.25)) - 0.5) / 2;
+  assert_values(b->t, ky_nn_cross_entropy(b->t, vp, vl), &ce, 1);
+}
+
+static void losses_share_a_type(void **state) {
+  bench *b = *state;
+  ky_loss *const losses[3] = {ky_nn_bce, ky_nn_mse, ky_nn_cross_entropy};
+  for (int k = 0; k < 3; k++) {
+    assert_int_equal(losses[k](b->t, ky_none(), ky_none()).id, 0);
+    assert_int_equal(ky_tape_check(b->t), KY_BAD_VAR);
+  }
+}
+
+/* ---- errors ---------------------------------------------------------------------------------
+ */
+
+static void message_names_the_callers_line(void **state) {
+  bench *b = *state;
+  assert_int_equal(make_network(NULL, NULL, &b->m), KY_OK);
+  const double x[4] = {0};
+  ky_var v = ky_input(b->t, KY_F64, KY_SHAPE(4), x);
+  char want[160];
+  snprintf(want, sizeof want,
+           "test_nn.c:%d: linear: [4] x [2,3] x [2]: inner extents 4 and 3 differ",
+           __LINE__ + 1);
+  assert_int_equal(ky_module_forward(b->t, b->m, v).id, 0);
+  assert_string_equal(ky_tape_message(b->t), want);
+  assert_int_equal(ky_tape_check(b->t), KY_BAD_SHAPE);
+  const double y[3] = {0};
+  ky_var two = ky_input(b->t, KY_F64, KY_SHAPE(3), y);
+  snprintf(want, sizeof want, "test_nn.c:%d: mse: ", __LINE__ + 1);
+  assert_int_equal(ky_nn_mse(b->t, v, two).id, 0);
+  assert_memory_equal(ky_tape_message(b->t), want, strlen(want));
+  assert_int_equal(ky_tape_check(b->t), KY_BAD_SHAPE);
+}
+
+static void null_module_is_an_error_of_the_tape(void **state) {
+  bench *b = *state;
+  ky_var x = ky_scalar(b->t, KY_F64, 1);
+  assert_int_equal(ky_module_forward(b->t, NULL, x).id, 0);
+  assert_int_equal(ky_tape_check(b->t), KY_BAD_ARGUMENT);
+  assert_int_equal((ky_module_forward)(NULL, NULL, x).id, 0);
+}
+
+static void null_is_fine_where_nothing_is_asked(void **state) {
+  (void)state;
+  assert_int_equal(ky_module_weight_count(NULL), 0);
+  assert_null(ky_module_weight(NULL, 0));
+  assert_string_equal(ky_module_name(NULL), "");
+  ky_module_free(NULL);
+}
+
+static void bad_layers_are_refused(void **state) {
+  (void)state;
+  ky_module *m = (ky_module *)state;
+  assert_int_equal(ky_nn_linear(NULL, KY_F64, 3, 2, 1, NULL, NULL), KY_BAD_ARGUMENT);
+  assert_int_equal(ky_nn_linear(NULL, KY_I32, 3, 2, 1, NULL, &m), KY_BAD_DTYPE);
+  assert_null(m);
+  assert_int_equal(ky_nn_linear(NULL, KY_F64, -1, 2, 1, NULL, &m), KY_BAD_SHAPE);
+  assert_int_equal(ky_nn_linear(NULL, KY_F64, INT64_MAX, INT64_MAX, 1, NULL, &m), KY_BAD_SHAPE);
+  assert_null(m);
+  assert_int_equal(ky_nn_sigmoid(NULL, NULL), KY_BAD_ARGUMENT);
+  assert_int_equal(ky_nn_relu(NULL, NULL), KY_BAD_ARGUMENT);
+  assert_int_equal(ky_nn_sin(NULL, NULL), KY_BAD_ARGUMENT);
+  assert_int_equal(ky_nn_tanh(NULL, NULL), KY_BAD_ARGUMENT);
+}
+
+/* Lets each allocation of a network fail in turn, until one attempt gets through. */
+static void failing_allocations_leak_nothing(void **state) {
+  bench *b = *state;
+  ky_fault_allocator fa;
+  fault_allocator_init(&fa);
+  const ky_allocator allocator = fault_allocator(&fa);
+  ky_status status = KY_NO_MEMORY;
+  size_t attempts = 0, leaked = 0, wrong = 0;
+  while (status == KY_NO_MEMORY && attempts < 100) {
+    fault_allocator_fail_once(&fa, ++attempts);
+    status = make_network(&allocator, &b->rng, &b->m);
+    if (status != KY_OK) {
+      leaked += fa.live_blocks;
+      wrong += b->m != NULL;
+    }
+  }
+  ky_module_free(b->m);
+  b->m = NULL;
+  leaked += fa.live_blocks;
+  const char *complaint = fault_allocator_complaint(&fa);
+  fault_allocator_free(&fa);
+  assert_null(complaint);
+  assert_int_equal(status, KY_OK);
+  assert_int_equal(leaked, 0);
+  assert_int_equal(wrong, 0);
+  assert_true(attempts > 8); /* 3 weights of 2 blocks, 4 modules */
+}
+
+/* ---- initialisers ---------------------------------------------------------------------------
+ */
+
+static const double *values(const bench *b) { return ky_tensor_data(b->w); }
+
+static double largest(const bench *b) {
+  double most = 0;
+  for (int64_t k = 0; k < ky_tensor_array(b->w).count; k++)
+    most = fmax(most, fabs(values(b)[k]));
+  return most;
+}
+
+static void initialisers_fill_their_range(void **state) {
+  bench *b = *state;
+  assert_int_equal(ky_tensor_new(NULL, KY_F64, KY_SHAPE(40, 20, 3), &b->w), KY_OK);
+  assert_int_equal(ky_init_constant(b->w, 1.5), KY_OK);
+  assert_close(values(b)[0], 1.5, 0);
+  assert_close(values(b)[2399], 1.5, 0);
+  assert_int_equal(ky_init_uniform(b->w, &b->rng, -2, 2), KY_OK);
+  assert_close(largest(b), 1.99, 0.01);
+  assert_int_equal(ky_init_normal(b->w, &b->rng, 0, 0.1), KY_OK);
+  assert_close(largest(b), 0.35, 0.1);
+  assert_int_equal(ky_init_xavier_uniform(b->w, &b->rng, 2), KY_OK);
+  const double xavier = 2 * sqrt(6 / (60.0 + 120.0));
+  assert_close(largest(b), 0.995 * xavier, 0.005 * xavier);
+  assert_int_equal(ky_init_kaiming_uniform(b->w, &b->rng, 0), KY_OK);
+  assert_close(largest(b), 0.995 * sqrt(6 / 60.0), 0.005 * sqrt(6 / 60.0));
+  assert_int_equal(ky_tensor_version(b->w), 5);
+}
+
+static void f32_weights_are_initialised_too(void **state) {
+  bench *b = *state;
+  assert_int_equal(ky_tensor_new(NULL, KY_F32, KY_SHAPE(2), &b->w), KY_OK);
+  const float *w = ky_tensor_data(b->w);
+  assert_int_equal(ky_init_constant(b->w, 0.1), KY_OK);
+  assert_true(w[0] == 0.1f && w[1] == 0.1f);
+  assert_int_equal(ky_init_uniform(b->w, &b->rng, 3, 4), KY_OK);
+  assert_true(w[0] >= 3 && w[0] < 4 && w[1] >= 3 && w[1] < 4);
+}
+
+static void empty_weights_need_no_fans(void **state) {
+  bench *b = *state;
+  assert_int_equal(ky_tensor_new(NULL, KY_F64, KY_SHAPE(0, 0), &b->w), KY_OK);
+  assert_int_equal(ky_init_xavier_uniform(b->w, &b->rng, 1), KY_OK);
+  assert_int_equal(ky_init_kaiming_uniform(b->w, &b->rng, 0), KY_OK);
+}
+
+static void bad_initialisation_changes_nothing(void **state) {
+  bench *b = *state;
+  ky_rng *rng = &b->rng;
+  assert_int_equal(ky_tensor_new(NULL, KY_F64, KY_SHAPE(2), &b->w), KY_OK);
+  assert_int_equal(ky_init_constant(NULL, 0), KY_BAD_ARGUMENT);
+  assert_int_equal(ky_init_uniform(NULL, rng, 0, 1), KY_BAD_ARGUMENT);
+  assert_int_equal(ky_init_uniform(b->w, NULL, 0, 1), KY_BAD_ARGUMENT);
+  assert_int_equal(ky_init_uniform(b->w, rng, 1, 0), KY_BAD_ARGUMENT);
+  assert_int_equal(ky_init_normal(NULL, rng, 0, 1), KY_BAD_ARGUMENT);
+  assert_int_equal(ky_init_normal(b->w, NULL, 0, 1), KY_BAD_ARGUMENT);
+  assert_int_equal(ky_init_normal(b->w, rng, 0, -1), KY_BAD_ARGUMENT);
+  assert_int_equal(ky_init_xavier_uniform(NULL, rng, 1), KY_BAD_ARGUMENT);
+  assert_int_equal(ky_init_xavier_uniform(b->w, rng, 0), KY_BAD_ARGUMENT);
+  assert_int_equal(ky_init_xavier_uniform(b->w, rng, 1), KY_BAD_SHAPE);
+  assert_int_equal(ky_init_kaiming_uniform(NULL, rng, 0), KY_BAD_ARGUMENT);
+  assert_int_equal(ky_init_kaiming_uniform(b->w, rng, NAN), KY_BAD_ARGUMENT);
+  assert_int_equal(ky_init_kaiming_uniform(b->w, rng, 0), KY_BAD_SHAPE);
+  assert_int_equal(ky_tensor_version(b->w), 0);
+  assert_int_equal(rng->position, 0);
+}
+
+#define TEST(name) cmocka_unit_test_setup_teardown(name, set_up, tear_down)
+
+int main(void) {
+  print_message("seed %llu\n", (unsigned long long)seed);
+  const struct CMUnitTest tests[] = {
+      TEST(linear_is_x_times_w_transposed_plus_b),
+      TEST(linear_without_bias_has_one_weight),
+      TEST(linear_starts_like_pytorch),
+      TEST(linear_without_generator_is_zero),
+      TEST(linear_without_inputs_is_its_bias),
+      TEST(activations_record_their_operation),
+      TEST(sequential_runs_modules_in_order),
+      TEST(sequential_differentiates_each_weight_once),
+      TEST(empty_sequential_is_the_identity),
+      TEST(sequential_takes_modules_only_on_success),
+      TEST(weights_have_paths),
+      TEST(walk_ends_with_the_visitors_status),
+      TEST(weight_beyond_the_last_is_null),
+      TEST(users_module_works_inside_sequential),
+      TEST(losses_are_means),
+      TEST(losses_share_a_type),
+      TEST(message_names_the_callers_line),
+      TEST(null_module_is_an_error_of_the_tape),
+      TEST(null_is_fine_where_nothing_is_asked),
+      TEST(bad_layers_are_refused),
+      TEST(failing_allocations_leak_nothing),
+      TEST(initialisers_fill_their_range),
+      TEST(f32_weights_are_initialised_too),
+      TEST(empty_weights_need_no_fans),
+      TEST(bad_initialisation_changes_nothing),
+  };
+  return cmocka_run_group_tests(tests, NULL, NULL);
+}
