@@ -32,7 +32,6 @@ typedef struct op_host {
 typedef struct op_case {
   /* what is to be run */
   const char *name;
-  ky_op op;
   const ky_opinfo *info;
   const ky_samples *set;
   ky_sample sample; /* shapes, domains and number of operands filled in */
@@ -46,7 +45,7 @@ typedef struct op_case {
   nd want;      /* the oracle's result */
   nd cotangent; /* random */
   nd grad[KY_OPERANDS], grad_f64[KY_OPERANDS];
-  nd got, moved[KY_OPERANDS], part[2]; /* of the checks */
+  nd got, moved[KY_OPERANDS], part; /* of the checks */
   nd direction[KY_OPERANDS];
 
   /* on the tape */

@@ -29,8 +29,8 @@ static double norm_of_result(op_case *c) {
     for (int64_t n = 0; n < c->x[k].count; n++) c->moved[k].at[n] = fabs(c->x[k].at[n]);
     x[k] = &c->moved[k];
   }
-  case_oracle(c, x, &c->part[0]);
-  return fmax(nd_norm(&c->want), nd_norm(&c->part[0]));
+  case_oracle(c, x, &c->part);
+  return fmax(nd_norm(&c->want), nd_norm(&c->part));
 }
 
 static void check_value(op_case *c) {
@@ -170,7 +170,7 @@ void check_case(op_case *c) {
 /* Compares with a written array, of which a result of rank 0 repeats the first element. */
 static void compare_written(op_case *c, const char *what, const nd *got, const double *written,
                             bool spread) {
-  nd *want = &c->part[0];
+  nd *want = &c->part;
   nd_shape(want, got->rank, got->dims);
   for (int64_t n = 0; n < want->count; n++) want->at[n] = written[spread ? 0 : n];
   case_compare(c, what, got, want,

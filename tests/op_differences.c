@@ -30,7 +30,7 @@ static void add_moved(op_case *c, double step, double weight, nd *part) {
 
 /* Derivative of the sum of result * cotangent along the direction. */
 static double slope(op_case *c) {
-  nd *part = &c->part[0];
+  nd *part = &c->part;
   nd_shape(part, c->want.rank, c->want.dims);
   for (int64_t n = 0; n < part->count; n++) part->at[n] = 0;
   add_moved(c, +STEP, +8, part);

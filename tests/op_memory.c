@@ -105,13 +105,13 @@ static void check_replay(op_case *c) {
 }
 
 void check_memory(op_case *c) {
-  case_value(c, c->r, case_result_dtype(c), &c->part[0]);
+  case_value(c, c->r, case_result_dtype(c), &c->part);
   bool shared = false;
   for (int k = 0; k < c->sample.operands; k++) shared |= c->source[k] != k;
   if (!shared) check_reads(c);
   check_replay(c);
   case_value(c, c->r, case_result_dtype(c), &c->got);
-  case_compare(c, "after a replay, the value", &c->got, &c->part[0], 0, 0);
+  case_compare(c, "after a replay, the value", &c->got, &c->part, 0, 0);
   case_backward(c);
   check_same_gradients(c);
 }

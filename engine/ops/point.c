@@ -50,11 +50,11 @@ ky_id ky__points_forward(ky_frame *f, ky_id pc, ky_id end) {
   return pc;
 }
 
-ky_id ky__points_reverse(ky_frame *f, ky_id pc) {
-  for (ky_id before = 0; pc != before;) {
+ky_id ky__points_reverse(ky_frame *f, ky_id pc, ky_id end) {
+  for (ky_id before = end; pc != before;) {
     before = pc;
-    pc = reverse_f64(f, pc);
-    pc = reverse_f32(f, pc);
+    pc = reverse_f64(f, pc, end);
+    pc = reverse_f32(f, pc, end);
   }
   return pc;
 }

@@ -10,7 +10,7 @@
 ky_id ky__points_forward(ky_frame *f, ky_id pc, ky_id end);
 
 /* Runs adjoints from `pc` down while instructions are scalar or have no adjoint; returns the first one
- * that is neither, or 0. */
-ky_id ky__points_reverse(ky_frame *f, ky_id pc);
+ * that is neither, or `end`. */
+ky_id ky__points_reverse(ky_frame *f, ky_id pc, ky_id end);
 
 #endif

@@ -67,21 +67,9 @@ static void check_finite(ky_frame *f, ky_id pc, const char *what, const void *da
   }
 }
 
-/* ---- sweeps --------------------------------------------------------------------------------------- */
+/* ---- sweeps of a frame ----------------------------------------------------------------------------- */
 
-/* Makes the fault of instruction `pc` the tape's message. */
-static ky_status report(ky_tape *t, ky_id pc) {
-  ky_text text = {t->message, sizeof t->message, 0};
-  ky__say_site(&text, &t->code, t->code.site[pc]);
-  ky__say(&text, "%s%s: %s", text.length ? ": " : "", ky__opinfo[t->code.ins[pc].op].name,
-          t->fault.text);
-  return t->fault.status;
-}
-
-static ky_status run(ky_tape *t, ky_id begin, ky_id end) {
-  ky_frame *f = &t->frame;
-  const bool check = (t->flags & KY_CHECK_FINITE) != 0;
-  t->fault.status = KY_OK;
+ky_id ky__sweep_forward(ky_frame *f, ky_id begin, ky_id end, bool check) {
   for (ky_id pc = begin; pc < end; pc++) {
     if (!check && ky__class(&f->code->ins[pc]) == KY_POINT) {
       pc = ky__points_forward(f, pc, end);
@@ -89,13 +77,68 @@ static ky_status run(ky_tape *t, ky_id begin, ky_id end) {
     }
     forward_step(f, pc);
     if (check) check_finite(f, pc, "the value", ky__data(f, pc), ky__layout(f->code, pc));
-    if (t->fault.status != KY_OK) {
-      t->done = pc;
-      return report(t, pc);
-    }
+    if (f->fault->status != KY_OK) return pc;
   }
-  t->done = end;
+  return end;
+}
+
+ky_status ky__seed(ky_frame *f, ky_id root, const void *cotangent) {
+  const ky_dest d = ky__dest(f, root, 1);
+  if (!d.ptr) return KY_NO_MEMORY;
+  const ky_dtype dtype = (ky_dtype)f->code->ins[root].dtype;
+  const size_t count = (size_t)ky__layout(f->code, root)->count;
+  if (cotangent)
+    memcpy(d.ptr, cotangent, count * ky_dtype_size(dtype));
+  else
+    ky__fill(dtype, count, d.ptr, 1, 0);
   return KY_OK;
+}
+
+ky_id ky__sweep_reverse(ky_frame *f, ky_id begin, ky_id end, bool check) {
+  for (ky_id pc = begin; pc > end; pc--) {
+    if (!check && ky__class(&f->code->ins[pc]) == KY_POINT) {
+      pc = ky__points_reverse(f, pc, end);
+      if (pc == end) break;
+    }
+    if (!f->seen[pc]) continue;
+    if (check) {
+      const ky_layout dense = ky__dense(ky__layout(f->code, pc));
+      check_finite(f, pc, "the adjoint", ky__adjoint(f, pc), &dense);
+    }
+    reverse_step(f, pc);
+    if (f->fault->status != KY_OK) return pc;
+  }
+  return end;
+}
+
+ky_id ky__stale_weight(const ky_code *code, const ky_bind *binds, ky_id root) {
+  for (uint32_t k = 0; k < code->bind_count; k++) {
+    const ky_bind *bind = &binds[k];
+    if (!bind->weight || bind->id > root) continue;
+    if (bind->version != ky_tensor_version(bind->weight)) return bind->id;
+  }
+  return 0;
+}
+
+void ky__say_fault(ky_text *text, const ky_code *code, ky_id pc, const ky_fault *fault) {
+  ky__say_site(text, code, code->site[pc]);
+  ky__say(text, "%s%s: %s", text->length ? ": " : "", ky__opinfo[code->ins[pc].op].name,
+          fault->text);
+}
+
+/* ---- sweeps of a tape -------------------------------------------------------------------------------- */
+
+/* Makes the fault of instruction `pc` the tape's message. */
+static ky_status report(ky_tape *t, ky_id pc) {
+  ky_text text = {t->message, sizeof t->message, 0};
+  ky__say_fault(&text, &t->code, pc, &t->fault);
+  return t->fault.status;
+}
+
+static ky_status run(ky_tape *t, ky_id begin, ky_id end) {
+  t->fault.status = KY_OK;
+  t->done = ky__sweep_forward(&t->frame, begin, end, (t->flags & KY_CHECK_FINITE) != 0);
+  return t->done == end ? KY_OK : report(t, t->done);
 }
 
 ky_status ky__run_pending(ky_tape *t) { return run(t, t->done, t->code.count); }
@@ -109,51 +152,21 @@ ky_status ky_forward(ky_tape *t) {
 
 /* A weight that changed since the forward sweep met it would give the gradient of nothing. */
 static ky_status check_weights(ky_tape *t, ky_id root) {
-  for (uint32_t k = 0; k < t->code.bind_count; k++) {
-    const ky_bind *bind = &t->frame.bind[k];
-    if (!bind->weight || bind->id > root) continue;
-    if (bind->version == ky_tensor_version(bind->weight)) continue;
-    ky__fail(&t->fault, KY_STALE,
-             "the weight %%%u changed since the forward sweep: call ky_forward first",
-             (unsigned)bind->id);
-    return report(t, bind->id);
-  }
-  return KY_OK;
-}
-
-/* Gives the root its adjoint: the cotangent, or ones. */
-static ky_status seed(ky_frame *f, ky_id root, const void *cotangent) {
-  const ky_dest d = ky__dest(f, root, 1);
-  if (!d.ptr) return KY_NO_MEMORY;
-  const ky_dtype dtype = (ky_dtype)f->code->ins[root].dtype;
-  const size_t count = (size_t)ky__layout(f->code, root)->count;
-  if (cotangent)
-    memcpy(d.ptr, cotangent, count * ky_dtype_size(dtype));
-  else
-    ky__fill(dtype, count, d.ptr, 1, 0);
-  return KY_OK;
+  const ky_id stale = ky__stale_weight(&t->code, t->frame.bind, root);
+  if (!stale) return KY_OK;
+  ky__fail(&t->fault, KY_STALE,
+           "the weight %%%u changed since the forward sweep: call ky_forward first",
+           (unsigned)stale);
+  return report(t, stale);
 }
 
 static ky_status reverse(ky_tape *t, ky_id root, const void *cotangent) {
   ky_frame *f = &t->frame;
-  const bool check = (t->flags & KY_CHECK_FINITE) != 0;
   memset(f->seen, 0, root + 1);
   ky__arena_reset(&f->adjoints, (ky_place){0, 0});
-  if (seed(f, root, cotangent) != KY_OK) return report(t, root);
-  for (ky_id pc = root; pc > 0; pc--) {
-    if (!check && ky__class(&f->code->ins[pc]) == KY_POINT) {
-      pc = ky__points_reverse(f, pc);
-      if (pc == 0) break;
-    }
-    if (!f->seen[pc]) continue;
-    if (check) {
-      const ky_layout dense = ky__dense(ky__layout(f->code, pc));
-      check_finite(f, pc, "the adjoint", ky__adjoint(f, pc), &dense);
-    }
-    reverse_step(f, pc);
-    if (t->fault.status != KY_OK) return report(t, pc);
-  }
-  return KY_OK;
+  if (ky__seed(f, root, cotangent) != KY_OK) return report(t, root);
+  const ky_id pc = ky__sweep_reverse(f, root, 0, (t->flags & KY_CHECK_FINITE) != 0);
+  return pc ? report(t, pc) : KY_OK;
 }
 
 static ky_status collect(ky_tape *t, ky_id root, ky_grads *grads) {

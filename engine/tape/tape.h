@@ -120,6 +120,22 @@ void ky__spread_wants(ky_tape *t, ky_id begin);
 
 /* ---- sweeps ------------------------------------------------------------------------------- */
 
+/* Runs the instructions begin..end-1; returns `end`, or the one that faulted. check: stop at values
+ * that are not finite. */
+ky_id ky__sweep_forward(ky_frame *f, ky_id begin, ky_id end, bool check);
+
+/* Gives the root its adjoint: the cotangent, or ones. */
+ky_status ky__seed(ky_frame *f, ky_id root, const void *cotangent);
+
+/* Runs the adjoints of begin, begin-1, ..., end+1; returns `end`, or the one that faulted. */
+ky_id ky__sweep_reverse(ky_frame *f, ky_id begin, ky_id end, bool check);
+
+/* A weight below `root` that changed since the forward sweep met it; 0 for none. */
+ky_id ky__stale_weight(const ky_code *code, const ky_bind *binds, ky_id root);
+
+/* "train.c:12: log: " and the fault's text. */
+void ky__say_fault(ky_text *text, const ky_code *code, ky_id pc, const ky_fault *fault);
+
 /* Runs what is pending. */
 ky_status ky__run_pending(ky_tape *t);
 

@@ -164,6 +164,8 @@ static const ky_refusal refusals_of_pairs[] = {
 
 /* clang-format off */
 #define AT(a, b, value, slope_a, slope_b)                                                      \
+  {.x = {{a}, {b}}, .r = {value}, .grad = {{slope_a}, {slope_b}}}
+#define AT_F64(a, b, value, slope_a, slope_b)                                                  \
   {.x = {{a}, {b}}, .r = {value}, .grad = {{slope_a}, {slope_b}}, .f64_only = true}
 /* clang-format on */
 
@@ -173,11 +175,12 @@ static const ky_refusal refusals_of_pairs[] = {
 #define HIGH_NEAR 1.0000000494736474e-07
 #define HIGH_FAR  16.118095651484676
 static const ky_example examples_bce[] = {
-    AT(0, 1, LOW_FAR, 0, LOW_FAR - LOW_NEAR), /* clipped: no gradient of p */
-    AT(0, 0, LOW_NEAR, 0, LOW_FAR - LOW_NEAR),
-    AT(1, 1, HIGH_NEAR, 0, HIGH_NEAR - HIGH_FAR),
-    AT(1, 0, HIGH_FAR, 0, HIGH_NEAR - HIGH_FAR),
-    AT(1e-7, 1, LOW_FAR, -1e7, LOW_FAR - LOW_NEAR), /* the clip's edge is not clipped */
+    AT_F64(0, 1, LOW_FAR, 0, LOW_FAR - LOW_NEAR), /* clipped: no gradient of p */
+    AT_F64(0, 0, LOW_NEAR, 0, LOW_FAR - LOW_NEAR),
+    AT_F64(1, 1, HIGH_NEAR, 0, HIGH_NEAR - HIGH_FAR),
+    AT_F64(1, 0, HIGH_FAR, 0, HIGH_NEAR - HIGH_FAR),
+    AT_F64(1e-7, 1, LOW_FAR, -1e7, LOW_FAR - LOW_NEAR), /* the edges are not clipped */
+    AT_F64(1 - 1e-7, 0, HIGH_FAR, 1 / (1 - (1 - 1e-7)), HIGH_NEAR - HIGH_FAR),
     AT(0.5, 1, 0.6931471805599453, -2, 0),
     {.x = {{NAN}, {1}}, .r = {NAN}, .forward_only = true},
 };
@@ -195,6 +198,6 @@ static const ky_example examples_mse[] = {
     {.x = {{NAN}, {1}}, .r = {NAN}, .forward_only = true},
 };
 
-SAMPLES(bce, -(b *log(a)) - (1 - b) * log(1 - a), INSIDE, INSIDE)
+SAMPLES(bce, log(a) * -b - (1 - b) * log(1 - a), INSIDE, INSIDE)
 SAMPLES(bce_with_logits, log(1 + exp(a)) - a * b, ANYWHERE, INSIDE)
 SAMPLES(mse, (a - b) * (a - b), ANYWHERE, ANYWHERE)
