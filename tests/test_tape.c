@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /* Recording, errors, sweeps, reading, rewinding: what a user of the tape relies on. */
 #include <math.h>
+#include <stdlib.h>
 #include <string.h>
 
 #include "close.h"
@@ -112,9 +113,28 @@ static void sizes_that_overflow_are_refused(void **state) {
   assert_int_equal(ky_tape_check(t), KY_BAD_SHAPE);
   assert_int_equal(ky_full(t, KY_F32, 9, NULL, 0).id, 0);
   assert_int_equal(ky_tape_check(t), KY_BAD_SHAPE);
-  assert_int_equal(ky_full(t, KY_F64, KY_SHAPE(huge, 1 << 16), 0).id,
-                   0); /* fits, is not there */
+}
+
+/* An allocator that has nothing above a megabyte. */
+static void *resize_up_to_a_megabyte(void *user, void *ptr, size_t old_bytes, size_t new_bytes) {
+  (void)user;
+  (void)old_bytes;
+  if (new_bytes == 0) {
+    free(ptr);
+    return NULL;
+  }
+  return new_bytes > (1u << 20) ? NULL : realloc(ptr, new_bytes);
+}
+
+static void size_that_is_not_there_is_a_status(void **state) {
+  (void)state;
+  ky_tape *t = ky_tape_new(&(ky_tape_options){.size = sizeof(ky_tape_options),
+                                              .allocator = {NULL, resize_up_to_a_megabyte}});
+  const int64_t large = INT64_C(1) << 56;
+  assert_int_equal(ky_full(t, KY_F64, KY_SHAPE(large), 0).id, 0);
   assert_int_equal(ky_tape_check(t), KY_NO_MEMORY);
+  assert_int_equal(ky_tape_length(t), 1);
+  ky_tape_free(t);
 }
 
 static void bad_options_make_no_tape(void **state) {
@@ -375,6 +395,7 @@ int main(void) {
       CASE(foreign_and_rewound_vars_are_refused),
       CASE(null_arguments_are_statuses),
       CASE(sizes_that_overflow_are_refused),
+      CASE(size_that_is_not_there_is_a_status),
       CASE(bad_options_make_no_tape),
       CASE(recording_runs_nothing_until_read),
       CASE(replay_uses_the_inputs_of_now),
