@@ -35,6 +35,7 @@ typedef struct ky_frame {
   uint8_t *seen; /* per instruction: the adjoint has its first contribution */
   void **aux;
   ky_bind *bind;
+  bool planned;      /* adjoints have their places already */
   ky_arena adjoints; /* reset by every reverse sweep */
   ky_arena scratch;  /* reset after every instruction that used it */
   ky_fault *fault;   /* first failure of a sweep */

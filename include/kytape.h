@@ -8,6 +8,7 @@
 #include "kytape/nn.h"
 #include "kytape/ops.h"
 #include "kytape/optim.h"
+#include "kytape/program.h"
 #include "kytape/rng.h"
 #include "kytape/tape.h"
 #include "kytape/tensor.h"

@@ -385,6 +385,34 @@ static void rewound_weight_is_recorded_anew(void **state) {
   ky_tensor_free(u);
 }
 
+/* The loop of a define-by-run program: weights below the mark, stepped between rounds. */
+static void weight_stepped_before_a_rewind_is_read_anew(void **state) {
+  ky_tape *t = *state;
+  ky_tensor *w = weight_of(3);
+  ky_var p = ky_param(t, w), twice = ky_mul_scalar(t, p, 2);
+  const ky_mark mark = ky_tape_mark(t);
+  for (int k = 0; k < 3; k++) {
+    const double x = *(const double *)ky_tensor_data(w);
+    ky_var loss = ky_square(t, twice);
+    ky_grads grads;
+    assert_int_equal(ky_backward(t, loss, &grads), KY_OK);
+    assert_close(item(t, loss), 4 * x * x, 1e-12);
+    assert_close(*(const double *)grads.pairs[0].grad, 8 * x, 1e-12);
+    *(double *)ky_tensor_write(w) = x - 0.5;
+    assert_int_equal(ky_tape_rewind(t, mark), KY_OK);
+  }
+  ky_tensor_free(w);
+}
+
+static void own_recording_functions_can_fail(void **state) {
+  ky_tape *t = *state;
+  ky_at(t, "mine.c", 7);
+  assert_int_equal(ky_tape_fail(t, KY_BAD_SHAPE, "spline: wants four knots").id, 0);
+  assert_string_equal(ky_tape_message(t), "mine.c:7: spline: wants four knots");
+  ky_tape_fail(t, KY_BAD_DTYPE, "later");
+  assert_int_equal(ky_tape_check(t), KY_BAD_SHAPE);
+}
+
 #define CASE(f) cmocka_unit_test_setup_teardown(f, make_tape, free_tape)
 
 int main(void) {
@@ -414,6 +442,8 @@ int main(void) {
       CASE(rewind_keeps_what_is_below),
       CASE(mark_that_was_rewound_is_refused),
       CASE(rewound_weight_is_recorded_anew),
+      CASE(weight_stepped_before_a_rewind_is_read_anew),
+      CASE(own_recording_functions_can_fail),
   };
   return cmocka_run_group_tests(tests, NULL, NULL);
 }

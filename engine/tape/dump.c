@@ -5,7 +5,7 @@
 
 #include "kytape/ops.h"
 #include "opinfo.h"
-#include "tape/print.h"
+#include "tape/program.h"
 
 /* ---- one instruction ---------------------------------------------------------------------------- */
 
@@ -75,7 +75,8 @@ static void say_attributes(ky_text *text, const ky_code *code, ky_id pc) {
   }
 }
 
-void ky__say_arguments(ky_text *text, const ky_code *code, ky_id pc) {
+/* "%1 %2 axes=0,1 keep": operands, then attributes. */
+static void say_arguments(ky_text *text, const ky_code *code, ky_id pc) {
   const uint32_t count = ky__operand_count(code, pc);
   for (uint32_t k = 0; k < count; k++) {
     const ky_id id = ky__operand(code, pc, k);
@@ -108,16 +109,14 @@ static void render(const ky_code *code, ky_id pc, line *l) {
   const ky_ins *i = &code->ins[pc];
   ky__say(&text[ID], "%%%u", (unsigned)pc);
   ky__say(&text[NAME], "%s", ky__opinfo[i->op].name);
-  ky__say_arguments(&text[ARGUMENTS], code, pc);
+  say_arguments(&text[ARGUMENTS], code, pc);
   ky__say(&text[DTYPE], "%s", ky_dtype_name((ky_dtype)i->dtype));
   ky__say_dims(&text[SHAPE], ky__layout(code, pc));
   ky__say_site(&site, code, code->site[pc]);
   for (int k = 0; k < COLUMNS; k++) l->width[k] = text[k].length;
 }
 
-ky_status ky_tape_dump(const ky_tape *t, FILE *out) {
-  if (!t || !out) return KY_BAD_ARGUMENT;
-  const ky_code *code = &t->code;
+void ky__dump_code(const ky_code *code, FILE *out) {
   size_t width[COLUMNS] = {0};
   line l;
   for (ky_id pc = 1; pc < code->count; pc++) {
@@ -134,5 +133,10 @@ ky_status ky_tape_dump(const ky_tape *t, FILE *out) {
     }
     fprintf(out, "%s%s\n", l.site[0] ? "  " : "", l.site);
   }
+}
+
+ky_status ky_tape_dump(const ky_tape *t, FILE *out) {
+  if (!t || !out) return KY_BAD_ARGUMENT;
+  ky__dump_code(&t->code, out);
   return KY_OK;
 }

@@ -4,9 +4,9 @@
 #include <string.h>
 
 #include "ops/family.h"
-#include "tape/tape.h"
+#include "tape/program.h"
 
-static ky_array describe(const ky_code *code, ky_id id, const void *data, bool dense) {
+ky_array ky__describe(const ky_code *code, ky_id id, const void *data, bool dense) {
   const ky_layout layout = dense ? ky__dense(ky__layout(code, id)) : *ky__layout(code, id);
   ky_array array = {.data = data,
                     .dtype = (ky_dtype)code->ins[id].dtype,
@@ -15,6 +15,16 @@ static ky_array describe(const ky_code *code, ky_id id, const void *data, bool d
   memcpy(array.dims, layout.dims, sizeof array.dims);
   memcpy(array.strides, layout.strides, sizeof array.strides);
   return array;
+}
+
+double ky__first_element(const ky_array *array) {
+  switch (array->dtype) {
+#define X(name, type, text)                                                                    \
+  case KY_##name: return (double)*(const type *)array->data;
+    KY_DTYPES(X)
+#undef X
+  }
+  return (double)NAN;
 }
 
 /* What every reader starts with: arguments, pending errors, the var. */
@@ -29,7 +39,7 @@ static ky_status enter(ky_tape *t, ky_var v, const char *what, const void *out) 
 static ky_status data_of(ky_tape *t, ky_var v, const char *what, ky_array *out) {
   KY_TRY(enter(t, v, what, out));
   KY_TRY(ky__run_pending(t));
-  *out = describe(&t->code, v.id, ky__data(&t->frame, v.id), false);
+  *out = ky__describe(&t->code, v.id, ky__data(&t->frame, v.id), false);
   return KY_OK;
 }
 
@@ -41,7 +51,7 @@ ky_status ky_data(ky_tape *t, ky_var v, ky_array *out) {
 ky_status ky_shape(ky_tape *t, ky_var v, ky_array *out) {
   if (out) *out = (ky_array){0};
   KY_TRY(enter(t, v, "shape", out));
-  *out = describe(&t->code, v.id, NULL, true);
+  *out = ky__describe(&t->code, v.id, NULL, true);
   return KY_OK;
 }
 
@@ -66,12 +76,7 @@ ky_status ky_item(ky_tape *t, ky_var v, double *out) {
   if (array.count != 1)
     return ky__error(t, KY_BAD_SHAPE, "item: %%%u has %lld elements, wants 1", (unsigned)v.id,
                      (long long)array.count);
-  switch (array.dtype) {
-#define X(name, type, text)                                                                    \
-  case KY_##name: *out = (double)*(const type *)array.data; break;
-    KY_DTYPES(X)
-#undef X
-  }
+  *out = ky__first_element(&array);
   return KY_OK;
 }
 
@@ -83,6 +88,6 @@ ky_status ky_grad(ky_tape *t, ky_var v, ky_array *out) {
                      t->root ? "grad: %%%u does not lead to the root, or was not watched"
                              : "grad: there was no reverse sweep for %%%u",
                      (unsigned)v.id);
-  *out = describe(&t->code, v.id, ky__adjoint(&t->frame, v.id), true);
+  *out = ky__describe(&t->code, v.id, ky__adjoint(&t->frame, v.id), true);
   return KY_OK;
 }

@@ -42,3 +42,13 @@ void ky_optimizer_free(ky_optimizer *o) {
   if (o->kind->release) o->kind->release(o);
   ky__block_free(o->allocator, o, o->kind->bytes);
 }
+
+static ky_status apply(void *user, ky_tensor *weight, const void *grad) {
+  const ky_grad_pair pair = {.weight = weight, .grad = grad};
+  const ky_grads grads = {1, &pair};
+  return ky_optimizer_step(user, &grads);
+}
+
+ky_update ky_optimizer_update(ky_optimizer *o) {
+  return (ky_update){.apply = o ? apply : NULL, .user = o};
+}

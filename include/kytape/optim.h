@@ -6,6 +6,7 @@
 #ifndef KYTAPE_OPTIM_H
 #define KYTAPE_OPTIM_H
 
+#include "program.h"
 #include "tape.h"
 
 #ifdef __cplusplus
@@ -24,6 +25,10 @@ KY_API ky_status ky_sgd_new(const ky_allocator *allocator, double rate, ky_optim
  * still valid; no entries, no change. Errors: BAD_ARGUMENT (o, grads, its pairs, a weight or a
  * gradient is null), no weight changed. */
 KY_API ky_status ky_optimizer_step(ky_optimizer *o, const ky_grads *grads);
+
+/* The optimizer as the update inside of a compiled training step, for ky_exec_options. `o` must
+ * outlive the execution; a null function for NULL. */
+KY_API ky_update ky_optimizer_update(ky_optimizer *o);
 
 /* The learning rate. NaN for NULL. */
 KY_API double ky_optimizer_rate(const ky_optimizer *o);

@@ -1,0 +1,403 @@
+/* SPDX-License-Identifier: MIT */
+/* Executions of programs: the memory, the bindings and the state of one run. The sweeps are those of
+ * the tape. */
+#include <math.h>
+#include <stdatomic.h>
+#include <string.h>
+
+#include "base/memory.h"
+#include "opinfo.h"
+#include "ops/family.h"
+#include "tape/program.h"
+
+/* What the last call left behind. */
+typedef enum state { FRESH, FORWARD_DONE, REVERSE_DONE } state;
+
+struct ky_exec {
+  ky_allocator allocator;
+  const ky_program *program;
+  ky_update update;
+  ky_frame frame;
+  void *arena; /* as the allocator gave it */
+  ky_grad_pair *pairs;
+  state state;
+  atomic_flag busy;
+  ky_fault fault;
+  char message[576];
+};
+
+/* ---- errors and entry ------------------------------------------------------------------------------ */
+
+__attribute__((format(printf, 3, 4))) static ky_status fail(ky_exec *e, ky_status status,
+                                                            const char *format, ...) {
+  va_list args;
+  va_start(args, format);
+  ky_text text = {e->message, sizeof e->message, 0};
+  ky__say_list(&text, format, args);
+  va_end(args);
+  return status;
+}
+
+static ky_status report(ky_exec *e, ky_id pc) {
+  ky_text text = {e->message, sizeof e->message, 0};
+  ky__say_fault(&text, &e->program->code, pc, &e->fault);
+  return e->fault.status;
+}
+
+/* One call at a time: a second thread is told so, and must not touch even the message. */
+static ky_status enter(ky_exec *e) {
+  if (!e) return KY_BAD_ARGUMENT;
+  return atomic_flag_test_and_set_explicit(&e->busy, memory_order_acquire) ? KY_BAD_ARGUMENT
+                                                                           : KY_OK;
+}
+
+static ky_status leave(ky_exec *e, ky_status status) {
+  atomic_flag_clear_explicit(&e->busy, memory_order_release);
+  return status;
+}
+
+const char *ky_exec_message(const ky_exec *e) { return e ? e->message : "the execution is null"; }
+
+/* ---- making and freeing ----------------------------------------------------------------------------- */
+
+#define ARRAYS 6
+
+/* The arrays of an execution: where each pointer is kept, and how many bytes it has. */
+typedef struct owned {
+  void *pointer;
+  size_t bytes;
+} owned;
+
+static void arrays_of(ky_exec *e, owned list[ARRAYS]) {
+  const ky_program *p = e->program;
+  const size_t count = p->code.count;
+  const owned all[ARRAYS] = {
+      {&e->frame.val, count * sizeof(ky_word)},
+      {&e->frame.adj, count * sizeof(ky_word)},
+      {&e->frame.seen, count},
+      {&e->frame.aux, p->code.aux_count * sizeof(void *)},
+      {&e->frame.bind, p->code.bind_count * sizeof(ky_bind)},
+      {&e->pairs, p->due_count * sizeof(ky_grad_pair)},
+  };
+  memcpy(list, all, sizeof all);
+}
+
+static size_t arena_bytes(const ky_program *p) {
+  return p->memory.arena ? p->memory.arena + KY_ALIGN + KY_SLACK : 0;
+}
+
+void ky_exec_free(ky_exec *e) {
+  if (!e) return;
+  owned list[ARRAYS];
+  arrays_of(e, list);
+  for (int k = 0; k < ARRAYS; k++) {
+    void *pointer;
+    memcpy(&pointer, list[k].pointer, sizeof pointer);
+    if (pointer) ky__resize(&e->allocator, pointer, list[k].bytes, 0);
+  }
+  if (e->arena) ky__resize(&e->allocator, e->arena, arena_bytes(e->program), 0);
+  ky__arena_free(&e->frame.adjoints);
+  ky__arena_free(&e->frame.scratch);
+  const ky_allocator a = e->allocator;
+  ky__resize(&a, e, sizeof *e, 0);
+}
+
+static ky_status allocate(ky_exec *e) {
+  owned list[ARRAYS];
+  arrays_of(e, list);
+  for (int k = 0; k < ARRAYS; k++) {
+    if (!list[k].bytes) continue;
+    void *pointer = ky__resize(&e->allocator, NULL, 0, list[k].bytes);
+    if (!pointer) return KY_NO_MEMORY;
+    memset(pointer, 0, list[k].bytes);
+    memcpy(list[k].pointer, &pointer, sizeof pointer);
+  }
+  const ky_program *p = e->program;
+  if (arena_bytes(p)) {
+    e->arena = ky__resize(&e->allocator, NULL, 0, arena_bytes(p));
+    if (!e->arena) return KY_NO_MEMORY;
+  }
+  if (p->memory.scratch) return ky__arena_reserve(&e->frame.scratch, p->memory.scratch);
+  return KY_OK;
+}
+
+/* Gives values, adjoints and aux buffers the places of the plan. */
+static void settle(ky_exec *e) {
+  const ky_program *p = e->program;
+  char *base = (char *)(((uintptr_t)e->arena + KY_ALIGN - 1) & ~(uintptr_t)(KY_ALIGN - 1));
+  for (ky_id id = 1; id < p->code.count; id++) {
+    if (p->value_at[id] != KY_NOWHERE) e->frame.val[id].ptr = base + p->value_at[id];
+    if (p->adjoint_at[id] != KY_NOWHERE) e->frame.adj[id].ptr = base + p->adjoint_at[id];
+  }
+  for (uint32_t k = 0; k < p->code.aux_count; k++) e->frame.aux[k] = base + p->aux_at[k];
+  if (p->code.bind_count)
+    memcpy(e->frame.bind, p->binds, p->code.bind_count * sizeof *p->binds);
+}
+
+ky_status ky_exec_new(const ky_program *p, const ky_exec_options *options, ky_exec **out) {
+  if (out) *out = NULL;
+  if (!p || !out) return KY_BAD_ARGUMENT;
+  ky_exec_options o = {0};
+  if (options) memcpy(&o, options, options->size < sizeof o ? options->size : sizeof o);
+  if (p->updates != (o.update.apply != NULL)) return KY_BAD_ARGUMENT;
+  const ky_allocator allocator = ky__allocator(&o.allocator);
+  ky_exec *e = ky__resize(&allocator, NULL, 0, sizeof *e);
+  if (!e) return KY_NO_MEMORY;
+  memset(e, 0, sizeof *e);
+  e->allocator = allocator;
+  e->program = p;
+  e->update = o.update;
+  atomic_flag_clear(&e->busy);
+  e->frame.code = &p->code;
+  e->frame.fault = &e->fault;
+  e->frame.planned = true;
+  ky__arena_init(&e->frame.adjoints, &allocator);
+  ky__arena_init(&e->frame.scratch, &allocator);
+  ky_status status = allocate(e);
+  if (status == KY_OK) {
+    settle(e);
+    if (ky__sweep_forward(&e->frame, 1, p->constants + 1, false) <= p->constants)
+      status = e->fault.status;
+  }
+  if (status != KY_OK) {
+    ky_exec_free(e);
+    return status;
+  }
+  *out = e;
+  return KY_OK;
+}
+
+/* ---- names -------------------------------------------------------------------------------------------- */
+
+static uint32_t era_of(const ky_program *p, ky_id id) {
+  uint32_t k = p->era_count - 1;
+  while (k > 0 && p->eras[k].start > id) k--;
+  return p->eras[k].number;
+}
+
+/* The var of the tape's id. */
+static ky_var var_of(const ky_program *p, ky_id id) {
+  return (ky_var){p->tape, id, era_of(p, id)};
+}
+
+/* The program's id of a var of the tape it was compiled from; `need` says that it must still be
+ * there. */
+static ky_status find(ky_exec *e, ky_var v, const char *what, bool need, ky_id *id) {
+  const ky_program *p = e->program;
+  *id = 0;
+  if (!v.id || v.tape != p->tape || v.id >= p->map_count)
+    return fail(e, KY_BAD_VAR, "%s: %s", what,
+                v.id ? "the var is not of the tape that was compiled" : "the var is null");
+  if (era_of(p, v.id) != v.era)
+    return fail(e, KY_BAD_VAR, "%s: the value was rewound before the tape was compiled", what);
+  *id = p->map[v.id];
+  if (need && !(*id && p->keep[*id]))
+    return fail(e, KY_BAD_VAR, "%s: %%%u was not named when the program was compiled", what,
+                (unsigned)v.id);
+  return KY_OK;
+}
+
+/* ---- inputs ------------------------------------------------------------------------------------------- */
+
+static ky_status bind(ky_exec *e, ky_var input, const void *data, const ky_array *array) {
+  ky_id id;
+  KY_TRY(find(e, input, "input", false, &id));
+  if (!id) return KY_OK; /* vanished: nothing reads it */
+  const ky_code *code = &e->program->code;
+  const ky_ins *i = &code->ins[id];
+  if (i->op != KY_OP_input)
+    return fail(e, KY_BAD_ARGUMENT, "input: %%%u is the result of %s, not an input",
+                (unsigned)input.id, ky__opinfo[i->op].name);
+  const ky_layout *layout = ky__layout(code, id);
+  if (!data && layout->count != 0) return fail(e, KY_BAD_ARGUMENT, "input: data is null");
+  if (array) {
+    if (array->dtype != (ky_dtype)i->dtype)
+      return fail(e, KY_BAD_DTYPE, "input: %%%u is %s, the array is %s", (unsigned)input.id,
+                  ky_dtype_name((ky_dtype)i->dtype), ky_dtype_name(array->dtype));
+    bool fits = array->rank == layout->rank;
+    for (int k = 0; fits && k < layout->rank; k++)
+      fits = array->dims[k] == layout->dims[k] &&
+             (array->strides[k] == layout->strides[k] || layout->dims[k] == 1);
+    if (!fits) {
+      char dims[128];
+      ky_text text = {dims, sizeof dims, 0};
+      ky__say_dims(&text, layout);
+      return fail(e, KY_BAD_SHAPE, "input: %%%u is %s, dense; the array is not",
+                  (unsigned)input.id, dims);
+    }
+  }
+  e->frame.bind[i->b].data = data;
+  e->state = FRESH;
+  return KY_OK;
+}
+
+ky_status ky_exec_input(ky_exec *e, ky_var input, const void *data) {
+  KY_TRY(enter(e));
+  return leave(e, bind(e, input, data, NULL));
+}
+
+ky_status ky_exec_bind(ky_exec *e, ky_var input, ky_array array) {
+  KY_TRY(enter(e));
+  return leave(e, bind(e, input, array.data, &array));
+}
+
+/* ---- sweeps ------------------------------------------------------------------------------------------- */
+
+static ky_status forward(ky_exec *e) {
+  const ky_program *p = e->program;
+  e->fault.status = KY_OK;
+  e->state = FRESH;
+  const ky_id pc = ky__sweep_forward(&e->frame, p->constants + 1, p->code.count, false);
+  if (pc < p->code.count) return report(e, pc);
+  e->state = FORWARD_DONE;
+  return KY_OK;
+}
+
+static ky_status apply_update(ky_exec *e, ky_id param) {
+  ky_bind *bind = &e->frame.bind[e->program->code.ins[param].b];
+  const ky_status status =
+      e->update.apply(e->update.user, bind->weight, ky__adjoint(&e->frame, param));
+  if (status == KY_OK) return KY_OK;
+  return fail(e, status, "update of the weight %%%u: %s", (unsigned)param,
+              ky_status_text(status));
+}
+
+/* The reverse sweep, stopping where a weight is due. */
+static ky_status reverse(ky_exec *e) {
+  const ky_program *p = e->program;
+  ky_frame *f = &e->frame;
+  ky_id pc = p->root;
+  for (uint32_t k = 0; e->update.apply && k < p->due_count; k++) {
+    const ky_due due = p->dues[k];
+    if (pc >= due.after) {
+      const ky_id stopped = ky__sweep_reverse(f, pc, due.after - 1, false);
+      if (stopped != due.after - 1) return report(e, stopped);
+      pc = due.after - 1;
+    }
+    if (f->seen[due.param]) KY_TRY(apply_update(e, due.param));
+  }
+  const ky_id stopped = ky__sweep_reverse(f, pc, 0, false);
+  return stopped ? report(e, stopped) : KY_OK;
+}
+
+static void collect(ky_exec *e, ky_grads *grads) {
+  const ky_program *p = e->program;
+  size_t count = 0;
+  for (uint32_t k = 0; k < p->code.bind_count; k++) {
+    const ky_bind *bind = &e->frame.bind[k];
+    if (!bind->weight || !bind->id || bind->id > p->root || !e->frame.seen[bind->id]) continue;
+    e->pairs[count++] = (ky_grad_pair){bind->weight, ky__adjoint(&e->frame, bind->id),
+                                       var_of(p, p->bound[k])};
+  }
+  *grads = (ky_grads){count, e->pairs};
+}
+
+static ky_status backward(ky_exec *e, ky_grads *grads) {
+  const ky_program *p = e->program;
+  if (!p->root)
+    return fail(e, KY_UNCONNECTED, "backward: the program was compiled without a root");
+  if (e->state != FORWARD_DONE)
+    return fail(e, KY_UNCONNECTED, "backward: no forward sweep to differentiate");
+  const ky_id stale = ky__stale_weight(&p->code, e->frame.bind, p->root);
+  if (stale)
+    return fail(e, KY_STALE, "backward: the weight %%%u changed since the forward sweep",
+                (unsigned)stale);
+  e->fault.status = KY_OK;
+  e->state = FRESH; /* values may lie where adjoints go now */
+  memset(e->frame.seen, 0, p->root + 1);
+  if (ky__seed(&e->frame, p->root, NULL) != KY_OK) return report(e, p->root);
+  KY_TRY(reverse(e));
+  e->state = REVERSE_DONE;
+  if (grads && !e->update.apply) collect(e, grads);
+  return KY_OK;
+}
+
+ky_status ky_exec_forward(ky_exec *e) {
+  KY_TRY(enter(e));
+  return leave(e, forward(e));
+}
+
+ky_status ky_exec_backward(ky_exec *e, ky_grads *grads) {
+  if (grads) *grads = (ky_grads){0, NULL};
+  KY_TRY(enter(e));
+  return leave(e, backward(e, grads));
+}
+
+ky_status ky_exec_step(ky_exec *e, ky_grads *grads) {
+  if (grads) *grads = (ky_grads){0, NULL};
+  KY_TRY(enter(e));
+  const ky_status status = forward(e);
+  return leave(e, status == KY_OK ? backward(e, grads) : status);
+}
+
+/* ---- reading ------------------------------------------------------------------------------------------ */
+
+static ky_status data(ky_exec *e, ky_var v, const char *what, ky_array *out) {
+  if (!out) return fail(e, KY_BAD_ARGUMENT, "%s: the result pointer is null", what);
+  ky_id id;
+  KY_TRY(find(e, v, what, true, &id));
+  if (e->state == FRESH && id > e->program->constants)
+    return fail(e, KY_UNCONNECTED, "%s: there was no sweep with these inputs", what);
+  *out = ky__describe(&e->program->code, id, ky__data(&e->frame, id), false);
+  return KY_OK;
+}
+
+ky_status ky_exec_data(ky_exec *e, ky_var v, ky_array *out) {
+  if (out) *out = (ky_array){0};
+  KY_TRY(enter(e));
+  return leave(e, data(e, v, "data", out));
+}
+
+static ky_status read(ky_exec *e, ky_var v, void *dst, size_t bytes) {
+  ky_array from = {0};
+  KY_TRY(data(e, v, "read", dst ? &from : NULL));
+  const size_t wanted = (size_t)from.count * ky_dtype_size(from.dtype);
+  if (bytes != wanted)
+    return fail(e, KY_BAD_ARGUMENT, "read: the buffer has %zu bytes, the value %zu", bytes,
+                wanted);
+  const ky_layout *layout = ky__layout(&e->program->code, e->program->map[v.id]);
+  const ky_layout dense = ky__dense(layout);
+  ky__copy(from.dtype, layout, dst, dense.strides, 0, from.data, layout->strides);
+  return KY_OK;
+}
+
+ky_status ky_exec_read(ky_exec *e, ky_var v, void *dst, size_t bytes) {
+  KY_TRY(enter(e));
+  return leave(e, read(e, v, dst, bytes));
+}
+
+static ky_status item(ky_exec *e, ky_var v, double *out) {
+  ky_array from = {0};
+  KY_TRY(data(e, v, "item", out ? &from : NULL));
+  if (from.count != 1)
+    return fail(e, KY_BAD_SHAPE, "item: %%%u has %lld elements, wants 1", (unsigned)v.id,
+                (long long)from.count);
+  *out = ky__first_element(&from);
+  return KY_OK;
+}
+
+ky_status ky_exec_item(ky_exec *e, ky_var v, double *out) {
+  if (out) *out = (double)NAN;
+  KY_TRY(enter(e));
+  return leave(e, item(e, v, out));
+}
+
+static ky_status grad(ky_exec *e, ky_var v, ky_array *out) {
+  if (!out) return fail(e, KY_BAD_ARGUMENT, "grad: the result pointer is null");
+  ky_id id;
+  KY_TRY(find(e, v, "grad", false, &id));
+  const ky_program *p = e->program;
+  if (!id || !(p->wanted[id] || p->keep[id]) || (p->updates && !p->keep[id]))
+    return fail(e, KY_BAD_VAR, "grad: the gradient of %%%u was not asked for", (unsigned)v.id);
+  if (e->state != REVERSE_DONE || id > p->root || !e->frame.seen[id])
+    return fail(e, KY_UNCONNECTED, "grad: %%%u does not lead to the root, or did not run",
+                (unsigned)v.id);
+  *out = ky__describe(&p->code, id, ky__adjoint(&e->frame, id), true);
+  return KY_OK;
+}
+
+ky_status ky_exec_grad(ky_exec *e, ky_var v, ky_array *out) {
+  if (out) *out = (ky_array){0};
+  KY_TRY(enter(e));
+  return leave(e, grad(e, v, out));
+}

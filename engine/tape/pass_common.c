@@ -1,0 +1,102 @@
+/* SPDX-License-Identifier: MIT */
+/* Common subexpressions: an instruction that repeats an earlier one becomes that one. Only values of
+ * which no gradient is wanted: merging others would add up adjoints in another order, and change
+ * bits. */
+#include <string.h>
+
+#include "opinfo.h"
+#include "tape/program.h"
+
+/* Pool words that belong to an instruction. */
+static uint32_t pool_words(const ky_ins *i) {
+  switch ((ky_attr)ky__opinfo[i->op].attr) {
+  case KY_ATTR_IMM2: return 2;
+  case KY_ATTR_SLICE: return 4;
+  case KY_ATTR_LIST_AXIS: return i->c + 1;
+  case KY_ATTR_NONE:
+  case KY_ATTR_IMM:
+  case KY_ATTR_BIND:
+  case KY_ATTR_BLOB:
+  case KY_ATTR_AXES:
+  case KY_ATTR_AXIS:
+  case KY_ATTR_AXIS_KEEP:
+  case KY_ATTR_OPT_C:
+  case KY_ATTR_TRANS:
+  case KY_ATTR_REDUCTION:
+  case KY_ATTR_SHAPE:
+  case KY_ATTR_PERM: return 0;
+  }
+  return 0;
+}
+
+/* The instruction with operands renamed and what differs without meaning taken out. */
+static ky_ins canonical(const ky_code *code, ky_id id, const ky_id *become) {
+  ky_ins i = code->ins[id];
+  const ky_opinfo *info = &ky__opinfo[i.op];
+  if (info->arity != KY_ARITY_LIST) {
+    if (info->arity > 0) i.a = become[i.a];
+    if (info->arity > 1) i.b = become[i.b];
+    if (info->arity > 2) i.c = become[i.c];
+  }
+  if (info->reads & KY_READS_X) i.c &= (1u << KY_AUX_SHIFT) - 1;
+  if (pool_words(&i)) i.b = 0; /* compared by content */
+  return i;
+}
+
+static bool same_pool(const ky_code *code, ky_id x, ky_id y, const ky_id *become) {
+  const ky_ins *a = &code->ins[x], *b = &code->ins[y];
+  const uint32_t words = pool_words(a);
+  const bool list = ky__opinfo[a->op].arity == KY_ARITY_LIST;
+  for (uint32_t k = 0; k < words; k++) {
+    const int64_t u = code->pool[a->b + k], v = code->pool[b->b + k];
+    const bool operand = list && k < a->c;
+    if (operand ? become[u] != become[v] : u != v) return false;
+  }
+  return true;
+}
+
+static bool same(const ky_code *code, ky_id x, ky_id y, const ky_id *become) {
+  const ky_ins a = canonical(code, x, become), b = canonical(code, y, become);
+  return memcmp(&a, &b, sizeof a) == 0 && code->layout[x] == code->layout[y] &&
+         same_pool(code, x, y, become);
+}
+
+static uint32_t hash(const ky_code *code, ky_id id, const ky_id *become) {
+  const ky_ins i = canonical(code, id, become);
+  uint64_t words[2], h = 1469598103934665603u ^ code->layout[id];
+  memcpy(words, &i, sizeof words);
+  for (int k = 0; k < 2; k++) {
+    h = (h ^ words[k]) * 0x9E3779B97F4A7C15u;
+    h ^= h >> 32;
+  }
+  return (uint32_t)h;
+}
+
+ky_status ky__pass_common(ky_pass *pass) {
+  const ky_code *code = &pass->program->code;
+  const uint32_t count = code->count;
+  uint32_t slots = 64;
+  while (slots < 2 * count) slots *= 2;
+  ky_id *table = ky__pass_alloc(pass, slots, sizeof *table);
+  ky_id *become = ky__pass_alloc(pass, count, sizeof *become);
+  uint8_t *live = ky__pass_alloc(pass, count, sizeof *live);
+  ky_status status = table && become && live ? KY_OK : KY_NO_MEMORY;
+  for (ky_id id = 1; id < count && status == KY_OK; id++) {
+    become[id] = id;
+    live[id] = 1;
+    if (ky__wants(code, id)) continue;
+    uint32_t k = hash(code, id, become) & (slots - 1);
+    while (table[k] && !same(code, table[k], id, become)) k = (k + 1) & (slots - 1);
+    if (table[k])
+      become[id] = table[k];
+    else
+      table[k] = id;
+  }
+  for (ky_id id = 1; id < count && status == KY_OK; id++) /* a merged value stays readable */
+    if (become[id] != id) pass->program->keep[become[id]] |= pass->program->keep[id];
+  if (status == KY_OK) status = ky__rebuild(pass, live, become);
+  ky__pass_free(pass, table, slots, sizeof *table);
+  ky__pass_free(pass, become, count, sizeof *become);
+  ky__pass_free(pass, live, count, sizeof *live);
+  return status;
+}

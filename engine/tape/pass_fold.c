@@ -1,0 +1,66 @@
+/* SPDX-License-Identifier: MIT */
+/* Constant folding: what depends on constants alone is computed now, if its value is small. The
+ * tape's own forward functions compute it, so the bits are those of the tape. */
+#include <string.h>
+
+#include "opinfo.h"
+#include "ops/family.h"
+#include "tape/program.h"
+
+#define LARGEST 65536 /* bytes; beyond, a constant costs more room than computing it costs time */
+
+static bool is_small(const ky_code *code, ky_id id) {
+  return (size_t)ky__layout(code, id)->count * ky_dtype_size((ky_dtype)code->ins[id].dtype) <=
+         LARGEST;
+}
+
+/* Whether all operands are folded already; leaves have none and are asked for themselves. */
+static bool can_fold(const ky_code *code, ky_id id, const uint8_t *folded) {
+  if (!is_small(code, id)) return false;
+  const uint32_t operands = ky__operand_count(code, id);
+  if (operands == 0) return ky__is_constant(code, id);
+  for (uint32_t k = 0; k < operands; k++) {
+    const ky_id operand = ky__operand(code, id, k);
+    if (operand && !folded[operand]) return false;
+  }
+  return true;
+}
+
+/* The value of tape id `id`, dense, as a constant of the program. The ids are still the tape's. */
+static ky_status fold(ky_pass *pass, ky_id id) {
+  const ky_code *code = &pass->tape->code;
+  const ky_dtype dtype = (ky_dtype)code->ins[id].dtype;
+  const ky_layout *layout = ky__layout(code, id), dense = ky__dense(layout);
+  const size_t bytes = (size_t)layout->count * ky_dtype_size(dtype);
+  char *value = ky__pass_alloc(pass, bytes, 1);
+  if (!value) return KY_NO_MEMORY;
+  ky__copy(dtype, layout, value, dense.strides, 0, ky__data(&pass->tape->frame, id),
+           layout->strides);
+  ky_status status = KY_OK;
+  uint32_t number;
+  if (ky__layouts_intern(&pass->program->code.layouts, &dense, &number) != KY_OK)
+    status = ky__fail(pass->fault, KY_NO_MEMORY, "no memory for a layout");
+  else
+    pass->program->code.layout[id] = number;
+  if (status == KY_OK) status = ky__make_constant(pass, id, value, bytes);
+  ky__pass_free(pass, value, bytes, 1);
+  return status;
+}
+
+ky_status ky__pass_fold(ky_pass *pass) {
+  ky_tape *t = pass->tape;
+  const ky_code *code = &t->code;
+  uint8_t *folded = ky__pass_alloc(pass, code->count, sizeof *folded);
+  if (!folded) return KY_NO_MEMORY;
+  ky_status status = KY_OK;
+  for (ky_id id = 1; id < code->count && status == KY_OK; id++) {
+    folded[id] = can_fold(code, id, folded) && !ky__wants(code, id);
+    if (!folded[id]) continue;
+    if (id >= t->done && ky__sweep_forward(&t->frame, id, id + 1, false) == id)
+      status = ky__fail(pass->fault, t->fault.status, "%s", t->fault.text);
+    else if (ky__operand_count(code, id) > 0)
+      status = fold(pass, id);
+  }
+  ky__pass_free(pass, folded, code->count, sizeof *folded);
+  return status;
+}

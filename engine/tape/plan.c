@@ -1,0 +1,313 @@
+/* SPDX-License-Identifier: MIT */
+/* The memory plan: every value, adjoint and aux buffer is live for an interval of one time line, and
+ * gets a place in one arena that nothing else has during that interval.
+ *
+ * With N instructions, instruction pc runs at time pc and its adjoint at time 2N - pc. What an adjoint
+ * reads is what its row of ops.def declares, so a value that no adjoint reads dies with its last use
+ * in the forward sweep. Both ends of an interval are inclusive: an operand that dies where a result is
+ * born does not share its place, because kernels may not overlap. */
+#include <string.h>
+
+#include "opinfo.h"
+#include "ops/family.h"
+#include "tape/program.h"
+
+/* ---- intervals -------------------------------------------------------------------------------------- */
+
+/* Something to be placed. Times are below 2^33, so they are 64 bits wide. */
+typedef struct tenant {
+  uint64_t birth, death;
+  size_t bytes;
+  size_t *place;
+} tenant;
+
+typedef struct planner {
+  ky_pass *pass;
+  ky_program *p;
+  uint64_t end;       /* a time after everything */
+  uint8_t *active;    /* per instruction: its adjoint runs */
+  ky_id *base;        /* per instruction: whose memory it lives in */
+  uint64_t *death;    /* per instruction: last use of its memory */
+  uint64_t *adjoint_birth;
+  uint64_t *adjoint_death;
+  tenant *tenants;
+  size_t tenant_count;
+} planner;
+
+static uint64_t reverse_time(const planner *q, ky_id pc) {
+  return 2 * (uint64_t)q->p->code.count - pc;
+}
+
+static size_t bytes_of(const ky_code *code, ky_id id) {
+  return (size_t)ky__layout(code, id)->count * ky_dtype_size((ky_dtype)code->ins[id].dtype);
+}
+
+static void live_until(planner *q, ky_id id, uint64_t time) {
+  uint64_t *death = &q->death[q->base[id]];
+  if (*death < time) *death = time;
+}
+
+/* Which adjoints run: those that the root reaches through operands that want a gradient. */
+static void find_active(planner *q) {
+  const ky_code *code = &q->p->code;
+  if (q->p->root) q->active[q->p->root] = 1;
+  for (ky_id pc = q->p->root; pc > 0; pc--) {
+    if (!q->active[pc]) continue;
+    const ky_ins *i = &code->ins[pc];
+    const bool list = ky__opinfo[i->op].arity == KY_ARITY_LIST;
+    const uint32_t operands = ky__operand_count(code, pc);
+    for (uint32_t k = 0; k < operands; k++) {
+      const ky_id id = ky__operand(code, pc, k);
+      const bool wants = list ? ky__wants(code, id) : (i->flags >> k & 1) != 0;
+      if (!wants) continue;
+      q->active[id] = 1;
+      const uint64_t now = reverse_time(q, pc);
+      if (q->adjoint_birth[id] == 0) q->adjoint_birth[id] = now;
+    }
+  }
+}
+
+static void find_value_lives(planner *q) {
+  const ky_code *code = &q->p->code;
+  for (ky_id pc = 1; pc < code->count; pc++) {
+    const ky_ins *i = &code->ins[pc];
+    const ky_opinfo *info = &ky__opinfo[i->op];
+    q->base[pc] = i->flags & KY_VIEW ? q->base[i->a] : pc;
+    const bool lasting = q->p->keep[pc] || pc <= q->p->constants;
+    live_until(q, pc, lasting ? q->end : pc);
+    if (q->active[pc] && (info->reads & KY_READS_R)) live_until(q, pc, reverse_time(q, pc));
+    const uint32_t operands = ky__operand_count(code, pc);
+    for (uint32_t k = 0; k < operands; k++) {
+      const ky_id id = ky__operand(code, pc, k);
+      const bool read_back = q->active[pc] && (info->reads >> k & 1) && k < 3;
+      if (id) live_until(q, id, read_back ? reverse_time(q, pc) : pc);
+    }
+  }
+}
+
+/* The last reader of a weight's value and the last contributor to its gradient is the first
+ * instruction that has it, or a view of it, as operand. */
+static ky_status find_dues(planner *q) {
+  ky_program *p = q->p;
+  const ky_code *code = &p->code;
+  ky_id *first_use = ky__pass_alloc(q->pass, code->count, sizeof *first_use);
+  if (!first_use) return KY_NO_MEMORY;
+  for (ky_id pc = code->count; pc-- > 1;) {
+    const uint32_t operands = ky__operand_count(code, pc);
+    for (uint32_t k = 0; k < operands; k++) first_use[ky__operand(code, pc, k)] = pc;
+  }
+  p->due_count = 0;
+  for (ky_id id = 1; id <= p->root; id++) {
+    if (code->ins[id].op != KY_OP_param || !q->active[id]) continue;
+    const ky_id after = first_use[id] && first_use[id] <= p->root ? first_use[id] : id;
+    uint32_t k = p->due_count++;
+    for (; k > 0 && p->dues[k - 1].after < after; k--) p->dues[k] = p->dues[k - 1];
+    p->dues[k] = (ky_due){after, id};
+    if (p->updates && !p->keep[id]) q->adjoint_death[id] = reverse_time(q, after);
+  }
+  ky__pass_free(q->pass, first_use, code->count, sizeof *first_use);
+  return KY_OK;
+}
+
+static void add_tenant(planner *q, size_t bytes, uint64_t birth, uint64_t death, size_t *place) {
+  const size_t padded = (bytes + KY_ALIGN - 1) & ~(size_t)(KY_ALIGN - 1);
+  q->tenants[q->tenant_count++] =
+      (tenant){birth, death, padded ? padded : KY_ALIGN, place};
+}
+
+static size_t aux_bytes(planner *q, ky_id pc) {
+  const ky_layout shape = ky__dense(ky__layout(&q->p->code, pc));
+  ky_fault fault = {0};
+  ky_query query = {.code = &q->p->code,
+                    .ins = &q->p->code.ins[pc],
+                    .shape = &shape,
+                    .fault = &fault};
+  const ky_op op = (ky_op)query.ins->op;
+  if (!(ky__opinfo[op].reads & KY_READS_X)) return 0;
+  return ky__opinfo[op].rule(&query) == KY_OK ? query.aux_bytes : 0;
+}
+
+static void list_tenants(planner *q) {
+  ky_program *p = q->p;
+  const ky_code *code = &p->code;
+  ky_memory *m = &p->memory;
+  for (ky_id pc = 1; pc < code->count; pc++) {
+    const ky_ins *i = &code->ins[pc];
+    const bool external = i->op == KY_OP_input || i->op == KY_OP_param || i->op == KY_OP_constant;
+    const bool point = ky__is_point(code, pc);
+    const size_t bytes = bytes_of(code, pc);
+    p->value_at[pc] = p->adjoint_at[pc] = KY_NOWHERE;
+    if (i->op == KY_OP_param) m->weights += bytes;
+    if (i->op == KY_OP_constant) m->constants += bytes;
+    if (!point && !external && !(i->flags & KY_VIEW)) {
+      const bool constant = pc <= p->constants;
+      *(constant ? &m->constants : &m->activations) += bytes;
+      add_tenant(q, bytes, constant ? 0 : pc, q->death[pc], &p->value_at[pc]);
+    }
+    const size_t aux = aux_bytes(q, pc);
+    if (aux) {
+      m->activations += aux;
+      add_tenant(q, aux, pc, q->active[pc] ? reverse_time(q, pc) : pc,
+                 &p->aux_at[i->c >> KY_AUX_SHIFT]);
+    }
+    if (!point && q->active[pc]) {
+      m->adjoints += bytes;
+      add_tenant(q, bytes, q->adjoint_birth[pc], q->adjoint_death[pc], &p->adjoint_at[pc]);
+    }
+  }
+}
+
+/* ---- placing ------------------------------------------------------------------------------------------ */
+
+typedef struct gap {
+  size_t offset, bytes;
+} gap;
+
+/* The free part of the arena: gaps in the order of their offsets, and everything from `top` on. */
+typedef struct ground {
+  gap *gaps;
+  size_t count;
+  size_t top;
+} ground;
+
+static size_t take(ground *g, size_t bytes) {
+  size_t best = g->count;
+  for (size_t k = 0; k < g->count; k++)
+    if (g->gaps[k].bytes >= bytes && (best == g->count || g->gaps[k].bytes < g->gaps[best].bytes))
+      best = k;
+  if (best < g->count) {
+    gap *found = &g->gaps[best];
+    const size_t offset = found->offset;
+    found->offset += bytes;
+    found->bytes -= bytes;
+    if (!found->bytes) memmove(found, found + 1, (--g->count - best) * sizeof *found);
+    return offset;
+  }
+  size_t offset = g->top;
+  if (g->count && g->gaps[g->count - 1].offset + g->gaps[g->count - 1].bytes == g->top)
+    offset = g->gaps[--g->count].offset; /* the last gap, made longer */
+  g->top = offset + bytes;
+  return offset;
+}
+
+static void give_back(ground *g, size_t offset, size_t bytes) {
+  size_t k = g->count;
+  while (k > 0 && g->gaps[k - 1].offset > offset) k--;
+  const bool joins_left = k > 0 && g->gaps[k - 1].offset + g->gaps[k - 1].bytes == offset;
+  const bool joins_right = k < g->count && offset + bytes == g->gaps[k].offset;
+  if (joins_left && joins_right) {
+    g->gaps[k - 1].bytes += bytes + g->gaps[k].bytes;
+    memmove(&g->gaps[k], &g->gaps[k + 1], (--g->count - k) * sizeof *g->gaps);
+  } else if (joins_left) {
+    g->gaps[k - 1].bytes += bytes;
+  } else if (joins_right) {
+    g->gaps[k] = (gap){offset, bytes + g->gaps[k].bytes};
+  } else {
+    memmove(&g->gaps[k + 1], &g->gaps[k], (g->count++ - k) * sizeof *g->gaps);
+    g->gaps[k] = (gap){offset, bytes};
+  }
+}
+
+/* Lists of tenants by a time, as heads and links; index + 1, 0 ends. Births come in order of time
+ * within a list because they are pushed from the back. */
+static void by_time(const planner *q, bool birth, uint32_t *head, uint32_t *next) {
+  for (size_t k = q->tenant_count; k-- > 0;) {
+    const uint64_t time = birth ? q->tenants[k].birth : q->tenants[k].death;
+    next[k] = head[time];
+    head[time] = (uint32_t)k + 1;
+  }
+}
+
+static void place_all(planner *q, ground *g, uint32_t *lists[4]) {
+  uint32_t *birth = lists[0], *birth_next = lists[1], *death = lists[2], *death_next = lists[3];
+  by_time(q, true, birth, birth_next);
+  by_time(q, false, death, death_next);
+  for (uint64_t time = 0; time <= q->end; time++) {
+    for (uint32_t k = birth[time]; k; k = birth_next[k - 1])
+      *q->tenants[k - 1].place = take(g, q->tenants[k - 1].bytes);
+    for (uint32_t k = death[time]; k; k = death_next[k - 1])
+      give_back(g, *q->tenants[k - 1].place, q->tenants[k - 1].bytes);
+  }
+}
+
+static ky_status place(planner *q) {
+  ground g = {.gaps = ky__pass_alloc(q->pass, q->tenant_count + 1, sizeof *g.gaps)};
+  uint32_t *lists[4];
+  const size_t sizes[4] = {q->end + 1, q->tenant_count, q->end + 1, q->tenant_count};
+  bool ok = g.gaps != NULL;
+  for (int k = 0; k < 4; k++) {
+    lists[k] = ky__pass_alloc(q->pass, sizes[k], sizeof *lists[k]);
+    ok &= lists[k] != NULL;
+  }
+  if (ok) place_all(q, &g, lists);
+  for (int k = 0; k < 4; k++) ky__pass_free(q->pass, lists[k], sizes[k], sizeof *lists[k]);
+  ky__pass_free(q->pass, g.gaps, q->tenant_count + 1, sizeof *g.gaps);
+  q->p->memory.arena = g.top;
+  return ok ? KY_OK : KY_NO_MEMORY;
+}
+
+/* ---- scratch ------------------------------------------------------------------------------------------- */
+
+/* No instruction asks for more scratch memory than a copy of its result and of its operands. */
+static size_t scratch_bound(const ky_program *p) {
+  const ky_code *code = &p->code;
+  size_t bound = 0;
+  for (ky_id pc = 1; pc < code->count; pc++) {
+    if (ky__class(&code->ins[pc]) != KY_GENERAL && ky__class(&code->ins[pc]) != KY_A_ONE &&
+        ky__class(&code->ins[pc]) != KY_B_ONE)
+      continue;
+    size_t bytes = bytes_of(code, pc) + KY_ALIGN;
+    const uint32_t operands = ky__operand_count(code, pc);
+    for (uint32_t k = 0; k < operands; k++)
+      bytes += bytes_of(code, ky__operand(code, pc, k)) + KY_ALIGN;
+    if (bytes > bound) bound = bytes;
+  }
+  return bound;
+}
+
+/* ---- the plan ------------------------------------------------------------------------------------------ */
+
+static ky_status plan(planner *q) {
+  ky_program *p = q->p;
+  find_active(q);
+  const uint32_t count = p->code.count;
+  for (ky_id id = 1; id < count; id++)
+    q->adjoint_death[id] = p->wanted[id] || p->keep[id] ? q->end : reverse_time(q, id);
+  if (p->root) q->adjoint_birth[p->root] = p->root; /* seeded before the first adjoint runs */
+  find_value_lives(q);
+  KY_TRY(find_dues(q));
+  list_tenants(q);
+  KY_TRY(place(q));
+  p->memory.scratch = scratch_bound(p);
+  p->memory.total = p->memory.arena + p->memory.scratch +
+                    count * (2 * sizeof(ky_word) + 1) + p->code.aux_count * sizeof(void *) +
+                    p->code.bind_count * (sizeof(ky_bind) + sizeof(ky_grad_pair));
+  return KY_OK;
+}
+
+ky_status ky__plan_memory(ky_pass *pass) {
+  ky_program *p = pass->program;
+  const uint32_t count = p->code.count;
+  planner q = {.pass = pass, .p = p, .end = 2 * (uint64_t)count};
+  q.active = ky__pass_alloc(pass, count, sizeof *q.active);
+  q.base = ky__pass_alloc(pass, count, sizeof *q.base);
+  q.death = ky__pass_alloc(pass, count, sizeof *q.death);
+  q.adjoint_birth = ky__pass_alloc(pass, count, sizeof *q.adjoint_birth);
+  q.adjoint_death = ky__pass_alloc(pass, count, sizeof *q.adjoint_death);
+  const size_t most = 2 * (size_t)count + p->code.aux_count;
+  q.tenants = ky__pass_alloc(pass, most, sizeof *q.tenants);
+  p->value_at = ky__pass_alloc(pass, p->capacity, sizeof *p->value_at);
+  p->adjoint_at = ky__pass_alloc(pass, p->capacity, sizeof *p->adjoint_at);
+  p->aux_at = ky__pass_alloc(pass, p->code.aux_count, sizeof *p->aux_at);
+  p->dues = ky__pass_alloc(pass, p->code.bind_count, sizeof *p->dues);
+  const bool ok = q.active && q.base && q.death && q.adjoint_birth && q.adjoint_death &&
+                  q.tenants && p->value_at && p->adjoint_at && p->aux_at && p->dues;
+  const ky_status status = ok ? plan(&q) : KY_NO_MEMORY;
+  ky__pass_free(pass, q.active, count, sizeof *q.active);
+  ky__pass_free(pass, q.base, count, sizeof *q.base);
+  ky__pass_free(pass, q.death, count, sizeof *q.death);
+  ky__pass_free(pass, q.adjoint_birth, count, sizeof *q.adjoint_birth);
+  ky__pass_free(pass, q.adjoint_death, count, sizeof *q.adjoint_death);
+  ky__pass_free(pass, q.tenants, most, sizeof *q.tenants);
+  return status;
+}

@@ -1,0 +1,137 @@
+/* SPDX-License-Identifier: MIT */
+/* Programs: a recorded tape, compiled for being replayed many times. A program is immutable and can
+ * be shared by threads; an execution (ky_exec) has the memory, the inputs and the results of one run.
+ *
+ * Compiling drops what leads to no named value, computes once what never changes, and lays values and
+ * adjoints out in one block of memory in which later ones reuse the place of earlier ones. So only
+ * values that were named can be read afterwards; reading another one is an error. */
+#ifndef KYTAPE_PROGRAM_H
+#define KYTAPE_PROGRAM_H
+
+#include <stdio.h>
+
+#include "tape.h"
+
+#ifdef __cplusplus
+extern "C" {
+#endif
+
+typedef struct ky_program ky_program;
+typedef struct ky_exec ky_exec;
+
+/* ---- Compiling ------------------------------------------------------------------------- */
+
+/* Options of ky_compile. Set `size` to sizeof(ky_compile_options); zero means the default. */
+typedef struct ky_compile_options {
+  size_t size;
+  ky_allocator allocator; /* of the program; copied; a null function means malloc */
+  const ky_var *keep;     /* values to read after a run, besides the root */
+  size_t keep_count;
+  const ky_var *wrt; /* what to differentiate the root with respect to: weights, or values that
+                        were watched; none named means all weights and watched values */
+  size_t wrt_count;
+  int updates; /* 1: weights change inside of the reverse sweep (ky_exec_options.update), so that
+                  gradients need no lasting place */
+  const char *const *without; /* names of passes to leave out, see ky_program_passes */
+  size_t without_count;
+} ky_compile_options;
+
+/* Compiles what is recorded on `t`. The tape is not changed and not needed any more; weights and
+ * host arrays are borrowed as the tape borrows them.
+ * root: the value to differentiate, a loss usually; ky_none() for a program that only computes the
+ * values in options->keep. options: NULL for the defaults. *out: free it with ky_program_free, after
+ * its executions.
+ * Errors: BAD_VAR, BAD_DTYPE (root is not f32 or f64), UNCONNECTED (the root or a kept value depends
+ * on no input and no weight, or the root on nothing in `wrt`), BAD_ARGUMENT (unknown pass, no value
+ * named, a null pointer), NO_MEMORY, or a pending error; the reason is ky_tape_message(t), *out is
+ * NULL. */
+KY_API ky_status ky_compile(ky_tape *t, ky_var root, const ky_compile_options *options,
+                            ky_program **out);
+
+/* Frees the program. NULL is fine. */
+KY_API void ky_program_free(ky_program *p);
+
+/* Names of the passes in the order in which they run, NULL after the last. Static storage. */
+KY_API const char *const *ky_program_passes(void);
+
+/* Instructions of the program, the leading NOP included. 0 for NULL. */
+KY_API uint32_t ky_program_length(const ky_program *p);
+
+/* Bytes that one execution needs, known before any is allocated. */
+typedef struct ky_memory {
+  size_t weights;     /* of the caller's tensors; not in the total */
+  size_t activations; /* values of the forward sweep, if each had a place of its own */
+  size_t adjoints;    /* those of the reverse sweep, likewise */
+  size_t arena;       /* the block that both share */
+  size_t constants;   /* values that are computed once */
+  size_t scratch;     /* of single instructions, an upper bound */
+  size_t total;       /* what ky_exec_new allocates */
+} ky_memory;
+
+KY_API ky_memory ky_program_memory(const ky_program *p);
+
+/* Prints the program like ky_tape_dump. Errors: BAD_ARGUMENT (null). */
+KY_API ky_status ky_program_dump(const ky_program *p, FILE *out);
+
+/* ---- Executing ------------------------------------------------------------------------- */
+
+/* What happens to a weight once its gradient is complete: called from within the reverse sweep while
+ * the gradient is warm, after the last use of the weight's old value. grad: dense, borrowed during
+ * the call. Anything but OK ends the sweep with that status. */
+typedef struct ky_update {
+  ky_status (*apply)(void *user, ky_tensor *weight, const void *grad);
+  void *user;
+} ky_update;
+
+/* Options of ky_exec_new. Set `size` to sizeof(ky_exec_options); zero means the default. */
+typedef struct ky_exec_options {
+  size_t size;
+  ky_allocator allocator; /* of the execution; copied; a null function means malloc */
+  ky_update update;       /* for programs compiled with `updates`, else a null function */
+} ky_exec_options;
+
+/* Makes an execution. Inputs are bound to the host arrays that the tape had.
+ * options: NULL for the defaults. *out: free it with ky_exec_free.
+ * Errors: BAD_ARGUMENT (a null pointer; an update for a program compiled without `updates`, or none
+ * for one with), NO_MEMORY; *out is NULL then. */
+KY_API ky_status ky_exec_new(const ky_program *p, const ky_exec_options *options, ky_exec **out);
+
+/* Frees the execution. NULL is fine. */
+KY_API void ky_exec_free(ky_exec *e);
+
+/* Lets an input of the tape read `data` (dense, the input's shape and dtype) from now on; borrowed
+ * while runs may read it. An input that the program does not need is accepted and ignored.
+ * Errors: BAD_VAR, BAD_ARGUMENT (not an input, or data is null). */
+KY_API ky_status ky_exec_input(ky_exec *e, ky_var input, const void *data);
+
+/* Binds an array with its own description: shape, dtype and density are checked.
+ * Errors: those of ky_exec_input, BAD_SHAPE, BAD_DTYPE. */
+KY_API ky_status ky_exec_bind(ky_exec *e, ky_var input, ky_array array);
+
+/* The forward sweep. Errors: BAD_INDEX, BAD_ARGUMENT (null, or the execution is running in another
+ * thread). */
+KY_API ky_status ky_exec_forward(ky_exec *e);
+
+/* The reverse sweep, from the last forward sweep. grads: may be NULL; empty with an update, else as
+ * with ky_backward. Errors: those of ky_exec_forward, STALE, UNCONNECTED (a program without root, or
+ * no forward sweep that was not differentiated yet). */
+KY_API ky_status ky_exec_backward(ky_exec *e, ky_grads *grads);
+
+/* Forward and reverse sweep: with an update, one training step. */
+KY_API ky_status ky_exec_step(ky_exec *e, ky_grads *grads);
+
+/* Reading, as with the functions of the same names for tapes, of values that were named when the
+ * program was compiled: the root, `keep`, and for gradients what was differentiated.
+ * Errors: BAD_VAR (also a value that was not named), BAD_ARGUMENT, BAD_SHAPE, UNCONNECTED. */
+KY_API ky_status ky_exec_data(ky_exec *e, ky_var v, ky_array *out);
+KY_API ky_status ky_exec_read(ky_exec *e, ky_var v, void *dst, size_t bytes);
+KY_API ky_status ky_exec_item(ky_exec *e, ky_var v, double *out);
+KY_API ky_status ky_exec_grad(ky_exec *e, ky_var v, ky_array *out);
+
+/* The sentence of the newest error; "" before the first. Borrowed until the next one. */
+KY_API const char *ky_exec_message(const ky_exec *e);
+
+#ifdef __cplusplus
+}
+#endif
+#endif
