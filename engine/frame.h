@@ -7,6 +7,7 @@
 #define KY_FRAME_H
 
 #include "code.h"
+#include "kernels/kernels.h"
 #include "kytape/tensor.h"
 
 typedef union ky_word {
@@ -30,6 +31,7 @@ typedef struct ky_bind {
 
 typedef struct ky_frame {
   const ky_code *code;
+  const ky_kernels *kernels; /* of the level that runs it */
   ky_word *val;  /* per instruction */
   ky_word *adj;  /* per instruction; meaningful where `seen` */
   uint8_t *seen; /* per instruction: the adjoint has its first contribution */

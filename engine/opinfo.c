@@ -2,7 +2,9 @@
 /* The rows of ops.def as a table. */
 #include "opinfo.h"
 
-enum { A = KY_READS_A, B = KY_READS_B, R = KY_READS_R, X = KY_READS_X };
+#include "ops/fusion.h"
+
+enum { A = KY_READS_A, B = KY_READS_B, C = KY_READS_C, R = KY_READS_R, X = KY_READS_X };
 enum { CONST = 0, DIFF = 1 };
 enum { LIST = KY_ARITY_LIST };
 
@@ -16,11 +18,25 @@ const ky_opinfo ky__opinfo[KY_OP_COUNT] = {
 uint32_t ky__operand_count(const ky_code *code, ky_id pc) {
   const ky_ins *i = &code->ins[pc];
   const uint8_t arity = ky__opinfo[i->op].arity;
-  return arity == KY_ARITY_LIST ? i->c : arity;
+  return arity == KY_ARITY_LIST ? ky__list_length(i) : arity;
 }
 
 ky_id ky__operand(const ky_code *code, ky_id pc, uint32_t k) {
   const ky_ins *i = &code->ins[pc];
   if (ky__opinfo[i->op].arity == KY_ARITY_LIST) return (ky_id)code->pool[i->b + k];
   return k == 0 ? i->a : k == 1 ? i->b : i->c;
+}
+
+bool ky__reads_operand(const ky_code *code, ky_id pc, uint32_t k) {
+  const ky_ins *i = &code->ins[pc];
+  const ky_opinfo *info = &ky__opinfo[i->op];
+  if (info->attr == KY_ATTR_FUSED) return ky__fused_reads(code, i, k);
+  return info->arity == KY_ARITY_LIST ? (info->reads & KY_READS_A) != 0 : info->reads >> k & 1;
+}
+
+bool ky__reads_result(const ky_code *code, ky_id pc) {
+  const ky_ins *i = &code->ins[pc];
+  const ky_opinfo *info = &ky__opinfo[i->op];
+  if (info->attr == KY_ATTR_FUSED) return ky__fused_reads_result(code, i);
+  return (info->reads & KY_READS_R) != 0;
 }

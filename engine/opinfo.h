@@ -13,6 +13,7 @@ typedef enum ky_attr {
   KY_ATTR_BIND,
   KY_ATTR_BLOB,
   KY_ATTR_AXES,
+  KY_ATTR_AXES_N,
   KY_ATTR_AXIS,
   KY_ATTR_AXIS_KEEP,
   KY_ATTR_OPT_C,
@@ -22,6 +23,15 @@ typedef enum ky_attr {
   KY_ATTR_PERM,
   KY_ATTR_SLICE,
   KY_ATTR_LIST_AXIS,
+  KY_ATTR_AXIS_C,
+  KY_ATTR_ORDER,
+  KY_ATTR_PADDING,
+  KY_ATTR_CLASSES,
+  KY_ATTR_DIAGONAL,
+  KY_ATTR_PAD,
+  KY_ATTR_LIST_NORM,
+  KY_ATTR_FUSED,
+  KY_ATTR_DTYPE,
 } ky_attr;
 
 typedef enum ky_trait {
@@ -56,8 +66,24 @@ typedef struct ky_opinfo {
 
 extern const ky_opinfo ky__opinfo[KY_OP_COUNT];
 
+/* How long the operand list of a LIST row is: c, or with an aux buffer c's low byte. */
+static inline uint32_t ky__list_length(const ky_ins *i) {
+  const bool has_aux = (ky__opinfo[i->op].reads & KY_READS_X) != 0;
+  return has_aux ? i->c & ((1u << KY_AUX_SHIFT) - 1) : i->c;
+}
+
+/* Whether operand k may be absent, 0. */
+static inline bool ky__optional(const ky_opinfo *info, uint32_t k) {
+  return (info->attr == KY_ATTR_OPT_C && k == 2) || (info->attr == KY_ATTR_LIST_NORM && k > 0);
+}
+
 /* Operands of an instruction, in order; an absent optional operand is 0. */
 uint32_t ky__operand_count(const ky_code *code, ky_id pc);
 ky_id ky__operand(const ky_code *code, ky_id pc, uint32_t k);
+
+/* Whether the adjoint of an instruction reads its k-th operand; its result. What the row says, and of a
+ * fused instruction what its program says. */
+bool ky__reads_operand(const ky_code *code, ky_id pc, uint32_t k);
+bool ky__reads_result(const ky_code *code, ky_id pc);
 
 #endif

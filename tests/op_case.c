@@ -189,6 +189,7 @@ ky_dtype case_result_dtype(const op_case *c) {
   case LIKE_B: return kind_dtype(c->sample.kind[1], c->sample.real);
   case IS_MASK: return KY_MASK;
   case IS_INT64: return KY_I64;
+  case AS_TOLD: return c->sample.n[1] ? c->sample.real : (ky_dtype)c->sample.n[0];
   }
   return KY_F64;
 }
@@ -199,7 +200,9 @@ bool case_is_real(const op_case *c, int k) {
 
 bool case_differentiable(const op_case *c) {
   const ky_dtype dtype = case_result_dtype(c);
-  return c->info->differentiable && (dtype == KY_F32 || dtype == KY_F64);
+  bool real = c->sample.operands == 0;
+  for (int k = 0; k < c->sample.operands; k++) real |= case_is_real(c, k);
+  return real && c->info->differentiable && (dtype == KY_F32 || dtype == KY_F64);
 }
 
 bool case_can_lay(const op_case *c, int k, ky_lay lay) {

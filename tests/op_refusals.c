@@ -86,7 +86,7 @@ static void refuse_vars(op_case *c, int k) {
   refuse(c, "a var of another tape", v, KY_BAD_VAR, "of another tape");
   v[k] = rewound;
   refuse(c, "a rewound var", v, KY_BAD_VAR, "was rewound");
-  if (c->info->attr == KY_ATTR_OPT_C && k == 2) return;
+  if (ky__optional(c->info, (uint32_t)k)) return;
   v[k] = ky_none();
   refuse(c, "a null var", v, KY_BAD_VAR, "null");
 }

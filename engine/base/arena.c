@@ -53,6 +53,11 @@ ky_status ky__arena_reserve(ky_arena *a, size_t bytes) {
   return add_chunk(a, bytes);
 }
 
+size_t ky__arena_request(size_t bytes) {
+  const size_t size = bytes > FIRST_CHUNK ? bytes : FIRST_CHUNK;
+  return size + KY_ALIGN + KY_SLACK + KY_GROW_LEAST * sizeof(ky_chunk);
+}
+
 void *ky__arena_alloc(ky_arena *a, size_t bytes) {
   if (bytes > SIZE_MAX - KY_ALIGN) return NULL;
   bytes = (bytes + KY_ALIGN - 1) & ~(size_t)(KY_ALIGN - 1);

@@ -38,6 +38,9 @@ void ky__arena_free(ky_arena *a);
 /* Makes sure that `bytes` more can be had without asking the allocator. */
 ky_status ky__arena_reserve(ky_arena *a, size_t bytes);
 
+/* What an empty arena asks the allocator for when it reserves `bytes`. */
+size_t ky__arena_request(size_t bytes);
+
 /* A block of `bytes` (0 gives a valid pointer too), or NULL when memory runs out. */
 void *ky__arena_alloc(ky_arena *a, size_t bytes);
 

@@ -30,7 +30,7 @@ ky_status ky__grow(const ky_allocator *a, void *array_pointer, uint32_t *capacit
   if (need <= *capacity) return KY_OK;
   const uint32_t doubled = *capacity > UINT32_MAX / 2 ? UINT32_MAX : 2 * *capacity;
   uint32_t size = doubled > need ? doubled : need;
-  if (size < 16) size = 16;
+  if (size < KY_GROW_LEAST) size = KY_GROW_LEAST;
   void *array;
   memcpy(&array, array_pointer, sizeof array);
   array = ky__resize(a, array, *capacity * element, size * element);

@@ -10,8 +10,10 @@ ky_allocator ky__allocator(const ky_allocator *wanted);
 
 void *ky__resize(const ky_allocator *a, void *ptr, size_t old_bytes, size_t new_bytes);
 
-/* Makes room for `need` elements in an array of `*capacity`; at least doubles. The array is as it
- * was when this fails. */
+#define KY_GROW_LEAST 16u
+
+/* Makes room for `need` elements in an array of `*capacity`: at least KY_GROW_LEAST, and doubles.
+ * The array is as it was when this fails. */
 ky_status ky__grow(const ky_allocator *a, void *array_pointer, uint32_t *capacity, uint32_t need,
                    size_t element);
 

@@ -1,9 +1,15 @@
 /* SPDX-License-Identifier: MIT */
-/* Copies of runs of elements, fills, and the search for what is not finite. */
+/* Copies of runs and planes of elements, fills, and the search for what is not finite. */
 #include "kernels/copy.h"
 
 #include <math.h>
 #include <string.h>
+
+#define INLINE static inline __attribute__((always_inline))
+#define TILE   16 /* rows and columns of a plane copied at a time: a cache line of f32 */
+
+/* ---- runs
+ * ------------------------------------------------------------------------------------ */
 
 #define COPY(name, type)                                                                       \
   static void name(size_t n, type *dst, ptrdiff_t sd, const type *src, ptrdiff_t ss) {         \
@@ -26,8 +32,8 @@ ADD(add_f32, float)
 ADD(add_f64, double)
 #undef ADD
 
-void ky__copy_run(ky_dtype dtype, size_t n, void *dst, ptrdiff_t sd, int beta, const void *src,
-                  ptrdiff_t ss) {
+static void run(ky_dtype dtype, size_t n, void *dst, ptrdiff_t sd, int beta, const void *src,
+                ptrdiff_t ss) {
   const size_t size = ky_dtype_size(dtype);
   if (beta && dtype == KY_F32)
     add_f32(n, dst, sd, src, ss);
@@ -43,7 +49,65 @@ void ky__copy_run(ky_dtype dtype, size_t n, void *dst, ptrdiff_t sd, int beta, c
     copy_8(n, dst, sd, src, ss);
 }
 
-void ky__fill(ky_dtype dtype, size_t n, void *dst, double start, double step) {
+/* ---- planes
+ * ---------------------------------------------------------------------------------- */
+
+/* A tile is read by rows and written by columns, so that a line of memory on either side is met
+ * once a tile, even where strides make the lines of a tile compete for one place in the cache.
+ */
+#define PLANE(name, type, beta)                                                                \
+  INLINE void name##_tile(ptrdiff_t rows, ptrdiff_t n, type *restrict dst, ptrdiff_t rd,       \
+                          ptrdiff_t sd, const type *restrict src, ptrdiff_t rs,                \
+                          ptrdiff_t ss) {                                                      \
+    type tile[TILE][TILE];                                                                     \
+    for (ptrdiff_t i = 0; i < rows; i++)                                                       \
+      for (ptrdiff_t j = 0; j < n; j++) tile[j][i] = src[i * rs + j * ss];                     \
+    for (ptrdiff_t j = 0; j < n; j++)                                                          \
+      for (ptrdiff_t i = 0; i < rows; i++) {                                                   \
+        type *to = dst + i * rd + j * sd;                                                      \
+        *to = beta ? (type)(*to + tile[j][i]) : tile[j][i];                                    \
+      }                                                                                        \
+  }                                                                                            \
+  static void name(size_t rows, size_t n, type *dst, ptrdiff_t rd, ptrdiff_t sd,               \
+                   const type *src, ptrdiff_t rs, ptrdiff_t ss) {                              \
+    for (size_t i = 0; i < rows; i += TILE)                                                    \
+      for (size_t j = 0; j < n; j += TILE) {                                                   \
+        const size_t high = rows - i < TILE ? rows - i : TILE;                                 \
+        const size_t wide = n - j < TILE ? n - j : TILE;                                       \
+        type *to = dst + (ptrdiff_t)i * rd + (ptrdiff_t)j * sd;                                \
+        const type *from = src + (ptrdiff_t)i * rs + (ptrdiff_t)j * ss;                        \
+        if (high == TILE && wide == TILE && rd == 1 && ss == 1)                                \
+          name##_tile(TILE, TILE, to, 1, sd, from, rs, 1);                                     \
+        else                                                                                   \
+          name##_tile((ptrdiff_t)high, (ptrdiff_t)wide, to, rd, sd, from, rs, ss);             \
+      }                                                                                        \
+  }
+PLANE(copy_plane_1, uint8_t, 0)
+PLANE(copy_plane_4, uint32_t, 0)
+PLANE(copy_plane_8, uint64_t, 0)
+PLANE(add_plane_f32, float, 1)
+PLANE(add_plane_f64, double, 1)
+#undef PLANE
+
+static void plane(ky_dtype dtype, size_t rows, size_t n, void *dst, ptrdiff_t rd, ptrdiff_t sd,
+                  int beta, const void *src, ptrdiff_t rs, ptrdiff_t ss) {
+  const size_t size = ky_dtype_size(dtype);
+  if (beta && dtype == KY_F32)
+    add_plane_f32(rows, n, dst, rd, sd, src, rs, ss);
+  else if (beta)
+    add_plane_f64(rows, n, dst, rd, sd, src, rs, ss);
+  else if (size == 1)
+    copy_plane_1(rows, n, dst, rd, sd, src, rs, ss);
+  else if (size == 4)
+    copy_plane_4(rows, n, dst, rd, sd, src, rs, ss);
+  else
+    copy_plane_8(rows, n, dst, rd, sd, src, rs, ss);
+}
+
+/* ---- fills and checks
+ * ------------------------------------------------------------------------ */
+
+static void fill(ky_dtype dtype, size_t n, void *dst, double start, double step) {
   switch (dtype) {
 #define X(name, type, text)                                                                    \
   case KY_##name:                                                                              \
@@ -54,7 +118,7 @@ void ky__fill(ky_dtype dtype, size_t n, void *dst, double start, double step) {
   }
 }
 
-size_t ky__first_nonfinite(ky_dtype dtype, size_t n, const void *x, ptrdiff_t sx) {
+static size_t first_nonfinite(ky_dtype dtype, size_t n, const void *x, ptrdiff_t sx) {
   size_t i = 0;
   if (dtype == KY_F32)
     while (i < n && isfinite(((const float *)x)[(ptrdiff_t)i * sx])) i++;
@@ -62,3 +126,5 @@ size_t ky__first_nonfinite(ky_dtype dtype, size_t n, const void *x, ptrdiff_t sx
     while (i < n && isfinite(((const double *)x)[(ptrdiff_t)i * sx])) i++;
   return i;
 }
+
+const ky_copy_kernels KY_TABLE(ky__copy) = {run, plane, fill, first_nonfinite};

@@ -1,10 +1,10 @@
 /* SPDX-License-Identifier: MIT */
-/* Elementwise kernels: the loops, once for float and once for double. */
+/* Elementwise kernels: loops.h with the formulas of formulas.h, for float and double. */
 #include "kernels/elementwise.h"
 
-#include "kernels/formulas.h"
+#include "kernels/loops.h"
 
-#define INLINE static inline __attribute__((always_inline))
+#include "kernels/formulas.h"
 
 #define REAL       float
 #define NAME(name) name##_f32
@@ -18,15 +18,23 @@
 #undef REAL
 #undef NAME
 
+const ky_elementwise_kernels KY_TABLE(ky__elementwise) = {
 #define UNARY(name, ...)                                                                       \
-  ky_map1 *const ky__map_##name[2] = {map_##name##_f32, map_##name##_f64};                     \
-  ky_pull1 *const ky__pull_##name[2] = {pull_##name##_f32, pull_##name##_f64};
+  .map_##name = {map_##name##_f32, map_##name##_f64},                                          \
+  .pull_##name = {pull_##name##_f32, pull_##name##_f64},
 #include "kernels/unary.def"
 #undef UNARY
-
 #define BINARY(name, ...)                                                                      \
-  ky_map2 *const ky__map_##name[2] = {map_##name##_f32, map_##name##_f64};                     \
-  ky_pull2 *const ky__pull_##name##_a[2] = {pull_##name##_a_f32, pull_##name##_a_f64};         \
-  ky_pull2 *const ky__pull_##name##_b[2] = {pull_##name##_b_f32, pull_##name##_b_f64};
+  .map_##name = {map_##name##_f32, map_##name##_f64},                                          \
+  .pull_##name##_a = {pull_##name##_a_f32, pull_##name##_a_f64},                               \
+  .pull_##name##_b = {pull_##name##_b_f32, pull_##name##_b_f64},
 #include "kernels/binary.def"
 #undef BINARY
+#define TERNARY(name, ...)                                                                     \
+  .map_##name = {map_##name##_f32, map_##name##_f64},                                          \
+  .pull_##name##_a = {pull_##name##_a_f32, pull_##name##_a_f64},                               \
+  .pull_##name##_b = {pull_##name##_b_f32, pull_##name##_b_f64},                               \
+  .pull_##name##_c = {pull_##name##_c_f32, pull_##name##_c_f64},
+#include "kernels/ternary.def"
+#undef TERNARY
+};

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* The rows of unary.def and binary.def as inline functions, for float and double:
+/* The rows of unary.def, binary.def and ternary.def as inline functions, for float and double:
  * primal_tanh_f32(x, s, u), adjoint_tanh_f32(g, p, s, u), primal_mul_f64(a, b),
  * adjoint_mul_a_f64(g, p, q), ... */
 #ifndef KY_FORMULAS_H
@@ -7,27 +7,85 @@
 
 #include <math.h>
 
-#define SIGMOID(x) NAME(sigmoid_of)(x)
+/* lgamma without the global variable that it writes; not in ISO C, and so not declared. */
+double lgamma_r(double x, int *sign);
+float lgammaf_r(float x, int *sign);
+
+/* What the rows call by these names. */
+#define SIGMOID(x)                 NAME(sigmoid_of)(x)
+#define LGAMMA(x)                  NAME(lgamma_of)(x)
+#define DIGAMMA(x)                 NAME(digamma_of)(x)
+#define TRIGAMMA(x)                NAME(trigamma_of)(x)
+#define TETRAGAMMA(x)              NAME(tetragamma_of)(x)
+#define ELU(x, above, below)       NAME(elu_of)(x, above, below)
+#define ELU_SLOPE(x, above, below) NAME(elu_slope_of)(x, above, below)
+#define NORMAL_CDF(x)              NAME(normal_cdf_of)(x)
+#define NORMAL_PDF(x)              NAME(normal_pdf_of)(x)
+#define GELU_TANH(x)               NAME(gelu_tanh_of)(x)
+#define GELU_TANH_SLOPE(x)         NAME(gelu_tanh_slope_of)(x)
+#define SILU_SLOPE(x)              NAME(silu_slope_of)(x)
+#define MISH(x)                    NAME(mish_of)(x)
+#define MISH_SLOPE(x)              NAME(mish_slope_of)(x)
+#define ATAN2_SLOPE(a, b)          NAME(atan2_slope_of)(a, b)
+#define LOGADDEXP(a, b)            NAME(logaddexp_of)(a, b)
+#define LOGADDEXP_SHARE(a, b)      NAME(logaddexp_share_of)(a, b)
+
+#define PI          C(3.14159265358979323846)
+#define LN_2        C(0.69314718055994530942)
+#define LN_10       C(2.30258509299404568402)
+#define SQRT_HALF   C(0.70710678118654752440)
+#define INV_SQRT_PI C(0.56418958354775628695)
+#define SELU_SCALE  C(1.05070098735548049342)
+#define SELU_ALPHA  C(1.67326324235437728482)
+#define SHIFTED     10 /* where asymptotic series begin */
 
 #define REAL       float
 #define NAME(name) name##_f32
 #define M(libm)    libm##f
 #define C(value)   value##f
+#define LGAMMA_R   lgammaf_r
 #include "kernels/formulas.inc"
 #undef REAL
 #undef NAME
 #undef M
 #undef C
+#undef LGAMMA_R
 
 #define REAL       double
 #define NAME(name) name##_f64
 #define M(libm)    libm
 #define C(value)   value
+#define LGAMMA_R   lgamma_r
 #include "kernels/formulas.inc"
 #undef REAL
 #undef NAME
 #undef M
 #undef C
+#undef LGAMMA_R
 
 #undef SIGMOID
+#undef LGAMMA
+#undef DIGAMMA
+#undef TRIGAMMA
+#undef TETRAGAMMA
+#undef ELU
+#undef ELU_SLOPE
+#undef NORMAL_CDF
+#undef NORMAL_PDF
+#undef GELU_TANH
+#undef GELU_TANH_SLOPE
+#undef SILU_SLOPE
+#undef MISH
+#undef MISH_SLOPE
+#undef ATAN2_SLOPE
+#undef LOGADDEXP
+#undef LOGADDEXP_SHARE
+#undef PI
+#undef LN_2
+#undef LN_10
+#undef SQRT_HALF
+#undef INV_SQRT_PI
+#undef SELU_SCALE
+#undef SELU_ALPHA
+#undef SHIFTED
 #endif

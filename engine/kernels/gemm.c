@@ -1,16 +1,20 @@
 /* SPDX-License-Identifier: MIT */
-/* General matrix products. BLIS 0.9.0 makes us do the following, all of it measured:
+/* General matrix products, and what BLIS 0.9.0 makes us do, all of it measured:
  *
- * - A failed argument check or malloc inside BLIS ends in abort(). So every argument is proved right
- *   before the call, and warming up lets BLIS allocate all it will ever need.
- * - Its small-matrix path reads past the operands when beta is 1. So it is switched off, in a local
- *   rntm_t that also asks for one thread.
- * - A call costs about a microsecond whatever its size. So small and thin products are loops of our
- *   own.
- * - It does not know newer processors and silently takes generic kernels for them, up to five times
- *   slower. So we look up the context that fits the instruction set ourselves. That function is
- *   hidden in the shared library; where it is missing, ky__gemm_info says what happened.
- * - Stride 0 is refused; callers copy such operands. */
+ * - A failed argument check or malloc inside BLIS ends in abort(). So every argument is proved
+ * right before the call, and warming up lets BLIS allocate all it will ever need.
+ * - Its small-matrix path reads past the operands when beta is 1. So it is switched off, in a
+ * local rntm_t that also asks for one thread.
+ * - A call costs about a microsecond whatever its size, and packing both operands is lost on a
+ *   product that is not large. So BLIS gets large products only.
+ * - Its blocks along k differ between processors. So it gets one block of ours at a time: its
+ *   kernels then round as ours do.
+ * - It does not know newer processors and silently takes generic kernels for them, up to five
+ * times slower. So we look up the context that fits the instruction set ourselves. That
+ * function is hidden in the shared library; where it is missing, ky__gemm_info says what
+ * happened.
+ * - Stride 0 is refused; such products are ours.
+ */
 #define _POSIX_C_SOURCE 200809L /* blis.h names pthread types */
 
 #include "kernels/gemm.h"
@@ -18,31 +22,25 @@
 #include <stdbool.h>
 #include <stdlib.h>
 
-#define LANES   16  /* independent partial sums of a dot product */
-#define BLOCK_K 128 /* rows of b, and */
-#define BLOCK_N 512 /* columns of it, that are used again and again before the next ones */
-
-#define REAL       float
-#define NAME(name) name##_f32
-#include "kernels/gemm.inc"
-#undef REAL
-#undef NAME
-
-#define REAL       double
-#define NAME(name) name##_f64
-#include "kernels/gemm.inc"
-#undef REAL
-#undef NAME
-
-ky_gemm *const ky__gemm_small[2] = {gemm_small_f32, gemm_small_f64};
+static void *element(ky_dtype dtype, ky_matrix x, size_t i, size_t j) {
+  const ptrdiff_t at = (ptrdiff_t)i * x.row + (ptrdiff_t)j * x.column;
+  return (char *)x.data + at * (ptrdiff_t)ky_dtype_size(dtype);
+}
 
 #ifndef KYTAPE_BLIS
 
-ky_gemm *const ky__gemm[2] = {gemm_small_f32, gemm_small_f64};
+static ky_gemm_way way_of(ky_dtype dtype, const ky_product *p) {
+  (void)dtype;
+  return ky__gemm_own_way(p);
+}
+
+static void by_blis(const ky_kernels *kernels, ky_dtype dtype, const ky_product *p) {
+  kernels->gemm_small->multiply[dtype](p);
+}
 
 ky_status ky__gemm_warm_up(void) { return KY_OK; }
 
-const char *ky__gemm_info(void) { return "plain C loops (built without BLIS)"; }
+const char *ky__gemm_info(void) { return "kernels of our own (built without BLIS)"; }
 
 #else
 
@@ -54,10 +52,8 @@ const char *ky__gemm_info(void) { return "plain C loops (built without BLIS)"; }
   #pragma weak bli_pba_acquire_m
   #pragma weak bli_pba_release
 
-  #define SMALL_WORK 8192 /* m n k up to which our loops beat the cost of a call */
-  #define THIN       2    /* m or n up to which packing costs more than it gains */
-
-/* ---- choice of kernels ------------------------------------------------------------------------ */
+/* ---- BLIS's kernels
+ * --------------------------------------------------------------------------- */
 
 static arch_t better_arch(void) {
   #if defined(__x86_64__)
@@ -83,12 +79,14 @@ const char *ky__gemm_info(void) {
   if (!context())
     return "BLIS, generic kernels, several times slower than this processor allows: link "
            "libblis.a, or set BLIS_ARCH_TYPE";
-  return better_arch() == BLIS_ARCH_SKX ? "BLIS, skx kernels (BLIS does not know this processor)"
-                                        : "BLIS, haswell kernels (BLIS does not know this "
-                                          "processor)";
+  return better_arch() == BLIS_ARCH_SKX
+             ? "BLIS, skx kernels (BLIS does not know this processor)"
+             : "BLIS, haswell kernels (BLIS does not know this "
+               "processor)";
 }
 
-/* ---- the call --------------------------------------------------------------------------------- */
+/* ---- the call to BLIS -----------------------------------------------------------------------
+ */
 
 static rntm_t one_thread(void) {
   rntm_t r = BLIS_RNTM_INITIALIZER;
@@ -122,8 +120,8 @@ ky_status ky__gemm_warm_up(void) {
   return KY_OK;
 }
 
-/* Gives an axis that is never stepped along a stride that BLIS accepts, and tells whether BLIS would
- * take the matrix: positive strides, rows or columns that do not overlap. */
+/* Gives an axis that is never stepped along a stride that BLIS accepts, and tells whether BLIS
+ * would take the matrix: positive strides, rows or columns that do not overlap. */
 static bool settle(size_t rows, size_t columns, ky_matrix *x) {
   if (rows == 1 && columns == 1) x->row = x->column = 1;
   if (rows == 1 && columns > 1) x->row = x->column * (ptrdiff_t)columns;
@@ -132,30 +130,113 @@ static bool settle(size_t rows, size_t columns, ky_matrix *x) {
          (x->row >= x->column * (ptrdiff_t)columns || x->column >= x->row * (ptrdiff_t)rows);
 }
 
-static bool is_small(size_t m, size_t n, size_t k) {
-  return m <= THIN || n <= THIN || (m <= SMALL_WORK && n <= SMALL_WORK && k <= SMALL_WORK &&
-                                    m * n * k <= SMALL_WORK);
+/* ---- choice and call -----------------------------------------------------------------------
+ */
+
+  #define LARGE      ((double)(1 << 27)) /* m n k from which on BLIS is best, */
+  #define LARGE_WIDE ((double)(1 << 24)) /* and where a step along k is PAGE bytes or more */
+  #define PAGE       4096
+  #define NEVER      256 /* what all extents are below is never large */
+
+static bool is_large(size_t size, const ky_product *p) {
+  if ((p->m | p->n | p->k) < NEVER) return false;
+  if (p->m <= KY_GEMM_THIN || p->n <= KY_GEMM_THIN || p->k <= KY_GEMM_THIN) return false;
+  const bool wide = (size_t)p->a.column * size >= PAGE || (size_t)p->b.row * size >= PAGE;
+  return (double)p->m * (double)p->n * (double)p->k >= (wide ? LARGE_WIDE : LARGE);
 }
 
-  #define GEMM(name, small, type, call)                                                        \
-    static void name(size_t m, size_t n, size_t k, ky_matrix a, ky_matrix b, int beta,         \
-                     ky_matrix c) {                                                            \
-      if (m == 0 || n == 0) return;                                                            \
-      if (k == 0 || is_small(m, n, k) || !settle(m, k, &a) || !settle(k, n, &b) ||             \
-          !settle(m, n, &c)) {                                                                 \
-        small(m, n, k, a, b, beta, c);                                                         \
-        return;                                                                                \
-      }                                                                                        \
-      type one = 1, scale = beta ? 1 : 0;                                                      \
-      rntm_t r = one_thread();                                                                 \
-      call(BLIS_NO_TRANSPOSE, BLIS_NO_TRANSPOSE, (dim_t)m, (dim_t)n, (dim_t)k, &one, a.data,   \
-           a.row, a.column, b.data, b.row, b.column, &scale, c.data, c.row, c.column,          \
-           context(), &r);                                                                     \
-    }
-GEMM(gemm_f32, gemm_small_f32, float, bli_sgemm_ex)
-GEMM(gemm_f64, gemm_small_f64, double, bli_dgemm_ex)
-  #undef GEMM
+static bool settle_all(ky_product *p) {
+  return settle(p->m, p->k, &p->a) && settle(p->k, p->n, &p->b) && settle(p->m, p->n, &p->c);
+}
 
-ky_gemm *const ky__gemm[2] = {gemm_f32, gemm_f64};
+static ky_gemm_way way_of(ky_dtype dtype, const ky_product *p) {
+  ky_product copy = *p;
+  return is_large(ky_dtype_size(dtype), p) && settle_all(&copy) ? KY_GEMM_BLIS
+                                                                : ky__gemm_own_way(p);
+}
+
+/* At most KY_GEMM_DEPTH terms; beta is 0 or 1. */
+static void call(ky_dtype dtype, const ky_product *p, int beta, cntx_t *cntx, rntm_t *rntm) {
+  const dim_t m = (dim_t)p->m, n = (dim_t)p->n, k = (dim_t)p->k;
+  if (dtype == KY_F32) {
+    float one = 1, scale = (float)beta;
+    bli_sgemm_ex(BLIS_NO_TRANSPOSE, BLIS_NO_TRANSPOSE, m, n, k, &one, p->a.data, p->a.row,
+                 p->a.column, p->b.data, p->b.row, p->b.column, &scale, p->c.data, p->c.row,
+                 p->c.column, cntx, rntm);
+  } else {
+    double one = 1, scale = beta;
+    bli_dgemm_ex(BLIS_NO_TRANSPOSE, BLIS_NO_TRANSPOSE, m, n, k, &one, p->a.data, p->a.row,
+                 p->a.column, p->b.data, p->b.row, p->b.column, &scale, p->c.data, p->c.row,
+                 p->c.column, cntx, rntm);
+  }
+}
+
+static void by_blis(const ky_kernels *kernels, ky_dtype dtype, const ky_product *whole) {
+  const ky_matrix c = whole->c, d = whole->d;
+  if (d.data && d.data != c.data)
+    kernels->copy->plane(dtype, whole->m, whole->n, c.data, c.row, c.column, 0, d.data, d.row,
+                         d.column);
+  rntm_t rntm = one_thread();
+  cntx_t *const cntx = context();
+  for (size_t p = 0; p < whole->k; p += KY_GEMM_DEPTH) {
+    ky_product block = *whole;
+    block.k = whole->k - p < KY_GEMM_DEPTH ? whole->k - p : KY_GEMM_DEPTH;
+    block.a.data = element(dtype, whole->a, 0, p);
+    block.b.data = element(dtype, whole->b, p, 0);
+    settle_all(&block);
+    call(dtype, &block, d.data || p > 0, cntx, &rntm);
+  }
+}
 
 #endif
+
+/* ---- all products
+ * --------------------------------------------------------------------------------- */
+
+void ky__multiply(const ky_kernels *kernels, ky_dtype dtype, const ky_product *p) {
+  if (p->m == 0 || p->n == 0) return;
+  if ((p->way == KY_GEMM_ANY ? way_of(dtype, p) : p->way) == KY_GEMM_BLIS)
+    by_blis(kernels, dtype, p);
+  else
+    kernels->gemm_small->multiply[dtype](p);
+}
+
+#define GRAIN 32 /* rows or columns: whole tiles, more or less */
+
+ky_product ky__gemm_share(ky_dtype dtype, const ky_product *whole, size_t parts, size_t part) {
+  ky_product share = *whole;
+  if (share.way == KY_GEMM_ANY) share.way = way_of(dtype, whole);
+  const bool rows = whole->m >= whole->n;
+  const size_t extent = rows ? whole->m : whole->n, grains = (extent + GRAIN - 1) / GRAIN;
+  const size_t begin = grains * part / parts * GRAIN, end = grains * (part + 1) / parts * GRAIN;
+  const size_t count = (end < extent ? end : extent) - (begin < extent ? begin : extent);
+  if (count == 0) {
+    share.m = 0;
+    return share;
+  }
+  *(rows ? &share.m : &share.n) = count;
+  ky_matrix *const factor = rows ? &share.a : &share.b;
+  factor->data = rows ? element(dtype, share.a, begin, 0) : element(dtype, share.b, 0, begin);
+  share.c.data = rows ? element(dtype, share.c, begin, 0) : element(dtype, share.c, 0, begin);
+  if (share.d.data)
+    share.d.data = rows ? element(dtype, share.d, begin, 0) : element(dtype, share.d, 0, begin);
+  return share;
+}
+
+static void multiply_add(ky_dtype dtype, size_t m, size_t n, size_t k, ky_matrix a, ky_matrix b,
+                         int beta, ky_matrix c) {
+  const ky_product p = {m, n, k, a, b, beta ? c : (ky_matrix){NULL, 0, 0}, c, KY_GEMM_ANY};
+  ky__multiply(ky__kernels(), dtype, &p);
+}
+
+static void gemm_f32(size_t m, size_t n, size_t k, ky_matrix a, ky_matrix b, int beta,
+                     ky_matrix c) {
+  multiply_add(KY_F32, m, n, k, a, b, beta, c);
+}
+
+static void gemm_f64(size_t m, size_t n, size_t k, ky_matrix a, ky_matrix b, int beta,
+                     ky_matrix c) {
+  multiply_add(KY_F64, m, n, k, a, b, beta, c);
+}
+
+ky_gemm *const ky__gemm[2] = {gemm_f32, gemm_f64};

@@ -1,24 +1,25 @@
 /* SPDX-License-Identifier: MIT */
-/* General matrix products: BLIS for large ones, loops of our own for small ones. */
+/* General matrix products: kernels of our own, and BLIS for large products. */
 #ifndef KY_GEMM_H
 #define KY_GEMM_H
 
-#include "kytape/base.h"
+#include "kernels/kernels.h"
 
-/* A matrix somewhere in memory: element (i, j) is at data[i * row + j * column]. */
-typedef struct ky_matrix {
-  void *data;
-  ptrdiff_t row, column;
-} ky_matrix;
+/* c = d + a b, see ky_product. Extents may be 0. An element of c has the same bits whatever the
+ * other rows and columns are, as long as the product goes the same way (which depends on the
+ * extents), and one with terms along k in order also when the way differs, if BLIS's kernels
+ * fuse multiply and add. */
+void ky__multiply(const ky_kernels *kernels, ky_dtype dtype, const ky_product *product);
 
-/* c [m,n] = beta c + a [m,k] b [k,n]. beta 0 stores, without reading c; 1 adds. Extents may be 0; no
- * stride of an axis longer than 1 is 0. c overlaps neither a nor b. Indexed by dtype. */
+/* Share `part` of `parts` of a product: some of the rows or of the columns of c, maybe none. It
+ * goes the way of the whole, so that its bits are those of the whole. */
+ky_product ky__gemm_share(ky_dtype dtype, const ky_product *whole, size_t parts, size_t part);
+
+/* c [m,n] = beta c + a [m,k] b [k,n] at the best level. beta 0 stores, without reading c; 1
+ * adds. Indexed by dtype. */
 typedef void ky_gemm(size_t m, size_t n, size_t k, ky_matrix a, ky_matrix b, int beta,
                      ky_matrix c);
 extern ky_gemm *const ky__gemm[2];
-
-/* The same without BLIS, whatever the size: the reference, and the kernel of small products. */
-extern ky_gemm *const ky__gemm_small[2];
 
 /* Lets BLIS allocate what it will ever need on this thread. NO_MEMORY when it could not. */
 ky_status ky__gemm_warm_up(void);

@@ -1,11 +1,12 @@
 /* SPDX-License-Identifier: MIT */
-/* Losses of pairs: the formulas and the loops, once for float and once for double. */
+/* Losses of pairs: the formulas, and loops.h with them, for float and double. */
 #include "kernels/loss.h"
+
+#include "kernels/loops.h"
 
 #include "kernels/formulas.h"
 
-#define INLINE static inline __attribute__((always_inline))
-#define LANES  8 /* independent partial sums */
+#define CHUNK 256 /* losses that wait to be summed, or coefficients to be used */
 
 #define REAL       float
 #define NAME(name) name##_f32
@@ -27,10 +28,9 @@
 #undef M
 #undef C
 
-#define X(name)                                                                                \
-  const ky_pair_loss ky__##name[2] = {                                                         \
-      {map_##name##_f32, sum_##name##_f32, pull_##name##_a_f32, pull_##name##_b_f32},          \
-      {map_##name##_f64, sum_##name##_f64, pull_##name##_a_f64, pull_##name##_b_f64},          \
-  };
-KY_PAIR_LOSSES(X)
+#define LOSS(name, real)                                                                       \
+  { map_##name##_##real, sum_##name##_##real, pull_##name##_a_##real, pull_##name##_b_##real }
+#define X(name, vector) .name = {LOSS(name, f32), LOSS(name, f64)},
+const ky_loss_kernels KY_TABLE(ky__loss) = {KY_PAIR_LOSSES(X)};
 #undef X
+#undef LOSS

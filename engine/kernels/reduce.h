@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: MIT */
-/* Reductions over any set of axes. Tables are indexed by dtype: KY_F32, KY_F64. */
+/* Reductions over any set of axes. Kernels are indexed by dtype: KY_F32, KY_F64. */
 #ifndef KY_REDUCE_H
 #define KY_REDUCE_H
 
+#include "kernels/level.h"
 #include "tensor/layout.h"
 
 /* A reduction as two loop nests: over what is kept (array 0 the result, 1 the input) and over
@@ -21,41 +22,62 @@ void ky__plan_share(ky_reduce_plan *plan, const ky_layout *in, const int64_t *ou
 
 /* out = beta out + scale * sum(in). Sums of floats are formed in double, blockwise. An empty
  * sum is 0. */
-typedef void ky_sum(const ky_reduce_plan *plan, void *out, int beta, double scale,
-                    const void *in);
-extern ky_sum *const ky__sum[2];
+typedef void ky_sum_kernel(const ky_reduce_plan *plan, void *out, int beta, double scale,
+                           const void *in);
 
 /* out [n] = beta out + the sum of the rows of in [rows,n], both dense. */
-typedef void ky_sum_rows(size_t rows, size_t n, void *out, int beta, const void *in);
-extern ky_sum_rows *const ky__sum_rows[2];
+typedef void ky_sum_rows_kernel(size_t rows, size_t n, void *out, int beta, const void *in);
 
 /* out = sum(in) / n; NaN for n = 0. */
-typedef void ky_mean(const ky_reduce_plan *plan, void *out, double n, const void *in);
-extern ky_mean *const ky__mean[2];
+typedef void ky_mean_kernel(const ky_reduce_plan *plan, void *out, double n, const void *in);
 
-/* ky__mean of one dense run of `count` elements: the same bits, no plan. */
-typedef void ky_mean_run(size_t count, void *out, double n, const void *in);
-extern ky_mean_run *const ky__mean_run[2];
+/* ky_mean_kernel of one dense run of `count` elements: the same bits, no plan. */
+typedef void ky_mean_run_kernel(size_t count, void *out, double n, const void *in);
+
+/* Parts of the sums above, for who meets the elements bit by bit; the same bits. A run: `lane` starts
+ * as zeros, takes a block of KY_SUM_BLOCK elements after the other, then the rest, fewer, which gives the
+ * sum. Columns: the rows in order, total[k] += x[k]. */
+#define KY_SUM_LANES 16
+#define KY_SUM_BLOCK 512
+typedef void ky_sum_block_kernel(double lane[KY_SUM_LANES], const void *x);
+typedef double ky_sum_rest_kernel(double lane[KY_SUM_LANES], size_t n, const void *x);
+typedef void ky_add_row_kernel(size_t n, double *total, const void *x);
 
 /* gx[i] = beta gx[i] + g[i sg] / n, for one run: what a sum or mean gives back. */
-typedef void ky_spread(size_t count, void *gx, int beta, const void *g, ptrdiff_t sg, double n);
-extern ky_spread *const ky__spread[2];
+typedef void ky_spread_kernel(size_t count, void *gx, int beta, const void *g, ptrdiff_t sg,
+                              double n);
 
 /* out = the largest (smallest) element; NaN when there is one. Nothing to reduce must not
  * occur. */
-typedef void ky_extremum(const ky_reduce_plan *plan, void *out, const void *in);
-extern ky_extremum *const ky__max[2];
-extern ky_extremum *const ky__min[2];
+typedef void ky_extremum_kernel(const ky_reduce_plan *plan, void *out, const void *in);
 
 /* gx = beta gx + g / ties where x equals the extremum r, else + 0: what an extremum gives back.
  * A NaN equals nothing and passes nothing on. The plan is ky__plan_share's; g and r lie alike.
  */
-typedef void ky_share(const ky_reduce_plan *plan, void *gx, int beta, const void *g,
-                      const void *r, const void *x);
-extern ky_share *const ky__share[2];
+typedef void ky_share_kernel(const ky_reduce_plan *plan, void *gx, int beta, const void *g,
+                             const void *r, const void *x);
 
 /* out = position of the first largest element along the reduced axis, which must not be empty;
  * a NaN counts as the largest. Any dtype of `in`. */
-void ky__argmax(ky_dtype dtype, const ky_reduce_plan *plan, int64_t *out, const void *in);
+typedef void ky_argmax_kernel(ky_dtype dtype, const ky_reduce_plan *plan, int64_t *out,
+                              const void *in);
+
+typedef struct ky_reduce_kernels {
+  ky_sum_kernel *sum[2];
+  ky_sum_rows_kernel *sum_rows[2];
+  ky_mean_kernel *mean[2];
+  ky_mean_run_kernel *mean_run[2];
+  ky_sum_block_kernel *sum_block[2];
+  ky_sum_rest_kernel *sum_rest[2];
+  ky_add_row_kernel *add_row[2];
+  ky_spread_kernel *spread[2];
+  ky_extremum_kernel *max[2], *min[2];
+  ky_share_kernel *share[2];
+  ky_argmax_kernel *argmax;
+} ky_reduce_kernels;
+
+#define X(level, supported) extern const ky_reduce_kernels ky__reduce_##level;
+KY_LEVELS(X)
+#undef X
 
 #endif

@@ -3,12 +3,15 @@
  * lie across memory are worked on side by side, a tile of them at a time. */
 #include "kernels/softmax.h"
 
-#include <math.h>
-#include <stdbool.h>
+#include "kernels/loops.h"
 
-#define INLINE static inline __attribute__((always_inline))
-#define LANES  8  /* independent partial results of a row */
-#define TILE   64 /* rows side by side */
+#define CHUNK 256 /* exponentials of a row that wait to be summed */
+#define TILE  64  /* rows side by side */
+
+INLINE double log_of(double x, double unused, double unused_too) {
+  (void)unused, (void)unused_too;
+  return log(x);
+}
 
 #define REAL       float
 #define NAME(name) name##_f32
@@ -26,10 +29,11 @@
 #undef NAME
 #undef M
 
-ky_softmax_map *const ky__map_softmax[2] = {softmax_f32, softmax_f64};
-ky_softmax_map *const ky__map_log_softmax[2] = {log_softmax_f32, log_softmax_f64};
-ky_softmax_pull *const ky__pull_softmax[2] = {pull_softmax_f32, pull_softmax_f64};
-ky_softmax_pull *const ky__pull_log_softmax[2] = {pull_log_softmax_f32, pull_log_softmax_f64};
-ky_cross_entropy_map *const ky__map_cross_entropy[2] = {cross_entropy_f32, cross_entropy_f64};
-ky_cross_entropy_pull *const ky__pull_cross_entropy[2] = {pull_cross_entropy_f32,
-                                                          pull_cross_entropy_f64};
+const ky_softmax_kernels KY_TABLE(ky__softmax) = {
+    .map_softmax = {softmax_f32, softmax_f64},
+    .map_log_softmax = {log_softmax_f32, log_softmax_f64},
+    .pull_softmax = {pull_softmax_f32, pull_softmax_f64},
+    .pull_log_softmax = {pull_log_softmax_f32, pull_log_softmax_f64},
+    .map_cross_entropy = {cross_entropy_f32, cross_entropy_f64},
+    .pull_cross_entropy = {pull_cross_entropy_f32, pull_cross_entropy_f64},
+};

@@ -1,10 +1,11 @@
 /* SPDX-License-Identifier: MIT */
-/* Softmax, its logarithm, and cross entropy with class indices, over rows of n elements. Tables
- * are indexed by dtype: KY_F32, KY_F64. Sums are formed in double, in an order that depends on
- * the sizes and strides alone. */
+/* Softmax, its logarithm, and cross entropy with class indices, over rows of n elements.
+ * Kernels are indexed by dtype: KY_F32, KY_F64. Sums are formed in double, in an order that
+ * depends on the sizes and strides alone. */
 #ifndef KY_SOFTMAX_H
 #define KY_SOFTMAX_H
 
+#include "kernels/level.h"
 #include "kytape/base.h"
 
 /* Element j of row i of an array stands at i * row + j * step. */
@@ -15,25 +16,30 @@ typedef struct ky_pitch {
 /* r = softmax(x), or its logarithm. */
 typedef void ky_softmax_map(size_t rows, size_t n, void *r, ky_pitch at_r, const void *x,
                             ky_pitch at_x);
-extern ky_softmax_map *const ky__map_softmax[2];
-extern ky_softmax_map *const ky__map_log_softmax[2];
 
 /* gx = beta gx + what the rows of x get; gx, g and the result r have one pitch. */
 typedef void ky_softmax_pull(size_t rows, size_t n, void *gx, int beta, const void *g,
                              const void *r, ky_pitch at);
-extern ky_softmax_pull *const ky__pull_softmax[2];
-extern ky_softmax_pull *const ky__pull_log_softmax[2];
 
 /* lse[i] = ln sum e^x of row i, loss[i] = lse[i] - x[label[i]], and the sum of the losses. loss
  * may be null. Labels are in 0..n-1. */
 typedef double ky_cross_entropy_map(size_t rows, size_t n, void *loss, void *lse, const void *x,
                                     ky_pitch at, const int64_t *label);
-extern ky_cross_entropy_map *const ky__map_cross_entropy[2];
 
 /* gx (dense) = beta gx + scale g[i sg] (e^(x - lse[i]) - onehot(label[i])) for each row i. */
 typedef void ky_cross_entropy_pull(size_t rows, size_t n, void *gx, int beta, const void *g,
                                    ptrdiff_t sg, double scale, const void *lse, const void *x,
                                    ky_pitch at, const int64_t *label);
-extern ky_cross_entropy_pull *const ky__pull_cross_entropy[2];
+
+typedef struct ky_softmax_kernels {
+  ky_softmax_map *map_softmax[2], *map_log_softmax[2];
+  ky_softmax_pull *pull_softmax[2], *pull_log_softmax[2];
+  ky_cross_entropy_map *map_cross_entropy[2];
+  ky_cross_entropy_pull *pull_cross_entropy[2];
+} ky_softmax_kernels;
+
+#define X(level, supported) extern const ky_softmax_kernels ky__softmax_##level;
+KY_LEVELS(X)
+#undef X
 
 #endif

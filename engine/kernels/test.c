@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: MIT */
-/* Comparisons and selection by a mask. */
+/* Comparisons, logic and selection by a mask. */
 #include "kernels/test.h"
+
+#include <stdbool.h>
 
 #define X(dname, type, text)                                                                   \
   static void test_##dname(ky_test which, size_t n, uint8_t *r, const type *a, ptrdiff_t sa,   \
@@ -18,8 +20,8 @@ KY_DTYPES(X)
 #undef CASE
 #undef TEST_CASES
 
-void ky__test(ky_test which, ky_dtype dtype, size_t n, uint8_t *r, const void *a, ptrdiff_t sa,
-              const void *b, ptrdiff_t sb) {
+static void compare(ky_test which, ky_dtype dtype, size_t n, uint8_t *r, const void *a,
+                    ptrdiff_t sa, const void *b, ptrdiff_t sb) {
   switch (dtype) {
 #define X(name, type, text)                                                                    \
   case KY_##name: test_##name(which, n, r, a, sa, b, sb); break;
@@ -38,8 +40,8 @@ static double as_double(ky_dtype dtype, const void *p) {
   return 0;
 }
 
-void ky__test_scalar(ky_test which, ky_dtype dtype, size_t n, uint8_t *r, const void *a,
-                     ptrdiff_t sa, double s) {
+static void compare_scalar(ky_test which, ky_dtype dtype, size_t n, uint8_t *r, const void *a,
+                           ptrdiff_t sa, double s) {
   const float s32 = (float)s;
   if (dtype == KY_F32) {
     test_F32(which, n, r, a, sa, &s32, 0);
@@ -65,8 +67,9 @@ SELECT(select_4, uint32_t)
 SELECT(select_8, uint64_t)
 #undef SELECT
 
-void ky__select(ky_dtype dtype, size_t n, void *r, const uint8_t *mask, ptrdiff_t sm,
-                const void *a, ptrdiff_t sa, const void *b, ptrdiff_t sb) {
+static void select_elements(ky_dtype dtype, size_t n, void *r, const uint8_t *mask,
+                            ptrdiff_t sm, const void *a, ptrdiff_t sa, const void *b,
+                            ptrdiff_t sb) {
   const size_t size = ky_dtype_size(dtype);
   if (size == 1)
     select_1(n, r, mask, sm, a, sa, b, sb);
@@ -75,3 +78,42 @@ void ky__select(ky_dtype dtype, size_t n, void *r, const uint8_t *mask, ptrdiff_
   else
     select_8(n, r, mask, sm, a, sa, b, sb);
 }
+
+static void combine(ky_logic which, size_t n, uint8_t *r, const uint8_t *as, ptrdiff_t sa,
+                    const uint8_t *bs, ptrdiff_t sb) {
+  switch (which) {
+#define X(name, value)                                                                         \
+  case KY_LOGIC_##name:                                                                        \
+    for (size_t i = 0; i < n; i++) {                                                           \
+      const bool a = as[(ptrdiff_t)i * sa] != 0, b = bs[(ptrdiff_t)i * sb] != 0;               \
+      r[i] = (uint8_t)(value);                                                                 \
+    }                                                                                          \
+    break;
+    KY_LOGICS(X)
+#undef X
+  }
+}
+
+/* x - x is 0, and NaN where x is NaN or infinite. */
+#define FINITE(name, type)                                                                     \
+  static void name(size_t n, uint8_t *r, const type *x, ptrdiff_t sx) {                        \
+    for (size_t i = 0; i < n; i++) {                                                           \
+      const type rest = x[(ptrdiff_t)i * sx] - x[(ptrdiff_t)i * sx];                           \
+      r[i] = (uint8_t)(rest == 0);                                                             \
+    }                                                                                          \
+  }
+FINITE(finite_4, float)
+FINITE(finite_8, double)
+#undef FINITE
+
+static void finite(ky_dtype dtype, size_t n, uint8_t *r, const void *x, ptrdiff_t sx) {
+  if (dtype == KY_F32)
+    finite_4(n, r, x, sx);
+  else if (dtype == KY_F64)
+    finite_8(n, r, x, sx);
+  else
+    for (size_t i = 0; i < n; i++) r[i] = 1;
+}
+
+const ky_test_kernels KY_TABLE(ky__test) = {compare, compare_scalar, select_elements, combine,
+                                            finite};

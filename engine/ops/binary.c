@@ -1,11 +1,11 @@
 /* SPDX-License-Identifier: MIT */
-/* Binary elementwise operations with broadcasting, comparisons, and where. The formulas are the rows
- * of kernels/binary.def; this file brings them to dense, broadcast and strided operands. Runs of
- * scalars take the loop of point.c instead. */
-#include "kernels/test.h"
+/* Binary and ternary elementwise operations with broadcasting, comparisons, and where. The
+ * formulas are the rows of kernels/binary.def and ternary.def; this file brings them to dense,
+ * broadcast and strided operands. Runs of scalars take the loop of point.c instead. */
 #include "ops/family.h"
 
-/* ---- rules ------------------------------------------------------------------------------------ */
+/* ---- rules
+ * ------------------------------------------------------------------------------------ */
 
 static ky_status answer_broadcast(ky_query *q, ky_dtype dtype, ky_id a, ky_id b) {
   const ky_code *code = q->code;
@@ -58,7 +58,8 @@ ky_status ky__rule_where(ky_query *q) {
   return ky__answer(q, ky__dtype_of(q, b), &out);
 }
 
-/* ---- forward ------------------------------------------------------------------------------------ */
+/* ---- forward
+ * ------------------------------------------------------------------------------------ */
 
 static void map(ky_frame *f, ky_id pc, ky_map2 *const kernels[2]) {
   const ky_ins *i = &f->code->ins[pc];
@@ -84,7 +85,8 @@ static void map(ky_frame *f, ky_id pc, ky_map2 *const kernels[2]) {
   } while (ky__loop_next(&loop, &w));
 }
 
-/* ---- adjoint ------------------------------------------------------------------------------------ */
+/* ---- adjoint
+ * ------------------------------------------------------------------------------------ */
 
 /* What an adjoint formula reads beside g, in the index space of the result. */
 typedef struct saved {
@@ -129,7 +131,7 @@ static void pull(ky_frame *f, ky_id pc, ky_id id, unsigned want, ky_pull2 *const
     contributions(f, pc, kernels[dtype], scratch, 0, p, q);
     summand = scratch;
   }
-  ky__sum_to(dtype, d, operand, summand, space);
+  ky__sum_to(f, dtype, d, operand, summand, space);
   ky__arena_reset(&f->scratch, mark);
 }
 
@@ -144,19 +146,74 @@ static void pull(ky_frame *f, ky_id pc, ky_id id, unsigned want, ky_pull2 *const
 #define SAVED_R    ((saved){ky__data(f, pc), ky__layout(f->code, pc)})
 #define SAVED_N    ((saved){ky__adjoint(f, pc), ky__layout(f->code, pc)})
 
-#define BINARY(name, primal, pa, qa, adjoint_a, pb, qb, adjoint_b)                             \
-  void fwd_##name(ky_frame *f, ky_id pc) { map(f, pc, ky__map_##name); }                       \
+#define BINARY(name, vector, primal, pa, qa, adjoint_a, pb, qb, adjoint_b)                     \
+  void fwd_##name(ky_frame *f, ky_id pc) { map(f, pc, f->kernels->elementwise->map_##name); }  \
   void vjp_##name(ky_frame *f, ky_id pc) {                                                     \
     const ky_ins *i = &f->code->ins[pc];                                                       \
-    pull(f, pc, i->a, i->flags & KY_WANT_A, ky__pull_##name##_a, IDENTITY_##pa, SAVED_##pa,    \
-         SAVED_##qa);                                                                          \
-    pull(f, pc, i->b, i->flags & KY_WANT_B, ky__pull_##name##_b, IDENTITY_##pb, SAVED_##pb,    \
-         SAVED_##qb);                                                                          \
+    pull(f, pc, i->a, i->flags &KY_WANT_A, f->kernels->elementwise->pull_##name##_a,           \
+         IDENTITY_##pa, SAVED_##pa, SAVED_##qa);                                               \
+    pull(f, pc, i->b, i->flags &KY_WANT_B, f->kernels->elementwise->pull_##name##_b,           \
+         IDENTITY_##pb, SAVED_##pb, SAVED_##qb);                                               \
   }
 #include "kernels/binary.def"
 #undef BINARY
 
-/* ---- comparisons ---------------------------------------------------------------------------------- */
+/* ---- ternary
+ * ------------------------------------------------------------------------------------------ */
+
+#define IDENTITY_C false
+#define SAVED_C    ((saved){ky__data(f, i->c), ky__layout(f->code, i->c)})
+
+ky_status ky__rule_ternary(ky_query *q) {
+  const ky_id a = q->ins->a, b = q->ins->b, c = q->ins->c;
+  KY_TRY(ky__need_float(q, a));
+  KY_TRY(ky__need_same_dtype(q, a, b));
+  KY_TRY(ky__need_same_dtype(q, a, c));
+  const ky_layout la = *ky__layout_of(q, a), lb = *ky__layout_of(q, b);
+  const ky_layout lc = *ky__layout_of(q, c);
+  ky_layout ab, out;
+  KY_TRY(ky__broadcast(&la, &lb, &ab, q->fault));
+  KY_TRY(ky__broadcast(&ab, &lc, &out, q->fault));
+  q->klass = out.rank == 0 ? KY_POINT : KY_GENERAL;
+  return ky__answer(q, ky__dtype_of(q, a), &out);
+}
+
+static void map3(ky_frame *f, ky_id pc, ky_map3 *const kernels[2]) {
+  const ky_ins *i = &f->code->ins[pc];
+  ky_map3 *const kernel = kernels[i->dtype];
+  ky_loop loop;
+  ky__plan(&loop, ky__layout(f->code, pc), 3,
+           (const ky_layout *const[]){ky__layout(f->code, i->a), ky__layout(f->code, i->b),
+                                      ky__layout(f->code, i->c)});
+  if (ky__loop_empty(&loop)) return;
+  const size_t size = ky_dtype_size((ky_dtype)i->dtype);
+  const int last = loop.rank - 1;
+  ky_walk w = {0};
+  do {
+    kernel((size_t)loop.dims[last], ky__run(ky__data(f, pc), &w, 0, size),
+           ky__run(ky__data(f, i->a), &w, 1, size), loop.strides[1][last],
+           ky__run(ky__data(f, i->b), &w, 2, size), loop.strides[2][last],
+           ky__run(ky__data(f, i->c), &w, 3, size), loop.strides[3][last]);
+  } while (ky__loop_next(&loop, &w));
+}
+
+#define PULL3(name, side, want, p, q)                                                          \
+  pull(f, pc, i->side, i->flags &want, f->kernels->elementwise->pull_##name##_##side,          \
+       IDENTITY_##p, SAVED_##p, SAVED_##q);
+#define TERNARY(name, primal, pa, qa, adjoint_a, pb, qb, adjoint_b, pc_, qc, adjoint_c)        \
+  void fwd_##name(ky_frame *f, ky_id pc) { map3(f, pc, f->kernels->elementwise->map_##name); } \
+  void vjp_##name(ky_frame *f, ky_id pc) {                                                     \
+    const ky_ins *i = &f->code->ins[pc];                                                       \
+    PULL3(name, a, KY_WANT_A, pa, qa)                                                          \
+    PULL3(name, b, KY_WANT_B, pb, qb)                                                          \
+    PULL3(name, c, KY_WANT_C, pc_, qc)                                                         \
+  }
+#include "kernels/ternary.def"
+#undef TERNARY
+#undef PULL3
+
+/* ---- comparisons
+ * ---------------------------------------------------------------------------------- */
 
 static void compare(ky_frame *f, ky_id pc, ky_test which) {
   const ky_ins *i = &f->code->ins[pc];
@@ -169,9 +226,10 @@ static void compare(ky_frame *f, ky_id pc, ky_test which) {
   const int last = loop.rank - 1;
   ky_walk w = {0};
   do {
-    ky__test(which, dtype, (size_t)loop.dims[last], ky__run(ky__data(f, pc), &w, 0, 1),
-             ky__run(ky__data(f, i->a), &w, 1, size), loop.strides[1][last],
-             ky__run(ky__data(f, i->b), &w, 2, size), loop.strides[2][last]);
+    f->kernels->test->compare(which, dtype, (size_t)loop.dims[last],
+                              ky__run(ky__data(f, pc), &w, 0, 1),
+                              ky__run(ky__data(f, i->a), &w, 1, size), loop.strides[1][last],
+                              ky__run(ky__data(f, i->b), &w, 2, size), loop.strides[2][last]);
   } while (ky__loop_next(&loop, &w));
 }
 
@@ -180,12 +238,13 @@ static void compare(ky_frame *f, ky_id pc, ky_test which) {
 KY_TESTS(TEST)
 #undef TEST
 
-/* ---- where ------------------------------------------------------------------------------------------ */
+/* ---- where
+ * ------------------------------------------------------------------------------------------ */
 
 /* r = mask ? a : b over `space`; r dense, a and b with the given layouts, broadcast. */
-static void choose(ky_dtype dtype, const ky_layout *space, void *r, const void *mask,
-                   const ky_layout *lm, const void *a, const ky_layout *la, const void *b,
-                   const ky_layout *lb) {
+static void choose(const ky_frame *f, ky_dtype dtype, const ky_layout *space, void *r,
+                   const void *mask, const ky_layout *lm, const void *a, const ky_layout *la,
+                   const void *b, const ky_layout *lb) {
   ky_loop loop;
   ky__plan(&loop, space, 3, (const ky_layout *const[]){lm, la, lb});
   if (ky__loop_empty(&loop)) return;
@@ -193,15 +252,16 @@ static void choose(ky_dtype dtype, const ky_layout *space, void *r, const void *
   const int last = loop.rank - 1;
   ky_walk w = {0};
   do {
-    ky__select(dtype, (size_t)loop.dims[last], ky__run(r, &w, 0, size), ky__run(mask, &w, 1, 1),
-               loop.strides[1][last], ky__run(a, &w, 2, size), loop.strides[2][last],
-               ky__run(b, &w, 3, size), loop.strides[3][last]);
+    f->kernels->test->select(dtype, (size_t)loop.dims[last], ky__run(r, &w, 0, size),
+                             ky__run(mask, &w, 1, 1), loop.strides[1][last],
+                             ky__run(a, &w, 2, size), loop.strides[2][last],
+                             ky__run(b, &w, 3, size), loop.strides[3][last]);
   } while (ky__loop_next(&loop, &w));
 }
 
 void fwd_where(ky_frame *f, ky_id pc) {
   const ky_ins *i = &f->code->ins[pc];
-  choose((ky_dtype)i->dtype, ky__layout(f->code, pc), ky__data(f, pc), ky__data(f, i->a),
+  choose(f, (ky_dtype)i->dtype, ky__layout(f->code, pc), ky__data(f, pc), ky__data(f, i->a),
          ky__layout(f->code, i->a), ky__data(f, i->b), ky__layout(f->code, i->b),
          ky__data(f, i->c), ky__layout(f->code, i->c));
 }
@@ -219,9 +279,9 @@ static void pull_where(ky_frame *f, ky_id pc, ky_id id, unsigned want, bool take
   const double zero = 0;
   const ky_layout dense = ky__dense(space);
   const void *g = ky__adjoint(f, pc);
-  choose(dtype, space, part, ky__data(f, i->a), ky__layout(f->code, i->a), taken ? g : &zero,
+  choose(f, dtype, space, part, ky__data(f, i->a), ky__layout(f->code, i->a), taken ? g : &zero,
          taken ? &dense : point, taken ? &zero : g, taken ? point : &dense);
-  ky__sum_to(dtype, d, ky__layout(f->code, id), part, space);
+  ky__sum_to(f, dtype, d, ky__layout(f->code, id), part, space);
   ky__arena_reset(&f->scratch, mark);
 }
 

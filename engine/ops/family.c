@@ -2,9 +2,6 @@
 /* What the families of operations share. */
 #include "ops/family.h"
 
-#include "kernels/copy.h"
-#include "kernels/reduce.h"
-
 /* ---- shape rules ---------------------------------------------------------------------------- */
 
 static ky_status answer(ky_query *q, ky_dtype dtype, const ky_layout *layout, bool view) {
@@ -60,8 +57,47 @@ void ky__plan(ky_loop *loop, const ky_layout *space, int operands,
   ky__loop_plan(loop, space, operands + 1, strides);
 }
 
-void ky__copy(ky_dtype dtype, const ky_layout *space, void *dst, const int64_t *dst_strides,
-              int beta, const void *src, const int64_t *src_strides) {
+/* The axis along which an array's elements stand closest. */
+static int nearest_axis(const ky_loop *loop, int array) {
+  int nearest = loop->rank - 1;
+  int64_t least = INT64_MAX;
+  for (int k = 0; k < loop->rank; k++) {
+    const int64_t stride = loop->strides[array][k];
+    const int64_t distance = stride < 0 ? -stride : stride;
+    if (distance == 0 || distance >= least) continue;
+    least = distance;
+    nearest = k;
+  }
+  return nearest;
+}
+
+static void move_axis(ky_loop *loop, int from, int to) {
+  for (int k = from; k < to; k++) {
+    const int64_t dim = loop->dims[k];
+    loop->dims[k] = loop->dims[k + 1];
+    loop->dims[k + 1] = dim;
+    for (int n = 0; n < loop->arrays; n++) {
+      const int64_t stride = loop->strides[n][k];
+      loop->strides[n][k] = loop->strides[n][k + 1];
+      loop->strides[n][k + 1] = stride;
+    }
+  }
+}
+
+/* Puts the axes along which the two arrays are closest last, the destination's before the
+ * source's: then these two make a plane. False, and nothing done, where it is one and the same
+ * axis. */
+static bool find_plane(ky_loop *loop) {
+  const int rows = nearest_axis(loop, 0), columns = nearest_axis(loop, 1);
+  if (rows == columns) return false;
+  move_axis(loop, columns, loop->rank - 1);
+  move_axis(loop, rows - (columns < rows), loop->rank - 2);
+  return true;
+}
+
+void ky__copy(const ky_frame *f, ky_dtype dtype, const ky_layout *space, void *dst,
+              const int64_t *dst_strides, int beta, const void *src,
+              const int64_t *src_strides) {
   int64_t strides[KY_LOOP_ARRAYS][KY_MAX_RANK];
   for (int k = 0; k < space->rank; k++) {
     strides[0][k] = dst_strides[k];
@@ -70,12 +106,20 @@ void ky__copy(ky_dtype dtype, const ky_layout *space, void *dst, const int64_t *
   ky_loop loop;
   ky__loop_plan(&loop, space, 2, strides);
   if (ky__loop_empty(&loop)) return;
+  const bool planes = find_plane(&loop);
   const size_t size = ky_dtype_size(dtype);
   const int last = loop.rank - 1;
+  const int64_t *to = &loop.strides[0][last], *from = &loop.strides[1][last];
+  loop.rank -= planes; /* what is walked is all but the run or plane */
   ky_walk w = {0};
   do {
-    ky__copy_run(dtype, (size_t)loop.dims[last], ky__run(dst, &w, 0, size),
-                 loop.strides[0][last], beta, ky__run(src, &w, 1, size), loop.strides[1][last]);
+    void *out = ky__run(dst, &w, 0, size);
+    const void *in = ky__run(src, &w, 1, size);
+    if (planes)
+      f->kernels->copy->plane(dtype, (size_t)loop.dims[last - 1], (size_t)loop.dims[last], out,
+                              to[-1], to[0], beta, in, from[-1], from[0]);
+    else
+      f->kernels->copy->run(dtype, (size_t)loop.dims[last], out, *to, beta, in, *from);
   } while (ky__loop_next(&loop, &w));
 }
 
@@ -88,15 +132,15 @@ static bool is_row_of(const ky_layout *to, const ky_layout *from) {
   return k == to->rank;
 }
 
-void ky__sum_to(ky_dtype dtype, ky_dest dst, const ky_layout *to, const void *src,
-                const ky_layout *from) {
+void ky__sum_to(const ky_frame *f, ky_dtype dtype, ky_dest dst, const ky_layout *to,
+                const void *src, const ky_layout *from) {
   if (to->count == from->count) {
-    ky__copy_run(dtype, (size_t)to->count, dst.ptr, 1, dst.beta, src, 1);
+    f->kernels->copy->run(dtype, (size_t)to->count, dst.ptr, 1, dst.beta, src, 1);
     return;
   }
   if (to->count > 0 && is_row_of(to, from)) {
-    ky__sum_rows[dtype]((size_t)(from->count / to->count), (size_t)to->count, dst.ptr, dst.beta,
-                        src);
+    f->kernels->reduce->sum_rows[dtype]((size_t)(from->count / to->count), (size_t)to->count,
+                                        dst.ptr, dst.beta, src);
     return;
   }
   const ky_layout dense_to = ky__dense(to), dense_from = ky__dense(from);
@@ -104,5 +148,5 @@ void ky__sum_to(ky_dtype dtype, ky_dest dst, const ky_layout *to, const void *sr
   ky__broadcast_strides(&dense_to, from, out_strides);
   ky_reduce_plan plan;
   ky__plan_reduction(&plan, &dense_from, out_strides);
-  ky__sum[dtype](&plan, dst.ptr, dst.beta, 1, src);
+  f->kernels->reduce->sum[dtype](&plan, dst.ptr, dst.beta, 1, src);
 }

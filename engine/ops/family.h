@@ -6,7 +6,6 @@
 
 #include "code.h"
 #include "frame.h"
-#include "kernels/elementwise.h"
 #include "opinfo.h"
 
 typedef void ky_forward_fn(ky_frame *f, ky_id pc);
@@ -61,12 +60,13 @@ ky_layout ky__dense(const ky_layout *layout);
 
 /* dst = beta dst + src for float dtypes, both in the index space of `space`, each with its strides.
  * With beta 0 any dtype. */
-void ky__copy(ky_dtype dtype, const ky_layout *space, void *dst, const int64_t *dst_strides,
-              int beta, const void *src, const int64_t *src_strides);
+void ky__copy(const ky_frame *f, ky_dtype dtype, const ky_layout *space, void *dst,
+              const int64_t *dst_strides, int beta, const void *src,
+              const int64_t *src_strides);
 
 /* Undoes a broadcast: dst (dense, dims of `to`) = beta dst + src (dense, dims of `from`), summed over
  * the axes along which `to` broadcasts to `from`. */
-void ky__sum_to(ky_dtype dtype, ky_dest dst, const ky_layout *to, const void *src,
-                const ky_layout *from);
+void ky__sum_to(const ky_frame *f, ky_dtype dtype, ky_dest dst, const ky_layout *to,
+                const void *src, const ky_layout *from);
 
 #endif

@@ -3,7 +3,6 @@
  * are, for the caller to read. */
 #include <string.h>
 
-#include "kernels/copy.h"
 #include "ops/family.h"
 
 ky_status ky__rule_leaf(ky_query *q) {
@@ -63,8 +62,8 @@ void fwd_constant(ky_frame *f, ky_id pc) {
 
 static void fill(ky_frame *f, ky_id pc, double step) {
   const ky_ins *i = &f->code->ins[pc];
-  ky__fill((ky_dtype)i->dtype, (size_t)ky__layout(f->code, pc)->count, ky__data(f, pc), i->imm,
-           step);
+  f->kernels->copy->fill((ky_dtype)i->dtype, (size_t)ky__layout(f->code, pc)->count,
+                         ky__data(f, pc), i->imm, step);
 }
 
 void fwd_full(ky_frame *f, ky_id pc) { fill(f, pc, 0); }

@@ -2,8 +2,6 @@
 /* Losses: cross entropy with class indices, and the elementwise losses of pairs. The formulas
  * are in kernels/softmax.c and kernels/loss.c; this file checks labels, reduces, and brings
  * strided operands to the kernels. */
-#include "kernels/loss.h"
-#include "kernels/softmax.h"
 #include "kytape/ops.h"
 #include "ops/family.h"
 
@@ -146,9 +144,9 @@ void fwd_cross_entropy(ky_frame *f, ky_id pc) {
     batch b;
     plan_batches(f, i, &b);
     while (next_batch(f, i, &b))
-      total +=
-          ky__map_cross_entropy[i->dtype](b.rows, n, reduced ? NULL : r + b.first * size,
-                                          lse + b.first * size, b.logits, b.pitch, b.label);
+      total += f->kernels->softmax->map_cross_entropy[i->dtype](
+          b.rows, n, reduced ? NULL : r + b.first * size, lse + b.first * size, b.logits,
+          b.pitch, b.label);
   }
   if (reduced) put_reduced(f, pc, total, labels->count);
 }
@@ -167,9 +165,9 @@ void vjp_cross_entropy(ky_frame *f, ky_id pc) {
   batch b;
   plan_batches(f, i, &b);
   while (next_batch(f, i, &b))
-    ky__pull_cross_entropy[i->dtype](b.rows, (size_t)n, ga + b.first * n * size, d.beta,
-                                     g + sg * b.first * size, sg, weight, lse + b.first * size,
-                                     b.logits, b.pitch, b.label);
+    f->kernels->softmax->pull_cross_entropy[i->dtype](
+        b.rows, (size_t)n, ga + b.first * n * size, d.beta, g + sg * b.first * size, sg, weight,
+        lse + b.first * size, b.logits, b.pitch, b.label);
 }
 
 /* ---- pairs
@@ -253,12 +251,14 @@ static void pull_pairs(ky_frame *f, ky_id pc, ky_pair_pull *kernel, ky_dest d) {
   } while (ky__loop_next(&loop, &w));
 }
 
-#define PAIR_LOSS(name)                                                                        \
-  void fwd_##name(ky_frame *f, ky_id pc) { pairs(f, pc, ky__##name); }                         \
+#define PAIR_LOSS(name, vector)                                                                \
+  void fwd_##name(ky_frame *f, ky_id pc) { pairs(f, pc, f->kernels->loss->name); }             \
   void vjp_##name(ky_frame *f, ky_id pc) {                                                     \
     const ky_ins *i = &f->code->ins[pc];                                                       \
-    pull_pairs(f, pc, ky__##name[i->dtype].pull_a, ky__dest(f, i->a, i->flags &KY_WANT_A));    \
-    pull_pairs(f, pc, ky__##name[i->dtype].pull_b, ky__dest(f, i->b, i->flags &KY_WANT_B));    \
+    pull_pairs(f, pc, f->kernels->loss->name[i->dtype].pull_a,                                 \
+               ky__dest(f, i->a, i->flags &KY_WANT_A));                                        \
+    pull_pairs(f, pc, f->kernels->loss->name[i->dtype].pull_b,                                 \
+               ky__dest(f, i->b, i->flags &KY_WANT_B));                                        \
   }
 KY_PAIR_LOSSES(PAIR_LOSS)
 #undef PAIR_LOSS

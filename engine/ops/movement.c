@@ -5,7 +5,6 @@
  * words move when the frame grows, so nothing may point at one. */
 #include <string.h>
 
-#include "kernels/copy.h"
 #include "ops/family.h"
 
 #define SAY_DIMS 192 /* bytes that hold any dims in words */
@@ -39,7 +38,7 @@ static void refer_or_copy(ky_frame *f, ky_id pc, const ky_layout *space,
     return;
   }
   const ky_layout dense = ky__dense(space);
-  ky__copy((ky_dtype)i->dtype, space, ky__data(f, pc), dense.strides, 0, ky__data(f, i->a),
+  ky__copy(f, (ky_dtype)i->dtype, space, ky__data(f, pc), dense.strides, 0, ky__data(f, i->a),
            operand_strides);
 }
 
@@ -121,8 +120,8 @@ void vjp_reshape(ky_frame *f, ky_id pc) {
   const ky_ins *i = &f->code->ins[pc];
   const ky_dest d = ky__dest(f, i->a, i->flags & KY_WANT_A);
   if (!d.ptr) return;
-  ky__copy_run((ky_dtype)i->dtype, (size_t)ky__layout(f->code, pc)->count, d.ptr, 1, d.beta,
-               ky__adjoint(f, pc), 1);
+  f->kernels->copy->run((ky_dtype)i->dtype, (size_t)ky__layout(f->code, pc)->count, d.ptr, 1,
+                        d.beta, ky__adjoint(f, pc), 1);
 }
 
 /* ---- permute
@@ -163,7 +162,7 @@ void vjp_permute(ky_frame *f, ky_id pc) {
   const ky_layout dense = ky__dense(space), target = ky__dense(ky__layout(f->code, i->a));
   int64_t strides[KY_MAX_RANK];
   for (int k = 0; k < space->rank; k++) strides[k] = target.strides[source_axis(i, k)];
-  ky__copy((ky_dtype)i->dtype, space, d.ptr, strides, d.beta, ky__adjoint(f, pc),
+  ky__copy(f, (ky_dtype)i->dtype, space, d.ptr, strides, d.beta, ky__adjoint(f, pc),
            dense.strides);
 }
 
@@ -231,7 +230,7 @@ void vjp_slice(ky_frame *f, ky_id pc) {
   memcpy(strides, target.strides, sizeof strides);
   strides[p.axis] *= p.step;
   char *first = (char *)d.ptr + p.start * target.strides[p.axis] * (int64_t)size;
-  ky__copy(dtype, space, first, strides, d.beta, ky__adjoint(f, pc), dense.strides);
+  ky__copy(f, dtype, space, first, strides, d.beta, ky__adjoint(f, pc), dense.strides);
 }
 
 /* ---- expand
@@ -266,7 +265,7 @@ void vjp_expand(ky_frame *f, ky_id pc) {
   const ky_ins *i = &f->code->ins[pc];
   const ky_dest d = ky__dest(f, i->a, i->flags & KY_WANT_A);
   if (!d.ptr) return;
-  ky__sum_to((ky_dtype)i->dtype, d, ky__layout(f->code, i->a), ky__adjoint(f, pc),
+  ky__sum_to(f, (ky_dtype)i->dtype, d, ky__layout(f->code, i->a), ky__adjoint(f, pc),
              ky__layout(f->code, pc));
 }
 
@@ -330,7 +329,7 @@ void fwd_concat(ky_frame *f, ky_id pc) {
     const ky_id id = part(f->code, i, k);
     const ky_layout *operand = ky__layout(f->code, id);
     if (operand->count == 0) continue;
-    ky__copy((ky_dtype)i->dtype, operand, at, whole->strides, 0, ky__data(f, id),
+    ky__copy(f, (ky_dtype)i->dtype, operand, at, whole->strides, 0, ky__data(f, id),
              operand->strides);
     at += operand->dims[axis] * stride;
   }
@@ -348,7 +347,7 @@ void vjp_concat(ky_frame *f, ky_id pc) {
     const ky_dest d = ky__dest(f, id, ky__wants(f->code, id));
     if (dense.count == 0) continue;
     if (d.ptr)
-      ky__copy((ky_dtype)i->dtype, &dense, d.ptr, dense.strides, d.beta, g, whole->strides);
+      ky__copy(f, (ky_dtype)i->dtype, &dense, d.ptr, dense.strides, d.beta, g, whole->strides);
     g += dense.dims[axis] * stride;
   }
 }

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: MIT */
-/* Runs of scalar instructions. What is not a row of unary.def or binary.def ends a run. */
+/* Runs of scalar instructions. What is not a row of unary.def, binary.def or ternary.def ends a
+ * run. */
 #include "ops/point.h"
 
 #include "kernels/formulas.h"
@@ -21,6 +22,7 @@ static inline scalars scalars_of(const ky_code *code, const ky_ins *i, int count
 #define WORD_X v[i.a]
 #define WORD_A v[i.a]
 #define WORD_B v[i.b]
+#define WORD_C v[i.c]
 #define WORD_R v[pc]
 #define WORD_N adj[pc]
 #define WORD_G adj[pc]

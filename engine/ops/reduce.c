@@ -1,33 +1,15 @@
 /* SPDX-License-Identifier: MIT */
 /* Reductions: sum, mean, max and min over a set of axes, argmax along one. The loops are those
  * of kernels/reduce.h; this file turns axes and layouts into plans for them. */
-#include "kernels/reduce.h"
-
-#include "ops/family.h"
+#include "ops/reduced.h"
 
 /* ---- rules
  * ------------------------------------------------------------------------------------ */
 
-/* Answers with the operand's dims without (keepdim: with 1 for) those in `axes`. The class is
- * GENERAL unless everything is one dense run that becomes one element. */
 static ky_status answer_reduced(ky_query *q, ky_dtype dtype, uint32_t axes) {
-  const ky_layout *in = ky__layout_of(q, q->ins->a);
   const uint32_t keep = q->ins->c;
-  if (keep > 1)
-    return ky__fail(q->fault, KY_BAD_ARGUMENT, "keepdim is %u, wants 0 or 1", (unsigned)keep);
-  if (axes >> in->rank)
-    return ky__fail(q->fault, KY_BAD_AXIS, "the axes 0x%x of a value of rank %d",
-                    (unsigned)axes, in->rank);
-  int64_t dims[KY_MAX_RANK];
-  int rank = 0;
-  for (int k = 0; k < in->rank; k++) {
-    const bool reduced = axes >> k & 1u;
-    if (!reduced || keep) dims[rank++] = reduced ? 1 : in->dims[k];
-  }
-  ky_layout out;
-  KY_TRY(ky__layout_dense(rank, dims, &out, q->fault));
-  q->klass = in->rank == 0 ? KY_POINT : in->dense && out.count == 1 ? KY_FLAT : KY_GENERAL;
-  return ky__answer(q, dtype, &out);
+  if (keep <= 1) return ky__answer_reduced(q, dtype, axes, keep);
+  return ky__fail(q->fault, KY_BAD_ARGUMENT, "keepdim is %u, wants 0 or 1", (unsigned)keep);
 }
 
 /* BAD_SHAPE when one of `axes` is empty. */
@@ -63,16 +45,9 @@ ky_status ky__rule_argmax(ky_query *q) {
 /* ---- plans
  * ------------------------------------------------------------------------------------ */
 
-/* Strides of the dense result of `pc` in the index space of its operand: 0 along `axes`. */
 static void result_strides(const ky_code *code, ky_id pc, uint32_t axes,
                            int64_t strides[KY_MAX_RANK]) {
-  const ky_ins *i = &code->ins[pc];
-  const ky_layout *in = ky__layout(code, i->a), *out = ky__layout(code, pc);
-  for (int k = 0, n = 0; k < in->rank; k++) {
-    const bool reduced = axes >> k & 1u;
-    strides[k] = reduced ? 0 : out->strides[n];
-    n += !reduced || i->c;
-  }
+  ky__reduced_strides(code, pc, axes, code->ins[pc].c != 0, strides);
 }
 
 static void plan_forward(const ky_code *code, ky_id pc, uint32_t axes, ky_reduce_plan *plan) {
@@ -90,11 +65,11 @@ static void add_up(ky_frame *f, ky_id pc, double n) {
   if (ky__class(i) == KY_GENERAL) {
     ky_reduce_plan plan;
     plan_forward(f->code, pc, i->b, &plan);
-    ky__mean[i->dtype](&plan, ky__data(f, pc), n, ky__data(f, i->a));
+    f->kernels->reduce->mean[i->dtype](&plan, ky__data(f, pc), n, ky__data(f, i->a));
     return;
   }
   const size_t count = (size_t)ky__layout(f->code, i->a)->count;
-  ky__mean_run[i->dtype](count, ky__data(f, pc), n, ky__data(f, i->a));
+  f->kernels->reduce->mean_run[i->dtype](count, ky__data(f, pc), n, ky__data(f, i->a));
 }
 
 /* ga = g / n, all along the reduced axes */
@@ -104,7 +79,7 @@ static void spread(ky_frame *f, ky_id pc, double n) {
   if (!d.ptr) return;
   const ky_layout *space = ky__layout(f->code, i->a);
   const char *g = ky__adjoint(f, pc);
-  ky_spread *const kernel = ky__spread[i->dtype];
+  ky_spread_kernel *const kernel = f->kernels->reduce->spread[i->dtype];
   if (ky__layout(f->code, pc)->count == 1) {
     kernel((size_t)space->count, d.ptr, d.beta, g, 0, n);
     return;
@@ -125,14 +100,8 @@ static void spread(ky_frame *f, ky_id pc, double n) {
   } while (ky__loop_next(&loop, &w));
 }
 
-/* How many elements become one. */
 static double reduced_count(const ky_code *code, ky_id pc) {
-  const ky_ins *i = &code->ins[pc];
-  const ky_layout *in = ky__layout(code, i->a);
-  int64_t count = 1;
-  for (int k = 0; k < in->rank; k++)
-    if (i->b >> k & 1u) count *= in->dims[k];
-  return (double)count;
+  return (double)ky__reduced_count(code, pc, code->ins[pc].b);
 }
 
 void fwd_sum(ky_frame *f, ky_id pc) { add_up(f, pc, 1); }
@@ -146,7 +115,7 @@ void vjp_mean(ky_frame *f, ky_id pc) { spread(f, pc, reduced_count(f->code, pc))
 /* ---- max and min
  * -------------------------------------------------------------------------------- */
 
-static void choose(ky_frame *f, ky_id pc, ky_extremum *const kernels[2]) {
+static void choose(ky_frame *f, ky_id pc, ky_extremum_kernel *const kernels[2]) {
   const ky_ins *i = &f->code->ins[pc];
   ky_reduce_plan plan;
   plan_forward(f->code, pc, i->b, &plan);
@@ -162,15 +131,15 @@ static void share(ky_frame *f, ky_id pc) {
   result_strides(f->code, pc, i->b, strides);
   ky_reduce_plan plan;
   ky__plan_share(&plan, ky__layout(f->code, i->a), strides);
-  ky__share[i->dtype](&plan, d.ptr, d.beta, ky__adjoint(f, pc), ky__data(f, pc),
-                      ky__data(f, i->a));
+  f->kernels->reduce->share[i->dtype](&plan, d.ptr, d.beta, ky__adjoint(f, pc), ky__data(f, pc),
+                                      ky__data(f, i->a));
 }
 
-void fwd_max(ky_frame *f, ky_id pc) { choose(f, pc, ky__max); }
+void fwd_max(ky_frame *f, ky_id pc) { choose(f, pc, f->kernels->reduce->max); }
 
 void vjp_max(ky_frame *f, ky_id pc) { share(f, pc); }
 
-void fwd_min(ky_frame *f, ky_id pc) { choose(f, pc, ky__min); }
+void fwd_min(ky_frame *f, ky_id pc) { choose(f, pc, f->kernels->reduce->min); }
 
 void vjp_min(ky_frame *f, ky_id pc) { share(f, pc); }
 
@@ -181,5 +150,6 @@ void fwd_argmax(ky_frame *f, ky_id pc) {
   const ky_ins *i = &f->code->ins[pc];
   ky_reduce_plan plan;
   plan_forward(f->code, pc, 1u << i->b, &plan);
-  ky__argmax((ky_dtype)f->code->ins[i->a].dtype, &plan, ky__data(f, pc), ky__data(f, i->a));
+  f->kernels->reduce->argmax((ky_dtype)f->code->ins[i->a].dtype, &plan, ky__data(f, pc),
+                             ky__data(f, i->a));
 }

@@ -1,7 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /* Softmax and log-softmax along one axis. The row kernels are in kernels/softmax.c; this file
  * takes them along any axis of dense and strided operands. */
-#include "kernels/softmax.h"
 #include "ops/family.h"
 
 ky_status ky__rule_along(ky_query *q) {
@@ -66,8 +65,14 @@ static void pull_along(ky_frame *f, ky_id pc, ky_softmax_pull *const kernels[2])
   } while (ky__loop_next(&loop, &w));
 }
 
-void fwd_softmax(ky_frame *f, ky_id pc) { along(f, pc, ky__map_softmax); }
-void vjp_softmax(ky_frame *f, ky_id pc) { pull_along(f, pc, ky__pull_softmax); }
+void fwd_softmax(ky_frame *f, ky_id pc) { along(f, pc, f->kernels->softmax->map_softmax); }
+void vjp_softmax(ky_frame *f, ky_id pc) {
+  pull_along(f, pc, f->kernels->softmax->pull_softmax);
+}
 
-void fwd_log_softmax(ky_frame *f, ky_id pc) { along(f, pc, ky__map_log_softmax); }
-void vjp_log_softmax(ky_frame *f, ky_id pc) { pull_along(f, pc, ky__pull_log_softmax); }
+void fwd_log_softmax(ky_frame *f, ky_id pc) {
+  along(f, pc, f->kernels->softmax->map_log_softmax);
+}
+void vjp_log_softmax(ky_frame *f, ky_id pc) {
+  pull_along(f, pc, f->kernels->softmax->pull_log_softmax);
+}

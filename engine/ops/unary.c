@@ -2,7 +2,6 @@
 /* Unary elementwise operations, with and without scalars in the instruction. The formulas are the
  * rows of kernels/unary.def; this file brings them to dense and strided operands. Runs of scalars take
  * the loop of point.c instead. */
-#include "kernels/test.h"
 #include "ops/family.h"
 
 static ky_status answer_elementwise(ky_query *q, ky_dtype dtype) {
@@ -81,13 +80,15 @@ static void pull(ky_frame *f, ky_id pc, ky_pull1 *const kernels[2], bool reads_o
 #define IS_R    false
 #define IS_N    false
 
-#define UNARY(name, given, saved, primal, adjoint)                                             \
+#define UNARY(name, given, saved, ...)                                                         \
   void fwd_##name(ky_frame *f, ky_id pc) {                                                     \
-    map(f, pc, ky__map_##name, scalars_of(f->code, &f->code->ins[pc], given));                 \
+    map(f, pc, f->kernels->elementwise->map_##name,                                            \
+        scalars_of(f->code, &f->code->ins[pc], given));                                        \
   }                                                                                            \
   void vjp_##name(ky_frame *f, ky_id pc) {                                                     \
     const ky_ins *i = &f->code->ins[pc];                                                       \
-    pull(f, pc, ky__pull_##name, IS_##saved, SAVED_##saved, scalars_of(f->code, i, given));    \
+    pull(f, pc, f->kernels->elementwise->pull_##name, IS_##saved, SAVED_##saved,               \
+         scalars_of(f->code, i, given));                                                       \
   }
 #include "kernels/unary.def"
 #undef UNARY
@@ -104,9 +105,9 @@ static void compare_scalar(ky_frame *f, ky_id pc, ky_test which) {
   const int last = loop.rank - 1;
   ky_walk w = {0};
   do {
-    ky__test_scalar(which, dtype, (size_t)loop.dims[last], ky__run(ky__data(f, pc), &w, 0, 1),
-                    ky__run(ky__data(f, i->a), &w, 1, ky_dtype_size(dtype)),
-                    loop.strides[1][last], i->imm);
+    f->kernels->test->compare_scalar(
+        which, dtype, (size_t)loop.dims[last], ky__run(ky__data(f, pc), &w, 0, 1),
+        ky__run(ky__data(f, i->a), &w, 1, ky_dtype_size(dtype)), loop.strides[1][last], i->imm);
   } while (ky__loop_next(&loop, &w));
 }
 

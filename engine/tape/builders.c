@@ -67,12 +67,23 @@ static ky_var record(ky_tape *t, uint32_t count, const ky_var *operands, ky_draf
     if (t) d.ins.b = ky__push(t, &d, 2, (const int64_t[]){bits_of(s), bits_of(u)});            \
     return record(t, 1, (ky_var[]){a}, &d);                                      \
   }
+#define BUILD_1_DTYPE(name)                                                                    \
+  ky_var ky_##name(ky_tape *t, ky_var a, ky_dtype dtype) {                                     \
+    ky_draft d;                                                                                \
+    ky__draft(&d, KY_OP_##name);                                                               \
+    d.ins.b = (uint32_t)dtype;                                                                 \
+    return record(t, 1, (ky_var[]){a}, &d);                                                    \
+  }
 #define BUILD_1_AXES(name)                                                                     \
   ky_var ky_##name(ky_tape *t, ky_var a, int count, const int64_t *axes, int keepdim) {        \
-    return over_axes(t, KY_OP_##name, a, count, axes, keepdim);                                \
+    return over_axes(t, KY_OP_##name, a, count, axes, keepdim, 0);                             \
   }                                                                                            \
   ky_var ky_##name##_all(ky_tape *t, ky_var a) {                                               \
-    return over_axes(t, KY_OP_##name, a, 0, NULL, 0);                                          \
+    return over_axes(t, KY_OP_##name, a, 0, NULL, 0, 0);                                       \
+  }
+#define BUILD_1_AXES_N(name)                                                                   \
+  ky_var ky_##name(ky_tape *t, ky_var a, int count, const int64_t *axes, int keepdim, int n) { \
+    return over_axes(t, KY_OP_##name, a, count, axes, keepdim, n);                             \
   }
 #define BUILD_1_AXIS(name)                                                                     \
   ky_var ky_##name(ky_tape *t, ky_var a, int64_t axis) {                                       \
@@ -128,6 +139,14 @@ static ky_var record(ky_tape *t, uint32_t count, const ky_var *operands, ky_draf
   ky_var ky_##name(ky_tape *t, size_t count, const ky_var *vars, int64_t axis) {               \
     return list_along_axis(t, KY_OP_##name, count, vars, axis);                                \
   }
+#define BUILD_LIST_FUSED(name)
+#define BUILD_LIST_LIST_NORM(name) /* normalization.c */
+#define BUILD_2_AXIS_C(name)   /* choose.c */
+#define BUILD_2_PADDING(name)  /* choose.c */
+#define BUILD_1_CLASSES(name)  /* choose.c */
+#define BUILD_1_ORDER(name)    /* choose.c */
+#define BUILD_1_DIAGONAL(name) /* rearrange.c */
+#define BUILD_1_PAD(name)      /* rearrange.c */
 #define BUILD_0_NONE(name)
 #define BUILD_0_BIND(name)
 #define BUILD_0_BLOB(name)
@@ -153,11 +172,13 @@ static ky_var along_axis(ky_tape *t, ky_op op, ky_var a, int64_t axis, int keepd
   return record(t, 1, (ky_var[]){a}, &d);
 }
 
+/* n: a number that goes with the axes, in attr AXES_N. */
 static ky_var over_axes(ky_tape *t, ky_op op, ky_var a, int count, const int64_t *axes,
-                        int keepdim) {
+                        int keepdim, int n) {
   ky_draft d;
   ky__draft(&d, op);
-  d.ins.c = keepdim != 0;
+  d.ins.c = (uint32_t)(keepdim != 0) | ((uint32_t)n & 127u) << 1;
+  if (n < 0 || n > 127) ky__fail(&d.fault, KY_BAD_ARGUMENT, "the number %d is not in 0..127", n);
   const ky_id id = ky__operand_id(t, &d, a);
   const int rank = id ? ky__layout(&t->code, id)->rank : 0;
   if (count < 0 || count > KY_MAX_RANK || (count > 0 && !axes))

@@ -116,6 +116,30 @@ static ky_status mark_wanted(ky_pass *pass, const ky_compile_options *o) {
   return KY_OK;
 }
 
+/* Something wanted must lead to the root; found before any pass, which might hide it. */
+static ky_status check_wanted(ky_pass *pass) {
+  const ky_program *p = pass->program;
+  const ky_code *code = &pass->tape->code;
+  uint8_t *leads = ky__pass_alloc(pass, code->count, sizeof *leads);
+  if (!leads) return KY_NO_MEMORY;
+  for (ky_id id = 1; id <= p->root; id++) {
+    leads[id] = p->wanted[id];
+    if (!ky__opinfo[code->ins[id].op].differentiable) continue;
+    const uint32_t operands = ky__operand_count(code, id);
+    for (uint32_t k = 0; k < operands; k++) leads[id] |= leads[ky__operand(code, id, k)];
+  }
+  const bool connected = leads[p->root];
+  ky__pass_free(pass, leads, code->count, sizeof *leads);
+  if (connected) return KY_OK;
+  return ky__fail(pass->fault, KY_UNCONNECTED, "no weight or wanted value leads to the root");
+}
+
+/* What has no name cannot be found, whatever became of it. */
+static void hide_nameless(ky_program *p) {
+  for (ky_id id = 1; id < p->map_count; id++)
+    if (!p->keep[id] && !p->wanted[id] && p->code.ins[id].op != KY_OP_input) p->map[id] = 0;
+}
+
 static ky_status mark(ky_pass *pass, ky_var root, const ky_compile_options *o) {
   ky_program *p = pass->program;
   if (root.id) {
@@ -134,7 +158,12 @@ static ky_status mark(ky_pass *pass, ky_var root, const ky_compile_options *o) {
   if (!root.id && o->keep_count == 0)
     return ky__fail(pass->fault, KY_BAD_ARGUMENT, "no value was named");
   KY_TRY(check_connected(pass));
-  return root.id ? mark_wanted(pass, o) : KY_OK;
+  if (root.id) {
+    KY_TRY(mark_wanted(pass, o));
+    KY_TRY(check_wanted(pass));
+  }
+  hide_nameless(p);
+  return KY_OK;
 }
 
 /* ---- passes -------------------------------------------------------------------------------------- */
@@ -171,14 +200,10 @@ static ky_status run_passes(ky_pass *pass, const ky_compile_options *o) {
 }
 
 static ky_status compile(ky_pass *pass, ky_var root, const ky_compile_options *o) {
-  ky_program *p = pass->program;
   if (copy_code(pass) != KY_OK)
     return ky__fail(pass->fault, KY_NO_MEMORY, "no memory for the program");
   KY_TRY(mark(pass, root, o));
   KY_TRY(run_passes(pass, o));
-  if (p->root && !ky__wants(&p->code, p->root))
-    return ky__fail(pass->fault, KY_UNCONNECTED,
-                    "no weight or wanted value leads to the root");
   return ky__plan_memory(pass);
 }
 

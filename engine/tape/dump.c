@@ -5,6 +5,7 @@
 
 #include "kytape/ops.h"
 #include "opinfo.h"
+#include "ops/fusion.h"
 #include "tape/program.h"
 
 /* ---- one instruction ---------------------------------------------------------------------------- */
@@ -42,12 +43,24 @@ static void say_slice(ky_text *text, const int64_t *pool) {
   ky__say(text, ":%lld", (long long)pool[3]);
 }
 
+/* "reflect 1,1 0,2": what stands before and after each axis. */
+static void say_padding(ky_text *text, const ky_code *code, const ky_ins *i) {
+  static const char *const name[] = {"constant", "reflect", "replicate", "circular"};
+  const uint32_t rank = i->c >> KY_AUX_SHIFT, mode = i->c & 3u;
+  ky__say(text, "%s", name[mode]);
+  if (mode == KY_PAD_CONSTANT) ky__say(text, "=%.17g", ky__pool_f64(code, i->b + 2 * rank));
+  for (uint32_t k = 0; k < rank; k++)
+    ky__say(text, " %lld,%lld", (long long)code->pool[i->b + 2 * k],
+            (long long)code->pool[i->b + 2 * k + 1]);
+}
+
 static void say_attributes(ky_text *text, const ky_code *code, ky_id pc) {
   const ky_ins *i = &code->ins[pc];
   switch ((ky_attr)ky__opinfo[i->op].attr) {
   case KY_ATTR_NONE:
   case KY_ATTR_OPT_C:
   case KY_ATTR_BLOB:
+  case KY_ATTR_DTYPE:
   case KY_ATTR_SHAPE: break;
   case KY_ATTR_IMM: ky__say(text, "%.17g", i->imm); break;
   case KY_ATTR_IMM2:
@@ -57,6 +70,11 @@ static void say_attributes(ky_text *text, const ky_code *code, ky_id pc) {
   case KY_ATTR_AXES:
     say_axes(text, i->b);
     if (i->c) ky__say(text, " keep");
+    break;
+  case KY_ATTR_AXES_N:
+    say_axes(text, i->b);
+    ky__say(text, "%s n=%u", i->c & 1 ? " keep" : "",
+            (unsigned)((i->c & ((1u << KY_AUX_SHIFT) - 1)) >> 1));
     break;
   case KY_ATTR_AXIS: ky__say(text, "axis=%u", (unsigned)i->b); break;
   case KY_ATTR_AXIS_KEEP:
@@ -72,6 +90,21 @@ static void say_attributes(ky_text *text, const ky_code *code, ky_id pc) {
   case KY_ATTR_LIST_AXIS:
     ky__say(text, "axis=%lld", (long long)code->pool[i->b + i->c]);
     break;
+  case KY_ATTR_AXIS_C: ky__say(text, "axis=%u", (unsigned)i->c); break;
+  case KY_ATTR_ORDER:
+    ky__say(text, "axis=%u%s", (unsigned)i->b, i->c ? " descending" : "");
+    break;
+  case KY_ATTR_PADDING:
+    if (i->c) ky__say(text, "padding=%u", (unsigned)i->c - 1);
+    break;
+  case KY_ATTR_CLASSES: ky__say(text, "classes=%u", (unsigned)i->b); break;
+  case KY_ATTR_DIAGONAL: ky__say(text, "diagonal=%d", (int)(int32_t)i->b); break;
+  case KY_ATTR_PAD: say_padding(text, code, i); break;
+  case KY_ATTR_LIST_NORM:
+    ky__say(text, "axes=%lld eps=%g", (long long)code->pool[i->b + 3],
+            ky__pool_f64(code, i->b + 4));
+    break;
+  case KY_ATTR_FUSED: break; /* on lines of its own */
   }
 }
 
@@ -116,6 +149,19 @@ static void render(const ky_code *code, ky_id pc, line *l) {
   for (int k = 0; k < COLUMNS; k++) l->width[k] = text[k].length;
 }
 
+/* The steps of a fused instruction, a line each. */
+static void print_steps(const ky_code *code, ky_id pc, FILE *out) {
+  ky_fusion p;
+  if (!ky__fusion_decode(code, &code->ins[pc], &p)) return;
+  for (uint32_t k = 0; k < p.steps + (p.ending != KY_OP_nop ? 1u : 0u); k++) {
+    char step[192];
+    ky_text text = {step, sizeof step, 0};
+    step[0] = '\0';
+    ky__fusion_say(&text, code, pc, &p, k);
+    fprintf(out, "      %s\n", step);
+  }
+}
+
 void ky__dump_code(const ky_code *code, FILE *out) {
   size_t width[COLUMNS] = {0};
   line l;
@@ -132,6 +178,7 @@ void ky__dump_code(const ky_code *code, FILE *out) {
       fprintf(out, "%s%-*s", gap, last ? 0 : (int)width[k], l.column[k]);
     }
     fprintf(out, "%s%s\n", l.site[0] ? "  " : "", l.site);
+    if (ky__opinfo[code->ins[pc].op].attr == KY_ATTR_FUSED) print_steps(code, pc, out);
   }
 }
 

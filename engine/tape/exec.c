@@ -86,6 +86,15 @@ static size_t arena_bytes(const ky_program *p) {
   return p->memory.arena ? p->memory.arena + KY_ALIGN + KY_SLACK : 0;
 }
 
+size_t ky__exec_bytes(const ky_program *p) {
+  ky_exec e = {.program = p};
+  owned list[ARRAYS];
+  arrays_of(&e, list);
+  size_t bytes = sizeof e + arena_bytes(p);
+  for (int k = 0; k < ARRAYS; k++) bytes += list[k].bytes;
+  return bytes + (p->memory.scratch ? ky__arena_request(p->memory.scratch) : 0);
+}
+
 void ky_exec_free(ky_exec *e) {
   if (!e) return;
   owned list[ARRAYS];
@@ -150,6 +159,7 @@ ky_status ky_exec_new(const ky_program *p, const ky_exec_options *options, ky_ex
   atomic_flag_clear(&e->busy);
   e->frame.code = &p->code;
   e->frame.fault = &e->fault;
+  e->frame.kernels = ky__kernels();
   e->frame.planned = true;
   ky__arena_init(&e->frame.adjoints, &allocator);
   ky__arena_init(&e->frame.scratch, &allocator);
@@ -199,15 +209,27 @@ static ky_status find(ky_exec *e, ky_var v, const char *what, bool need, ky_id *
 
 /* ---- inputs ------------------------------------------------------------------------------------------- */
 
+/* Whether the tape's id is that of an input; `bound` rises. */
+static bool is_input(const ky_program *p, ky_id id) {
+  uint32_t low = 0, high = p->code.bind_count;
+  while (low < high) {
+    const uint32_t middle = low + (high - low) / 2;
+    if (p->bound[middle] < id)
+      low = middle + 1;
+    else
+      high = middle;
+  }
+  return low < p->code.bind_count && p->bound[low] == id && !p->binds[low].weight;
+}
+
 static ky_status bind(ky_exec *e, ky_var input, const void *data, const ky_array *array) {
   ky_id id;
   KY_TRY(find(e, input, "input", false, &id));
+  if (!is_input(e->program, input.id))
+    return fail(e, KY_BAD_ARGUMENT, "input: %%%u is not an input", (unsigned)input.id);
   if (!id) return KY_OK; /* vanished: nothing reads it */
   const ky_code *code = &e->program->code;
   const ky_ins *i = &code->ins[id];
-  if (i->op != KY_OP_input)
-    return fail(e, KY_BAD_ARGUMENT, "input: %%%u is the result of %s, not an input",
-                (unsigned)input.id, ky__opinfo[i->op].name);
   const ky_layout *layout = ky__layout(code, id);
   if (!data && layout->count != 0) return fail(e, KY_BAD_ARGUMENT, "input: data is null");
   if (array) {
@@ -285,7 +307,8 @@ static void collect(ky_exec *e, ky_grads *grads) {
   size_t count = 0;
   for (uint32_t k = 0; k < p->code.bind_count; k++) {
     const ky_bind *bind = &e->frame.bind[k];
-    if (!bind->weight || !bind->id || bind->id > p->root || !e->frame.seen[bind->id]) continue;
+    if (!bind->weight || !p->wanted[bind->id] || bind->id > p->root || !e->frame.seen[bind->id])
+      continue;
     e->pairs[count++] = (ky_grad_pair){bind->weight, ky__adjoint(&e->frame, bind->id),
                                        var_of(p, p->bound[k])};
   }
@@ -357,7 +380,7 @@ static ky_status read(ky_exec *e, ky_var v, void *dst, size_t bytes) {
                 wanted);
   const ky_layout *layout = ky__layout(&e->program->code, e->program->map[v.id]);
   const ky_layout dense = ky__dense(layout);
-  ky__copy(from.dtype, layout, dst, dense.strides, 0, from.data, layout->strides);
+  ky__copy(&e->frame, from.dtype, layout, dst, dense.strides, 0, from.data, layout->strides);
   return KY_OK;
 }
 
@@ -387,7 +410,7 @@ static ky_status grad(ky_exec *e, ky_var v, ky_array *out) {
   ky_id id;
   KY_TRY(find(e, v, "grad", false, &id));
   const ky_program *p = e->program;
-  if (!id || !(p->wanted[id] || p->keep[id]) || (p->updates && !p->keep[id]))
+  if (!p->wanted[id] || (p->updates && !p->keep[id]))
     return fail(e, KY_BAD_VAR, "grad: the gradient of %%%u was not asked for", (unsigned)v.id);
   if (e->state != REVERSE_DONE || id > p->root || !e->frame.seen[id])
     return fail(e, KY_UNCONNECTED, "grad: %%%u does not lead to the root, or did not run",

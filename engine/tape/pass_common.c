@@ -5,26 +5,37 @@
 #include <string.h>
 
 #include "opinfo.h"
+#include "ops/fusion.h"
 #include "tape/program.h"
 
 /* Pool words that belong to an instruction. */
-static uint32_t pool_words(const ky_ins *i) {
+static uint32_t pool_words(const ky_code *code, const ky_ins *i) {
   switch ((ky_attr)ky__opinfo[i->op].attr) {
   case KY_ATTR_IMM2: return 2;
   case KY_ATTR_SLICE: return 4;
   case KY_ATTR_LIST_AXIS: return i->c + 1;
+  case KY_ATTR_PAD: return 2 * (i->c >> KY_AUX_SHIFT) + 1;
+  case KY_ATTR_LIST_NORM: return 5;
+  case KY_ATTR_FUSED: return i->c + ky__fusion_words(ky__fusion_steps(code, i));
   case KY_ATTR_NONE:
   case KY_ATTR_IMM:
   case KY_ATTR_BIND:
   case KY_ATTR_BLOB:
+  case KY_ATTR_DTYPE:
   case KY_ATTR_AXES:
+  case KY_ATTR_AXES_N:
   case KY_ATTR_AXIS:
   case KY_ATTR_AXIS_KEEP:
   case KY_ATTR_OPT_C:
   case KY_ATTR_TRANS:
   case KY_ATTR_REDUCTION:
   case KY_ATTR_SHAPE:
-  case KY_ATTR_PERM: return 0;
+  case KY_ATTR_PERM:
+  case KY_ATTR_AXIS_C:
+  case KY_ATTR_ORDER:
+  case KY_ATTR_PADDING:
+  case KY_ATTR_CLASSES:
+  case KY_ATTR_DIAGONAL: return 0;
   }
   return 0;
 }
@@ -39,17 +50,18 @@ static ky_ins canonical(const ky_code *code, ky_id id, const ky_id *become) {
     if (info->arity > 2) i.c = become[i.c];
   }
   if (info->reads & KY_READS_X) i.c &= (1u << KY_AUX_SHIFT) - 1;
-  if (pool_words(&i)) i.b = 0; /* compared by content */
+  if (pool_words(code, &i)) i.b = 0; /* compared by content */
   return i;
 }
 
 static bool same_pool(const ky_code *code, ky_id x, ky_id y, const ky_id *become) {
   const ky_ins *a = &code->ins[x], *b = &code->ins[y];
-  const uint32_t words = pool_words(a);
+  const uint32_t words = pool_words(code, a);
   const bool list = ky__opinfo[a->op].arity == KY_ARITY_LIST;
+  if (pool_words(code, b) != words) return false;
   for (uint32_t k = 0; k < words; k++) {
     const int64_t u = code->pool[a->b + k], v = code->pool[b->b + k];
-    const bool operand = list && k < a->c;
+    const bool operand = list && k < ky__list_length(a);
     if (operand ? become[u] != become[v] : u != v) return false;
   }
   return true;

@@ -26,25 +26,13 @@ static bool can_fold(const ky_code *code, ky_id id, const uint8_t *folded) {
   return true;
 }
 
-/* The value of tape id `id`, dense, as a constant of the program. The ids are still the tape's. */
+/* The value of tape id `id` as a constant of the program. The ids are still the tape's. */
 static ky_status fold(ky_pass *pass, ky_id id) {
   const ky_code *code = &pass->tape->code;
-  const ky_dtype dtype = (ky_dtype)code->ins[id].dtype;
-  const ky_layout *layout = ky__layout(code, id), dense = ky__dense(layout);
-  const size_t bytes = (size_t)layout->count * ky_dtype_size(dtype);
-  char *value = ky__pass_alloc(pass, bytes, 1);
-  if (!value) return KY_NO_MEMORY;
-  ky__copy(dtype, layout, value, dense.strides, 0, ky__data(&pass->tape->frame, id),
-           layout->strides);
-  ky_status status = KY_OK;
-  uint32_t number;
-  if (ky__layouts_intern(&pass->program->code.layouts, &dense, &number) != KY_OK)
-    status = ky__fail(pass->fault, KY_NO_MEMORY, "no memory for a layout");
-  else
-    pass->program->code.layout[id] = number;
-  if (status == KY_OK) status = ky__make_constant(pass, id, value, bytes);
-  ky__pass_free(pass, value, bytes, 1);
-  return status;
+  const ky_layout *layout = ky__layout(code, id);
+  if (!layout->dense) return KY_OK; /* a view is free, and views of it count on its strides */
+  const size_t bytes = (size_t)layout->count * ky_dtype_size((ky_dtype)code->ins[id].dtype);
+  return ky__make_constant(pass, id, ky__data(&pass->tape->frame, id), bytes);
 }
 
 ky_status ky__pass_fold(ky_pass *pass) {
@@ -54,13 +42,14 @@ ky_status ky__pass_fold(ky_pass *pass) {
   if (!folded) return KY_NO_MEMORY;
   ky_status status = KY_OK;
   for (ky_id id = 1; id < code->count && status == KY_OK; id++) {
-    folded[id] = can_fold(code, id, folded) && !ky__wants(code, id);
-    if (!folded[id]) continue;
-    if (id >= t->done && ky__sweep_forward(&t->frame, id, id + 1, false) == id)
-      status = ky__fail(pass->fault, t->fault.status, "%s", t->fault.text);
-    else if (ky__operand_count(code, id) > 0)
-      status = fold(pass, id);
+    if (!can_fold(code, id, folded) || ky__wants(code, id)) continue;
+    t->fault.status = KY_OK;
+    folded[id] = id < t->done || ky__sweep_forward(&t->frame, id, id + 1, false) != id;
+    if (!folded[id] && t->fault.status == KY_NO_MEMORY)
+      status = ky__fail(pass->fault, KY_NO_MEMORY, "%s", t->fault.text);
+    if (folded[id] && ky__operand_count(code, id) > 0) status = fold(pass, id);
   }
+  t->fault.status = KY_OK;
   ky__pass_free(pass, folded, code->count, sizeof *folded);
   return status;
 }

@@ -10,9 +10,13 @@
 
 #include "opinfo.h"
 #include "ops/family.h"
+#include "ops/fused.h"
 #include "tape/program.h"
 
 /* ---- intervals -------------------------------------------------------------------------------------- */
+
+/* No value or adjoint is larger, layouts see to that: a sum with one more cannot overflow. */
+#define MOST_BYTES (SIZE_MAX / 4)
 
 /* Something to be placed. Times are below 2^33, so they are 64 bits wide. */
 typedef struct tenant {
@@ -71,15 +75,14 @@ static void find_value_lives(planner *q) {
   const ky_code *code = &q->p->code;
   for (ky_id pc = 1; pc < code->count; pc++) {
     const ky_ins *i = &code->ins[pc];
-    const ky_opinfo *info = &ky__opinfo[i->op];
     q->base[pc] = i->flags & KY_VIEW ? q->base[i->a] : pc;
     const bool lasting = q->p->keep[pc] || pc <= q->p->constants;
     live_until(q, pc, lasting ? q->end : pc);
-    if (q->active[pc] && (info->reads & KY_READS_R)) live_until(q, pc, reverse_time(q, pc));
+    if (q->active[pc] && ky__reads_result(code, pc)) live_until(q, pc, reverse_time(q, pc));
     const uint32_t operands = ky__operand_count(code, pc);
     for (uint32_t k = 0; k < operands; k++) {
       const ky_id id = ky__operand(code, pc, k);
-      const bool read_back = q->active[pc] && (info->reads >> k & 1) && k < 3;
+      const bool read_back = q->active[pc] && ky__reads_operand(code, pc, k);
       if (id) live_until(q, id, read_back ? reverse_time(q, pc) : pc);
     }
   }
@@ -91,22 +94,29 @@ static ky_status find_dues(planner *q) {
   ky_program *p = q->p;
   const ky_code *code = &p->code;
   ky_id *first_use = ky__pass_alloc(q->pass, code->count, sizeof *first_use);
-  if (!first_use) return KY_NO_MEMORY;
-  for (ky_id pc = code->count; pc-- > 1;) {
+  /* weights by where they are due, as heads and links */
+  ky_id *due = ky__pass_alloc(q->pass, code->count, sizeof *due);
+  ky_id *next = ky__pass_alloc(q->pass, code->count, sizeof *next);
+  const bool ok = first_use && due && next;
+  for (ky_id pc = ok ? code->count : 0; pc-- > 1;) {
     const uint32_t operands = ky__operand_count(code, pc);
     for (uint32_t k = 0; k < operands; k++) first_use[ky__operand(code, pc, k)] = pc;
   }
-  p->due_count = 0;
-  for (ky_id id = 1; id <= p->root; id++) {
-    if (code->ins[id].op != KY_OP_param || !q->active[id]) continue;
+  for (ky_id id = ok ? p->root : 0; id > 0; id--) {
+    if (code->ins[id].op != KY_OP_param || !q->active[id] || !p->wanted[id]) continue;
     const ky_id after = first_use[id] && first_use[id] <= p->root ? first_use[id] : id;
-    uint32_t k = p->due_count++;
-    for (; k > 0 && p->dues[k - 1].after < after; k--) p->dues[k] = p->dues[k - 1];
-    p->dues[k] = (ky_due){after, id};
     if (p->updates && !p->keep[id]) q->adjoint_death[id] = reverse_time(q, after);
+    next[id] = due[after];
+    due[after] = id;
   }
+  p->due_count = 0;
+  for (ky_id after = ok ? p->root : 0; after > 0; after--)
+    for (ky_id id = due[after]; id; id = next[id])
+      p->dues[p->due_count++] = (ky_due){after, id};
   ky__pass_free(q->pass, first_use, code->count, sizeof *first_use);
-  return KY_OK;
+  ky__pass_free(q->pass, due, code->count, sizeof *due);
+  ky__pass_free(q->pass, next, code->count, sizeof *next);
+  return ok ? KY_OK : KY_NO_MEMORY;
 }
 
 static void add_tenant(planner *q, size_t bytes, uint64_t birth, uint64_t death, size_t *place) {
@@ -115,19 +125,21 @@ static void add_tenant(planner *q, size_t bytes, uint64_t birth, uint64_t death,
       (tenant){birth, death, padded ? padded : KY_ALIGN, place};
 }
 
-static size_t aux_bytes(planner *q, ky_id pc) {
+static ky_status aux_bytes(planner *q, ky_id pc, size_t *bytes) {
+  *bytes = 0;
   const ky_layout shape = ky__dense(ky__layout(&q->p->code, pc));
-  ky_fault fault = {0};
   ky_query query = {.code = &q->p->code,
                     .ins = &q->p->code.ins[pc],
                     .shape = &shape,
-                    .fault = &fault};
+                    .fault = q->pass->fault};
   const ky_op op = (ky_op)query.ins->op;
-  if (!(ky__opinfo[op].reads & KY_READS_X)) return 0;
-  return ky__opinfo[op].rule(&query) == KY_OK ? query.aux_bytes : 0;
+  if (!(ky__opinfo[op].reads & KY_READS_X)) return KY_OK;
+  KY_TRY(ky__opinfo[op].rule(&query));
+  *bytes = query.aux_bytes;
+  return KY_OK;
 }
 
-static void list_tenants(planner *q) {
+static ky_status list_tenants(planner *q) {
   ky_program *p = q->p;
   const ky_code *code = &p->code;
   ky_memory *m = &p->memory;
@@ -144,7 +156,8 @@ static void list_tenants(planner *q) {
       *(constant ? &m->constants : &m->activations) += bytes;
       add_tenant(q, bytes, constant ? 0 : pc, q->death[pc], &p->value_at[pc]);
     }
-    const size_t aux = aux_bytes(q, pc);
+    size_t aux;
+    KY_TRY(aux_bytes(q, pc, &aux));
     if (aux) {
       m->activations += aux;
       add_tenant(q, aux, pc, q->active[pc] ? reverse_time(q, pc) : pc,
@@ -155,6 +168,7 @@ static void list_tenants(planner *q) {
       add_tenant(q, bytes, q->adjoint_birth[pc], q->adjoint_death[pc], &p->adjoint_at[pc]);
     }
   }
+  return KY_OK;
 }
 
 /* ---- placing ------------------------------------------------------------------------------------------ */
@@ -218,16 +232,20 @@ static void by_time(const planner *q, bool birth, uint32_t *head, uint32_t *next
   }
 }
 
-static void place_all(planner *q, ground *g, uint32_t *lists[4]) {
+/* False when they need more than an address space. */
+static bool place_all(planner *q, ground *g, uint32_t *lists[4]) {
   uint32_t *birth = lists[0], *birth_next = lists[1], *death = lists[2], *death_next = lists[3];
   by_time(q, true, birth, birth_next);
   by_time(q, false, death, death_next);
   for (uint64_t time = 0; time <= q->end; time++) {
-    for (uint32_t k = birth[time]; k; k = birth_next[k - 1])
+    for (uint32_t k = birth[time]; k; k = birth_next[k - 1]) {
       *q->tenants[k - 1].place = take(g, q->tenants[k - 1].bytes);
+      if (g->top > MOST_BYTES) return false;
+    }
     for (uint32_t k = death[time]; k; k = death_next[k - 1])
       give_back(g, *q->tenants[k - 1].place, q->tenants[k - 1].bytes);
   }
+  return true;
 }
 
 static ky_status place(planner *q) {
@@ -239,23 +257,29 @@ static ky_status place(planner *q) {
     lists[k] = ky__pass_alloc(q->pass, sizes[k], sizeof *lists[k]);
     ok &= lists[k] != NULL;
   }
-  if (ok) place_all(q, &g, lists);
+  const bool fits = ok && place_all(q, &g, lists);
   for (int k = 0; k < 4; k++) ky__pass_free(q->pass, lists[k], sizes[k], sizeof *lists[k]);
   ky__pass_free(q->pass, g.gaps, q->tenant_count + 1, sizeof *g.gaps);
   q->p->memory.arena = g.top;
-  return ok ? KY_OK : KY_NO_MEMORY;
+  if (fits) return KY_OK;
+  return ky__fail(q->pass->fault, KY_NO_MEMORY, "no memory for values and adjoints of one run");
 }
 
 /* ---- scratch ------------------------------------------------------------------------------------------- */
 
-/* No instruction asks for more scratch memory than a copy of its result and of its operands. */
+/* A fused instruction says what it needs; no other asks for more scratch memory than a copy of its result
+ * and of its operands. */
 static size_t scratch_bound(const ky_program *p) {
   const ky_code *code = &p->code;
   size_t bound = 0;
   for (ky_id pc = 1; pc < code->count; pc++) {
-    if (ky__class(&code->ins[pc]) != KY_GENERAL && ky__class(&code->ins[pc]) != KY_A_ONE &&
-        ky__class(&code->ins[pc]) != KY_B_ONE)
+    if (ky__opinfo[code->ins[pc].op].attr == KY_ATTR_FUSED) {
+      const size_t bytes = ky__fused_scratch(code, pc);
+      if (bytes > bound) bound = bytes;
       continue;
+    }
+    const ky_class class = ky__class(&code->ins[pc]);
+    if (class == KY_FLAT || (class == KY_POINT && code->ins[pc].op != KY_OP_where)) continue;
     size_t bytes = bytes_of(code, pc) + KY_ALIGN;
     const uint32_t operands = ky__operand_count(code, pc);
     for (uint32_t k = 0; k < operands; k++)
@@ -272,16 +296,16 @@ static ky_status plan(planner *q) {
   find_active(q);
   const uint32_t count = p->code.count;
   for (ky_id id = 1; id < count; id++)
-    q->adjoint_death[id] = p->wanted[id] || p->keep[id] ? q->end : reverse_time(q, id);
+    q->adjoint_death[id] = p->wanted[id] ? q->end : reverse_time(q, id);
   if (p->root) q->adjoint_birth[p->root] = p->root; /* seeded before the first adjoint runs */
   find_value_lives(q);
   KY_TRY(find_dues(q));
-  list_tenants(q);
+  KY_TRY(list_tenants(q));
   KY_TRY(place(q));
   p->memory.scratch = scratch_bound(p);
-  p->memory.total = p->memory.arena + p->memory.scratch +
-                    count * (2 * sizeof(ky_word) + 1) + p->code.aux_count * sizeof(void *) +
-                    p->code.bind_count * (sizeof(ky_bind) + sizeof(ky_grad_pair));
+  if (p->memory.scratch > MOST_BYTES)
+    return ky__fail(q->pass->fault, KY_NO_MEMORY, "no memory for the scratch of one instruction");
+  p->memory.total = ky__exec_bytes(p);
   return KY_OK;
 }
 

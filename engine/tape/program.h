@@ -9,7 +9,7 @@
 #include "tape/tape.h"
 
 /* The passes in their order: name in text and of the function ky__pass_<name>. */
-#define KY_PASSES(X) X(activity) X(fold) X(common) X(dead)
+#define KY_PASSES(X) X(activity) X(fold) X(common) X(dead) X(fuse)
 
 #define KY_NOWHERE SIZE_MAX /* no place in the arena */
 
@@ -25,7 +25,7 @@ struct ky_program {
   const ky_tape *tape; /* whose vars name the program's values; not dereferenced */
   ky_era *eras;        /* of the tape when it was compiled */
   uint32_t era_count;
-  ky_id *map; /* tape id -> program id; 0 for what vanished */
+  ky_id *map; /* tape id -> program id, of inputs and of what was named; else 0 */
   uint32_t map_count;
 
   ky_code code;
@@ -78,8 +78,14 @@ bool ky__is_constant(const ky_code *code, ky_id id);
 /* Lays out values, adjoints and aux buffers; fills in the plan and its memory. */
 ky_status ky__plan_memory(ky_pass *pass);
 
+/* What ky_exec_new asks the allocator for, once arena and scratch of p->memory are known. */
+size_t ky__exec_bytes(const ky_program *p);
+
 /* Like ky_tape_dump. */
 void ky__dump_code(const ky_code *code, FILE *out);
+
+/* Holds every instruction against its row. BAD_TAPE with the reason in `fault`, *pc the culprit. */
+ky_status ky__verify_code(ky_code *code, ky_id *pc, ky_fault *fault);
 
 /* A value of a code as an array. dense: as the adjoint lies, in row-major order. */
 ky_array ky__describe(const ky_code *code, ky_id id, const void *data, bool dense);

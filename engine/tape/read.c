@@ -64,7 +64,7 @@ ky_status ky_read(ky_tape *t, ky_var v, void *dst, size_t bytes) {
     return ky__error(t, KY_BAD_ARGUMENT, "read: the buffer has %zu bytes, the value %zu", bytes,
                      wanted);
   const ky_layout *layout = ky__layout(&t->code, v.id), dense = ky__dense(layout);
-  ky__copy(array.dtype, layout, dst, dense.strides, 0, array.data, layout->strides);
+  ky__copy(&t->frame, array.dtype, layout, dst, dense.strides, 0, array.data, layout->strides);
   return KY_OK;
 }
 

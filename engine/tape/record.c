@@ -128,10 +128,11 @@ ky_status ky__reserve(ky_tape *t, uint32_t need) {
 
 uint8_t ky__wanted_flags(const ky_code *code, const ky_ins *ins) {
   const ky_opinfo *info = &ky__opinfo[ins->op];
-  if (!info->differentiable) return 0;
+  const bool real = ins->dtype == KY_F32 || ins->dtype == KY_F64;
+  if (!info->differentiable || !real) return 0;
   uint8_t flags = 0;
   if (info->arity == KY_ARITY_LIST) {
-    for (uint32_t k = 0; k < ins->c; k++)
+    for (uint32_t k = 0; k < ky__list_length(ins); k++)
       if (ky__wants(code, (ky_id)code->pool[ins->b + k])) flags = KY_WANT_A;
     return flags;
   }

@@ -44,7 +44,7 @@ static uint32_t number(ky_program *p, const uint8_t *live, const ky_id *become, 
 static void rename_operands(ky_code *code, ky_ins *i, const ky_id *to) {
   const uint8_t arity = ky__opinfo[i->op].arity;
   if (arity == KY_ARITY_LIST) {
-    for (uint32_t k = 0; k < i->c; k++)
+    for (uint32_t k = 0; k < ky__list_length(i); k++)
       code->pool[i->b + k] = to[(ky_id)code->pool[i->b + k]];
     return;
   }

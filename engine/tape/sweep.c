@@ -4,7 +4,6 @@
 #include <string.h>
 
 #include "base/memory.h"
-#include "kernels/copy.h"
 #include "opinfo.h"
 #include "ops/family.h"
 #include "ops/point.h"
@@ -49,7 +48,7 @@ static void check_finite(ky_frame *f, ky_id pc, const char *what, const void *da
     int64_t offset = 0;
     for (int k = 0; k < layout->rank; k++) offset += index[k] * layout->strides[k];
     const char *x = (const char *)data + offset * (int64_t)size;
-    if (ky__first_nonfinite(dtype, 1, x, 1) == 0) {
+    if (f->kernels->copy->first_nonfinite(dtype, 1, x, 1) == 0) {
       char place[128];
       ky_text text = {place, sizeof place, 0};
       ky__say(&text, "[");
@@ -71,11 +70,14 @@ static void check_finite(ky_frame *f, ky_id pc, const char *what, const void *da
 
 ky_id ky__sweep_forward(ky_frame *f, ky_id begin, ky_id end, bool check) {
   for (ky_id pc = begin; pc < end; pc++) {
-    if (!check && ky__class(&f->code->ins[pc]) == KY_POINT) {
-      pc = ky__points_forward(f, pc, end);
+    bool done = false;
+    if (ky__class(&f->code->ins[pc]) == KY_POINT) { /* checked or not: the same bits */
+      const ky_id next = ky__points_forward(f, pc, check ? pc + 1 : end);
+      done = check && next > pc;
+      if (!check) pc = next;
       if (pc == end) break;
     }
-    forward_step(f, pc);
+    if (!done) forward_step(f, pc);
     if (check) check_finite(f, pc, "the value", ky__data(f, pc), ky__layout(f->code, pc));
     if (f->fault->status != KY_OK) return pc;
   }
@@ -90,7 +92,7 @@ ky_status ky__seed(ky_frame *f, ky_id root, const void *cotangent) {
   if (cotangent)
     memcpy(d.ptr, cotangent, count * ky_dtype_size(dtype));
   else
-    ky__fill(dtype, count, d.ptr, 1, 0);
+    f->kernels->copy->fill(dtype, count, d.ptr, 1, 0);
   return KY_OK;
 }
 
@@ -105,7 +107,9 @@ ky_id ky__sweep_reverse(ky_frame *f, ky_id begin, ky_id end, bool check) {
       const ky_layout dense = ky__dense(ky__layout(f->code, pc));
       check_finite(f, pc, "the adjoint", ky__adjoint(f, pc), &dense);
     }
-    reverse_step(f, pc);
+    if (!check || ky__class(&f->code->ins[pc]) != KY_POINT ||
+        ky__points_reverse(f, pc, pc - 1) == pc)
+      reverse_step(f, pc);
     if (f->fault->status != KY_OK) return pc;
   }
   return end;
@@ -114,7 +118,7 @@ ky_id ky__sweep_reverse(ky_frame *f, ky_id begin, ky_id end, bool check) {
 ky_id ky__stale_weight(const ky_code *code, const ky_bind *binds, ky_id root) {
   for (uint32_t k = 0; k < code->bind_count; k++) {
     const ky_bind *bind = &binds[k];
-    if (!bind->weight || bind->id > root) continue;
+    if (!bind->weight || !bind->id || bind->id > root) continue;
     if (bind->version != ky_tensor_version(bind->weight)) return bind->id;
   }
   return 0;

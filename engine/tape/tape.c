@@ -37,6 +37,7 @@ ky_tape *ky_tape_new(const ky_tape_options *options) {
   t->flags = o.flags;
   t->frame.code = &t->code;
   t->frame.fault = &t->fault;
+  t->frame.kernels = ky__kernels();
   ky__arena_init(&t->code.blobs, &allocator);
   ky__arena_init(&t->values, &allocator);
   ky__arena_init(&t->frame.adjoints, &allocator);

@@ -4,19 +4,19 @@
  * rule says of dtype, shape and class, then the flags that the reverse sweep trusts. */
 #include "opinfo.h"
 #include "ops/family.h"
-#include "tape/tape.h"
+#include "tape/program.h"
 
 static ky_status check_operands(const ky_code *code, ky_id pc, ky_fault *fault) {
   const ky_ins *i = &code->ins[pc];
   const ky_opinfo *info = &ky__opinfo[i->op];
   if (info->arity == KY_ARITY_LIST &&
-      (i->b > code->pool_count || i->c >= code->pool_count - i->b || i->c == 0))
+      (i->b > code->pool_count || ky__list_length(i) >= code->pool_count - i->b ||
+       ky__list_length(i) == 0))
     return ky__fail(fault, KY_BAD_TAPE, "the operand list lies outside of the pool");
   const uint32_t count = ky__operand_count(code, pc);
   for (uint32_t k = 0; k < count; k++) {
     const ky_id id = ky__operand(code, pc, k);
-    const bool optional = info->attr == KY_ATTR_OPT_C && k == 2;
-    if (id == 0 && !optional) return ky__fail(fault, KY_BAD_TAPE, "operand %u is missing", k);
+    if (id == 0 && !ky__optional(info, k)) return ky__fail(fault, KY_BAD_TAPE, "operand %u is missing", k);
     if (id >= pc)
       return ky__fail(fault, KY_BAD_TAPE, "operand %u is %%%u, which comes later", k,
                       (unsigned)id);
@@ -24,16 +24,17 @@ static ky_status check_operands(const ky_code *code, ky_id pc, ky_fault *fault) 
   return KY_OK;
 }
 
-/* Pool words that an attr needs at b, besides operand lists. */
-static uint32_t pool_words(ky_attr attr) {
-  return attr == KY_ATTR_IMM2 ? 2 : attr == KY_ATTR_SLICE ? 4 : 0;
+/* Pool words that an attr needs at b; of LIST_AXIS the operands were checked. */
+static uint32_t pool_words(const ky_ins *i) {
+  const ky_attr attr = (ky_attr)ky__opinfo[i->op].attr;
+  if (attr == KY_ATTR_PAD) return 2 * (i->c >> KY_AUX_SHIFT) + 1;
+  return attr == KY_ATTR_IMM2 ? 2 : attr == KY_ATTR_SLICE ? 4 : attr == KY_ATTR_LIST_NORM ? 5 : 0;
 }
 
-static ky_status check_attributes(const ky_tape *t, ky_id pc, ky_fault *fault) {
-  const ky_code *code = &t->code;
+static ky_status check_attributes(const ky_code *code, ky_id pc, ky_fault *fault) {
   const ky_ins *i = &code->ins[pc];
   const ky_attr attr = (ky_attr)ky__opinfo[i->op].attr;
-  const uint32_t words = pool_words(attr);
+  const uint32_t words = pool_words(i);
   if (words && (i->b > code->pool_count || code->pool_count - i->b < words))
     return ky__fail(fault, KY_BAD_TAPE, "attributes lie outside of the pool");
   if (attr == KY_ATTR_BIND && i->b >= code->bind_count)
@@ -50,8 +51,7 @@ static ky_status check_attributes(const ky_tape *t, ky_id pc, ky_fault *fault) {
 }
 
 /* The answer of the row's rule must be what the tape says. */
-static ky_status check_result(ky_tape *t, ky_id pc, ky_fault *fault) {
-  ky_code *code = &t->code;
+static ky_status check_result(ky_code *code, ky_id pc, ky_fault *fault) {
   const ky_ins *i = &code->ins[pc];
   const ky_layout shape = ky__dense(ky__layout(code, pc));
   ky_fault reason = {0};
@@ -84,8 +84,7 @@ static ky_status check_flags(const ky_code *code, ky_id pc, ky_fault *fault) {
   return KY_OK;
 }
 
-static ky_status check(ky_tape *t, ky_id pc, ky_fault *fault) {
-  const ky_code *code = &t->code;
+static ky_status check(ky_code *code, ky_id pc, ky_fault *fault) {
   const ky_ins *i = &code->ins[pc];
   if (i->op == KY_OP_nop || i->op >= KY_OP_COUNT)
     return ky__fail(fault, KY_BAD_TAPE, "opcode %u does not exist", (unsigned)i->op);
@@ -97,22 +96,27 @@ static ky_status check(ky_tape *t, ky_id pc, ky_fault *fault) {
     return ky__fail(fault, KY_BAD_TAPE, "source file %u does not exist",
                     (unsigned)(code->site[pc] >> KY_SITE_SHIFT));
   KY_TRY(check_operands(code, pc, fault));
-  KY_TRY(check_attributes(t, pc, fault));
-  KY_TRY(check_result(t, pc, fault));
+  KY_TRY(check_attributes(code, pc, fault));
+  KY_TRY(check_result(code, pc, fault));
   return check_flags(code, pc, fault);
+}
+
+ky_status ky__verify_code(ky_code *code, ky_id *pc, ky_fault *fault) {
+  *pc = 0;
+  if (code->ins[0].op != KY_OP_nop)
+    return ky__fail(fault, KY_BAD_TAPE, "instruction 0 is not the NOP");
+  for (*pc = 1; *pc < code->count; ++*pc) KY_TRY(check(code, *pc, fault));
+  return KY_OK;
 }
 
 ky_status ky_tape_verify(ky_tape *t) {
   if (!t) return KY_BAD_ARGUMENT;
   KY_TRY(ky_tape_check(t));
-  if (t->code.ins[0].op != KY_OP_nop)
-    return ky__error(t, KY_BAD_TAPE, "verify: instruction 0 is not the NOP");
-  for (ky_id pc = 1; pc < t->code.count; pc++) {
-    ky_fault fault = {0};
-    if (check(t, pc, &fault) == KY_OK) continue;
-    const uint16_t op = t->code.ins[pc].op;
-    return ky__error(t, KY_BAD_TAPE, "verify: %%%u %s: %s", (unsigned)pc,
-                     op < KY_OP_COUNT ? ky__opinfo[op].name : "?", fault.text);
-  }
-  return KY_OK;
+  ky_id pc;
+  ky_fault fault = {0};
+  if (ky__verify_code(&t->code, &pc, &fault) == KY_OK) return KY_OK;
+  if (pc == 0) return ky__error(t, KY_BAD_TAPE, "verify: %s", fault.text);
+  const uint16_t op = t->code.ins[pc].op;
+  return ky__error(t, KY_BAD_TAPE, "verify: %%%u %s: %s", (unsigned)pc,
+                   op < KY_OP_COUNT ? ky__opinfo[op].name : "?", fault.text);
 }

@@ -326,6 +326,9 @@ KY_API ky_var ky_bce_with_logits(ky_tape *t, ky_var x, ky_var y, ky_reduction re
  * b), gb = -ga. Errors: BAD_SHAPE. */
 KY_API ky_var ky_mse(ky_tape *t, ky_var a, ky_var b, ky_reduction reduction);
 
+#include "ops_indexing.h"
+#include "ops_movement.h"
+
 /* ---- Source lines ---------------------------------------------------------------------- */
 
 #ifndef KY_NO_SITES
@@ -409,4 +412,10 @@ KY_API ky_var ky_mse(ky_tape *t, ky_var a, ky_var b, ky_reduction reduction);
 #ifdef __cplusplus
 }
 #endif
+
+/* Continued by families. */
+#include "ops_elementwise.h"
+#include "ops_losses.h"
+#include "ops_normalization.h"
+#include "ops_reductions.h"
 #endif

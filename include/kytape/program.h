@@ -43,8 +43,8 @@ typedef struct ky_compile_options {
  * its executions.
  * Errors: BAD_VAR, BAD_DTYPE (root is not f32 or f64), UNCONNECTED (the root or a kept value depends
  * on no input and no weight, or the root on nothing in `wrt`), BAD_ARGUMENT (unknown pass, no value
- * named, a null pointer), NO_MEMORY, or a pending error; the reason is ky_tape_message(t), *out is
- * NULL. */
+ * named, something in `wrt` that is no weight and was not watched, a null pointer), NO_MEMORY, or a
+ * pending error; the reason is ky_tape_message(t), *out is NULL. */
 KY_API ky_status ky_compile(ky_tape *t, ky_var root, const ky_compile_options *options,
                             ky_program **out);
 
@@ -117,11 +117,12 @@ KY_API ky_status ky_exec_forward(ky_exec *e);
  * no forward sweep that was not differentiated yet). */
 KY_API ky_status ky_exec_backward(ky_exec *e, ky_grads *grads);
 
-/* Forward and reverse sweep: with an update, one training step. */
+/* Forward and reverse sweep: with an update, one training step. Errors: those of both. */
 KY_API ky_status ky_exec_step(ky_exec *e, ky_grads *grads);
 
 /* Reading, as with the functions of the same names for tapes, of values that were named when the
- * program was compiled: the root, `keep`, and for gradients what was differentiated.
+ * program was compiled: the root, `keep`, and for gradients what was differentiated, but not the
+ * weights of a program with `updates` unless `wrt` or `keep` names them.
  * Errors: BAD_VAR (also a value that was not named), BAD_ARGUMENT, BAD_SHAPE, UNCONNECTED. */
 KY_API ky_status ky_exec_data(ky_exec *e, ky_var v, ky_array *out);
 KY_API ky_status ky_exec_read(ky_exec *e, ky_var v, void *dst, size_t bytes);

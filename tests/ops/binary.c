@@ -94,6 +94,124 @@ SAMPLES(pow, pow(a, b), POSITIVE, ANYWHERE, LIST(sample, plain))
 SAMPLES(maximum, fmax(a, b), APART, APART, LIST(sample, plain))
 SAMPLES(minimum, fmin(a, b), APART, APART, LIST(sample, plain))
 
+/* ---- functions of libm and their kin ---------------------------------------------------- */
+
+#define AWAY     -3, 3, UNIFORM, 0.05  /* from zero */
+#define TWICE    2.1, 2.85, UNIFORM, 0 /* twice and a part of ABOUT_1 */
+#define ABOUT_1  0.98, 1.02, UNIFORM, 0
+#define FRACTION 0.1, 0.9, UNIFORM, 0
+
+static const ky_example examples_atan2[] = {
+    AT(1, 1, 0.7853981633974483, 0.5, -0.5),
+    AT(1, -1, 2.356194490192345, -0.5, -0.5),
+    AT(0, -1, 3.141592653589793, -1, 0),
+    AT(-0.0, -1, -3.141592653589793, -1, 0),
+    AT(0x1p100, 0x1p100, 0.7853981633974483, 0x1p-101, -0x1p-101), /* squares overflow f32 */
+    AT(0, 0, 0, NAN, NAN),
+    ONLY(INFINITY, -INFINITY, 2.356194490192345),
+    ONLY(NAN, 1, NAN),
+};
+static const ky_example examples_hypot[] = {
+    AT(3, 4, 5, 0.6, 0.8),
+    AT(-3, 4, 5, -0.6, 0.8),
+    AT(0, -2, 2, 0, -1),
+    AT(0, 0, 0, NAN, NAN),
+    ONLY(0x1.8p100, 0x1p101, 0x1.4p101),
+    ONLY(INFINITY, NAN, INFINITY),
+    ONLY(NAN, 1, NAN),
+};
+static const ky_example examples_fmod[] = {
+    AT(5.5, 2, 1.5, 1, -2), AT(-5.5, 2, -1.5, 1, 2),  AT(5.5, -2, 1.5, 1, 2),
+    AT(4, 2, 0, 1, -2),     AT(1, INFINITY, 1, 1, 0), ONLY(1, 0, NAN),
+    ONLY(INFINITY, 1, NAN), ONLY(NAN, 1, NAN),
+};
+static const ky_example examples_copysign[] = {
+    AT(2, -3, -2, -1, 0),   AT(-2, -3, -2, 1, 0),  AT(-2, 3, 2, -1, 0),
+    AT(2, -0.0, -2, -1, 0), AT(0, -1, -0.0, 0, 0), AT(INFINITY, -1, -INFINITY, -1, 0),
+    ONLY(3, -INFINITY, -3),
+};
+static const ky_example examples_logaddexp[] = {
+    AT(1, 2, 2.313261687518223, 0.2689414213699951, 0.7310585786300049),
+    AT(0, 0, 0.6931471805599453, 0.5, 0.5),
+    AT(1000, 0, 1000, 1, 0),
+    AT(-INFINITY, 3, 3, 0, 1),
+    AT(-INFINITY, -INFINITY, -INFINITY, 0.5, 0.5),
+    AT(INFINITY, INFINITY, INFINITY, 0.5, 0.5),
+    ONLY(INFINITY, -INFINITY, INFINITY),
+    ONLY(NAN, 1, NAN),
+    ONLY(1, NAN, NAN),
+};
+
+SAMPLES(atan2, atan2(a, b), POSITIVE, POSITIVE, LIST(sample, plain))
+SAMPLES(hypot, sqrt(a *a + b * b), POSITIVE, POSITIVE, LIST(sample, plain))
+SAMPLES(fmod, fmod(a, b), TWICE, ABOUT_1, LIST(sample, plain))
+SAMPLES(copysign, copysign(a, b), AWAY, AWAY, LIST(sample, plain))
+SAMPLES(logaddexp, log(exp(a) + exp(b)), POSITIVE, POSITIVE, LIST(sample, plain))
+
+/* ---- ternary -------------------------------------------------------------------------------
+ */
+
+static const ky_extents ternary_shapes[][KY_OPERANDS] = {
+    {{0}, {0}, {0}},
+    {DIMS(3, 4), DIMS(3, 4), DIMS(3, 4)},
+    {DIMS(37), DIMS(37), DIMS(37)},
+    {DIMS(3, 1), DIMS(4), DIMS(3, 4)},
+    {{0}, DIMS(2, 3), DIMS(3)},
+    {DIMS(2, 3, 4), {0}, DIMS(3, 1)},
+    {DIMS(37), DIMS(37), {0}},
+    {DIMS(4), DIMS(2, 1, 4), DIMS(3, 1)},
+    {DIMS(0), DIMS(1), DIMS(0)},
+    {DIMS(2, 0, 3), DIMS(3), {0}},
+};
+
+static const ky_refusal refusals_ternary[] = {
+    {{.shape = {DIMS(2), DIMS(3), DIMS(3)}}, KY_BAD_SHAPE, "[2] x [3] x [3]: "},
+    {{.shape = {DIMS(2), DIMS(2), DIMS(3)}}, KY_BAD_SHAPE, "extents 2 and 3"},
+};
+
+static const ky_sample three[] = {{.operands = 3}};
+
+/* clang-format off */
+#define AT3(a, b, c, value, slope_a, slope_b, slope_c)                                         \
+  {.x = {{a}, {b}, {c}}, .r = {value}, .grad = {{slope_a}, {slope_b}, {slope_c}}}
+/* clang-format on */
+
+static const ky_example examples_fma[] = {
+    AT3(2, 3, 4, 10, 3, 2, 1),
+    AT3(1 + 0x1p-12, 1 - 0x1p-12, -1, -0x1p-24, 1 - 0x1p-12, 1 + 0x1p-12, 1),
+    {.x = {{INFINITY}, {0}, {1}}, .r = {NAN}, .forward_only = true},
+};
+static const ky_example examples_lerp[] = {
+    AT3(2, 6, 0.25, 3, 0.75, 0.25, 4),      AT3(2, 6, 0.75, 5, 0.25, 0.75, 4),
+    AT3(0x1p60, 1, 1, 1, 0, 1, 1 - 0x1p60), /* exact at the ends */
+    AT3(1, 0x1p60, 0, 1, 1, 0, 0x1p60 - 1), AT3(2, 6, 2, 10, -1, 2, 4),
+};
+
+#define TERNARY(name, expression, ...)                                                         \
+  static double oracle_##name(const double *x, const ky_sample *s) {                           \
+    const double a = x[0], b = x[1], c = x[2];                                                 \
+    (void)s;                                                                                   \
+    return expression;                                                                         \
+  }                                                                                            \
+  static ky_var record_##name(ky_tape *t, const ky_var *x, const ky_sample *s) {               \
+    (void)s;                                                                                   \
+    return ky_##name(t, x[0], x[1], x[2]);                                                     \
+  }                                                                                            \
+  const ky_samples samples_##name = {                                                          \
+      .operands = 3,                                                                           \
+      .domain = {__VA_ARGS__},                                                                 \
+      .each = oracle_##name,                                                                   \
+      .record = record_##name,                                                                 \
+      .shapes = ternary_shapes,                                                                \
+      .shape_count = (int)(sizeof ternary_shapes / sizeof *ternary_shapes),                    \
+      LIST(sample, three),                                                                     \
+      LIST(example, examples_##name),                                                          \
+      LIST(refusal, refusals_ternary),                                                         \
+  };
+
+TERNARY(fma, (a * b) + c, {POSITIVE}, {POSITIVE}, {POSITIVE})
+TERNARY(lerp, a + c * (b - a), {FRACTION}, {POSITIVE}, {FRACTION})
+
 /* ---- comparisons ------------------------------------------------------------------------ */
 
 static const ky_sample kinds[] = {
@@ -117,6 +235,42 @@ SAMPLES(eq, a == b, INTEGERS, INTEGERS, COMPARISON)
 SAMPLES(ne, a != b, INTEGERS, INTEGERS, COMPARISON)
 SAMPLES(gt, a > b, INTEGERS, INTEGERS, COMPARISON)
 SAMPLES(ge, a >= b, INTEGERS, INTEGERS, COMPARISON)
+
+/* ---- logic ---------------------------------------------------------------------------------
+ */
+
+static const ky_sample masks[] = {{.kind = {MASK, MASK}}};
+
+static const ky_refusal refusals_of_masks[] = {
+    {{.kind = {MASK, MASK}, .shape = {DIMS(2), DIMS(3)}}, KY_BAD_SHAPE, "[2] x [3]: "},
+    {{.kind = {MASK, REAL}, .shape = {DIMS(2), DIMS(2)}}, KY_BAD_DTYPE, "wants masks, got f64"},
+    {{.kind = {INT32, MASK}, .shape = {DIMS(2), DIMS(2)}},
+     KY_BAD_DTYPE,
+     "wants masks, got i32"},
+};
+
+#define LOGIC(name, expression)                                                                \
+  static double oracle_##name(const double *x, const ky_sample *s) {                           \
+    const bool a = x[0] != 0, b = x[1] != 0;                                                   \
+    (void)s;                                                                                   \
+    return expression;                                                                         \
+  }                                                                                            \
+  static ky_var record_##name(ky_tape *t, const ky_var *x, const ky_sample *s) {               \
+    (void)s;                                                                                   \
+    return ky_##name(t, x[0], x[1]);                                                           \
+  }                                                                                            \
+  const ky_samples samples_##name = {.operands = 2,                                            \
+                                     .domain = {{INTEGERS}, {INTEGERS}},                       \
+                                     .result = IS_MASK,                                        \
+                                     .each = oracle_##name,                                    \
+                                     .record = record_##name,                                  \
+                                     .shapes = binary_shapes,                                  \
+                                     .shape_count = BINARY_SHAPES,                             \
+                                     LIST(sample, masks),                                      \
+                                     LIST(refusal, refusals_of_masks)};
+
+LOGIC(logical_and, a &&b)
+LOGIC(logical_or, a || b)
 
 /* ---- where ------------------------------------------------------------------------------ */
 

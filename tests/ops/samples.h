@@ -72,8 +72,8 @@ typedef struct ky_refusal {
   const char *says; /* part of the message */
 } ky_refusal;
 
-/* dtype of the result. */
-typedef enum ky_result { LIKE_A, LIKE_B, IS_MASK, IS_INT64 } ky_result;
+/* dtype of the result. AS_TOLD: n[0], or REAL if n[1]. */
+typedef enum ky_result { LIKE_A, LIKE_B, IS_MASK, IS_INT64, AS_TOLD } ky_result;
 
 typedef struct ky_samples {
   int operands;

@@ -72,6 +72,131 @@ UNARY(relu, a > 0 ? a : 0, SMOOTH, AT(0, 0, 0), AT(1e-30, 1e-30, 1), AT(-INFINIT
 UNARY(softplus, log(1 + exp(a)), ANYWHERE, AT(0, 0.6931471805599453, 0.5), AT(1000, 1000, 1),
       AT(-1000, 0, 0), ONLY(-80, 1.8048513878454153e-35), ONLY(NAN, NAN))
 
+/* ---- functions of libm and their kin ---------------------------------------------------- */
+
+#define INSIDE      -0.8, 0.8, UNIFORM, 0
+#define ABOVE_1     1.2, 3, UNIFORM, 0
+#define FRACTION    0.1, 0.9, UNIFORM, 0 /* between two integers */
+#define INSIDE_HALF -0.4, 0.4, UNIFORM, 0
+
+UNARY(asin, asin(a), INSIDE, AT(0.5, 0.5235987755982989, 1.1547005383792515),
+      AT(1, 1.5707963267948966, INFINITY), AT(-1, -1.5707963267948966, INFINITY),
+      AT(1e-30, 1e-30, 1), ONLY(2, NAN), ONLY(NAN, NAN))
+UNARY(acos, acos(a), INSIDE, AT(0.5, 1.0471975511965977, -1.1547005383792515),
+      AT(1, 0, -INFINITY), AT(-1, 3.141592653589793, -INFINITY), ONLY(-2, NAN))
+UNARY(atan, atan(a), ANYWHERE, AT(1, 0.7853981633974483, 0.5),
+      AT(INFINITY, 1.5707963267948966, 0), AT(-INFINITY, -1.5707963267948966, 0),
+      AT(1e-30, 1e-30, 1), ONLY(NAN, NAN))
+UNARY(sinh, sinh(a), ANYWHERE, AT(0, 0, 1), AT(1, 1.1752011936438014, 1.5430806348152437),
+      AT(1e-30, 1e-30, 1), AT(-INFINITY, -INFINITY, INFINITY), ONLY(1000, INFINITY))
+UNARY(cosh, cosh(a), ANYWHERE, AT(0, 1, 0), AT(1, 1.5430806348152437, 1.1752011936438014),
+      AT(-INFINITY, INFINITY, -INFINITY), ONLY(1000, INFINITY), ONLY(NAN, NAN))
+UNARY(asinh, asinh(a), ANYWHERE, AT(0, 0, 1), AT(1e-30, 1e-30, 1),
+      AT(0x1p100, 70.007865236554476, 0x1p-100), AT(-INFINITY, -INFINITY, 0), ONLY(NAN, NAN))
+UNARY(acosh, acosh(a), ABOVE_1, AT(1, 0, INFINITY),
+      AT(2, 1.3169578969248166, 0.5773502691896258), AT(0x1p100, 70.007865236554476, 0x1p-100),
+      AT(INFINITY, INFINITY, 0), ONLY(0.5, NAN))
+UNARY(atanh, atanh(a), INSIDE, AT(0.5, 0.5493061443340549, 1.3333333333333333),
+      AT(1e-30, 1e-30, 1), AT(1, INFINITY, INFINITY), AT(-1, -INFINITY, INFINITY), ONLY(2, NAN))
+UNARY(tan, tan(a), INSIDE, AT(0, 0, 1), AT(1, 1.5574077246549023, 3.425518820814759),
+      AT(1e-30, 1e-30, 1), ONLY(INFINITY, NAN))
+UNARY(exp2, exp2(a), ANYWHERE, AT(3, 8, 5.545177444479562), AT(-2000, 0, 0),
+      ONLY(2000, INFINITY), ONLY(NAN, NAN))
+UNARY(log2, log2(a), POSITIVE, AT(8, 3, 0.18033688011112042), ONLY(0, -INFINITY), ONLY(-1, NAN),
+      AT(INFINITY, INFINITY, 0))
+UNARY(log10, log10(a), POSITIVE, AT(1000, 3, 0.00043429448190325183), ONLY(0, -INFINITY),
+      ONLY(-1, NAN), AT(INFINITY, INFINITY, 0))
+UNARY(erf, erf(a), ANYWHERE, AT(0, 0, 1.1283791670955126),
+      AT(1, 0.8427007929497149, 0.4151074974205947), AT(INFINITY, 1, 0), AT(-1000, -1, 0),
+      ONLY(NAN, NAN))
+UNARY(erfc, erfc(a), INSIDE, AT(0, 1, -1.1283791670955126),
+      AT(4, 1.5417257900280019e-8, -1.2698234671866558e-7), AT(INFINITY, 0, 0), AT(-1000, 2, 0))
+UNARY(floor, floor(a), FRACTION, AT(-2.5, -3, 0), AT(2, 2, 0), AT(-INFINITY, -INFINITY, 0),
+      AT(0x1p100, 0x1p100, 0), ONLY(NAN, NAN))
+UNARY(ceil, ceil(a), FRACTION, AT(-2.5, -2, 0), AT(2, 2, 0), AT(INFINITY, INFINITY, 0))
+UNARY(round, rint(a), INSIDE_HALF, AT(0.5, 0, 0), AT(1.5, 2, 0), AT(2.5, 2, 0), AT(-3.5, -4, 0),
+      AT(2.75, 3, 0), AT(-INFINITY, -INFINITY, 0))
+UNARY(trunc, trunc(a), FRACTION, AT(-2.5, -2, 0), AT(2.5, 2, 0), AT(INFINITY, INFINITY, 0))
+UNARY(logsigmoid, -log(1 + exp(-a)), ANYWHERE, AT(0, -0.6931471805599453, 0.5), AT(-80, -80, 1),
+      AT(1000, 0, 0), AT(-1000, -1000, 1), AT(-INFINITY, -INFINITY, 1),
+      ONLY(80, -1.8048513878454153e-35), ONLY(NAN, NAN))
+
+/* ---- the gamma function ------------------------------------------------------------------ */
+
+/* Derivative number `order` of ln Gamma at a > 0: steps to 60 and more, then the asymptotic
+ * series with the Bernoulli numbers. */
+static double polygamma(int order, double a) {
+  static const long double bernoulli[] = {1 / 6.0L, -1 / 30.0L, 1 / 42.0L, -1 / 30.0L,
+                                          5 / 66.0L};
+  long double z = a, sum = 0;
+  for (; z < 60; z++) sum += order == 1 ? -1 / z : order == 2 ? 1 / (z * z) : -2 / (z * z * z);
+  const long double power[] = {0, 1, 1 / z, -1 / (z * z)};
+  sum += order == 1 ? logl(z) - 1 / (2 * z) : power[order] * (1 + (order == 2 ? 0.5L : 1) / z);
+  for (int k = 0; k < 5; k++) {
+    const int n = 2 * (k + 1);
+    const long double term = bernoulli[k] * powl(z, -n);
+    sum += order == 1 ? -term / n : order == 2 ? term / z : -(n + 1) * term / (z * z);
+  }
+  return (double)sum;
+}
+
+#define FAR_FROM_ZEROS 2.5, 6, UNIFORM, 0
+
+UNARY(lgamma, lgamma(a), FAR_FROM_ZEROS, AT(0.5, 0.5723649429247001, -1.9635100260214235),
+      AT(1, 0, -0.5772156649015329), AT(-1.5, 0.860047015376481, 0.7031566406452432),
+      AT(16384, 142603.39460147356, 9.70403000995067), AT(0, INFINITY, -INFINITY),
+      AT(-1, INFINITY, NAN), ONLY(-INFINITY, INFINITY), AT(INFINITY, INFINITY, INFINITY),
+      ONLY(NAN, NAN))
+UNARY(digamma, polygamma(1, a), FAR_FROM_ZEROS, AT(1, -0.5772156649015329, 1.6449340668482264),
+      AT(-1.5, 0.7031566406452432, 9.379246644989124),
+      AT(-0.25, 2.914139120213528, 18.54187964767161),
+      AT(9.5, 2.1977378764029495, 0.11099728846909903),
+      AT(16384, 9.70403000995067, 6.103701893304484e-5),
+      AT(0x1p-40, -1099511627776.5772, 1.2089258196146292e24), AT(0, -INFINITY, INFINITY),
+      AT(-0.0, INFINITY, INFINITY), AT(-1, NAN, INFINITY), AT(-64, NAN, INFINITY),
+      AT(INFINITY, INFINITY, 0), ONLY(-INFINITY, NAN), ONLY(NAN, NAN))
+UNARY(trigamma, polygamma(2, a), POSITIVE, AT(1, 1.6449340668482264, -2.4041138063191886),
+      ONLY(-1.5, 9.379246644989124), AT(-0.25, 18.54187964767161, 122.69736678366236),
+      AT(9.5, 0.11099728846909903, -0.012307845807709338),
+      AT(16384, 6.103701893304484e-5, -3.725517679076251e-9), ONLY(0, INFINITY),
+      ONLY(-3, INFINITY), AT(INFINITY, 0, 0), ONLY(-INFINITY, NAN), ONLY(NAN, NAN))
+
+/* ---- activations without scalars ----------------------------------------------------------
+ */
+
+#define CENTRE        -2, 3, UNIFORM, 0 /* where a tail does not magnify the rounding of x */
+#define UNBENT        -2.9, 2.9, UNIFORM, 0 /* between the kinks at -3 and 3 */
+#define UNBENT_CENTRE -1.5, 1.5, UNIFORM, 0
+#define SELU(x)       (1.0507009873554805 * (x))
+#define SELU_A        1.6732632423543772
+#define PHI(x)        (0.5 * (1 + erf((x) / sqrt(2))))
+#define CUBIC(x)      (sqrt(2 / acos(-1)) * ((x) + 0.044715 * (x) * (x) * (x)))
+
+UNARY(selu, SELU(a > 0 ? a : SELU_A * expm1(a)), SMOOTH, AT(0, 0, 1.7580993408473769),
+      AT(1, 1.0507009873554805, 1.0507009873554805),
+      AT(-1, -1.1113307378125628, 0.6467686030348141), AT(-INFINITY, -1.7580993408473769, 0),
+      AT(INFINITY, INFINITY, 1.0507009873554805), ONLY(NAN, NAN))
+UNARY(gelu, a *PHI(a), CENTRE, AT(0, 0, 0.5), AT(1, 0.8413447460685429, 1.0833154705876863),
+      AT(-4, -0.00012668496733247968, -0.0005036496612264215), AT(100, 100, 1), AT(-100, 0, 0),
+      ONLY(INFINITY, INFINITY), ONLY(-INFINITY, NAN), ONLY(NAN, NAN))
+UNARY(gelu_tanh, 0.5 * a * (1 + tanh(CUBIC(a))), CENTRE, AT(0, 0, 0.5),
+      AT(1, 0.8411919906082768, 1.0829640838457826), AT(100, 100, 1), AT(-100, 0, 0),
+      AT(0x1p100, 0x1p100, 1), ONLY(INFINITY, INFINITY), ONLY(-INFINITY, NAN), ONLY(NAN, NAN))
+UNARY(silu, a / (1 + exp(-a)), ANYWHERE, AT(0, 0, 0.5),
+      AT(1, 0.7310585786300049, 0.9276705118714869), AT(1000, 1000, 1), AT(-1000, 0, 0),
+      AT(-40, -1.6993417021166355e-16, -1.6568581595637197e-16), ONLY(INFINITY, INFINITY),
+      ONLY(-INFINITY, NAN), ONLY(NAN, NAN))
+UNARY(mish, a *tanh(log1p(exp(a))), ANYWHERE, AT(0, 0, 0.6),
+      AT(1, 0.8650983882673103, 1.0490362200997922), AT(19, 19, 1), AT(0x1p100, 0x1p100, 1),
+      AT(-40, -1.6993417021166245e-16, -1.6568581595637197e-16), AT(-1000, 0, 0),
+      ONLY(-INFINITY, NAN), ONLY(NAN, NAN))
+UNARY(hardsigmoid, (a + 3) / 6, UNBENT, AT(-3, 0, 0), AT(3, 1, 0), AT(0, 0.5, 1.0 / 6),
+      AT(-INFINITY, 0, 0), AT(INFINITY, 1, 0), ONLY(NAN, NAN))
+UNARY(hardswish, a *(a + 3) / 6, UNBENT_CENTRE, AT(-3, 0, 0), AT(3, 3, 1), AT(0, 0, 0.5),
+      AT(-4, 0, 0), AT(4, 4, 1), ONLY(INFINITY, INFINITY), ONLY(NAN, NAN))
+UNARY(softsign, a / (1 + fabs(a)), SMOOTH, AT(0, 0, 1), AT(-1, -0.5, 0.25), AT(1e-30, 1e-30, 1),
+      ONLY(INFINITY, NAN), ONLY(NAN, NAN))
+
 /* ---- with scalars ----------------------------------------------------------------------- */
 
 /* clang-format off */
@@ -108,6 +233,33 @@ UNARY_SCALAR(maximum, a > s ? a : s, SMOOTH, AT_S(1, 1, 1, 0.5), AT_S(1, 2, 2, 1
 UNARY_SCALAR(minimum, a < s ? a : s, SMOOTH, AT_S(1, 1, 1, 0.5), AT_S(1, 2, 1, 0),
              AT_S(1, -INFINITY, -INFINITY, 1), {.x = {{NAN}}, .r = {NAN}, .forward_only = true})
 
+/* ---- activations with a scalar ------------------------------------------------------------
+ */
+
+#define ACTIVATION(name, expression, ...)                                                      \
+  ORACLE(name, expression)                                                                     \
+  static ky_var record_##name(ky_tape *t, const ky_var *x, const ky_sample *s) {               \
+    return ky_##name(t, x[0], s->s[0]);                                                        \
+  }                                                                                            \
+  static const ky_sample samples_of_##name[] = {WITH(0.25), WITH(-1.5), WITH(1)};              \
+  static const ky_example examples_##name[] = {__VA_ARGS__};                                   \
+  const ky_samples samples_##name = {.operands = 1,                                            \
+                                     .domain = {{SMOOTH}},                                     \
+                                     .each = oracle_##name,                                    \
+                                     .record = record_##name,                                  \
+                                     .shapes = unary_shapes,                                   \
+                                     .shape_count = UNARY_SHAPES,                              \
+                                     LIST(sample, samples_of_##name),                          \
+                                     LIST(example, examples_##name)};
+
+ACTIVATION(leaky_relu, a > 0 ? a : a * s, AT_S(0.25, 0, 0, 0.25), AT_S(0.25, -4, -1, 0.25),
+           AT_S(0.25, 4, 4, 1), AT_S(0.25, -INFINITY, -INFINITY, 0.25),
+           {.x = {{NAN}}, .r = {NAN}, .forward_only = true})
+ACTIVATION(elu, a > 0 ? a : s * expm1(a), AT_S(0.5, 0, 0, 0.5),
+           AT_S(0.5, -1, -0.31606027941427884, 0.18393972058572116), AT_S(0.5, 4, 4, 1),
+           AT_S(0.5, -INFINITY, -0.5, 0), AT_S(0.5, 1000, 1000, 1),
+           AT_S(0.5, -1e-30, -5e-31, 0.5), {.x = {{NAN}}, .r = {NAN}, .forward_only = true})
+
 ORACLE(clamp, a<s ? s : a> u ? u : a)
 
 static ky_var record_clamp(ky_tape *t, const ky_var *x, const ky_sample *s) {
@@ -136,6 +288,31 @@ const ky_samples samples_clamp = {.operands = 1,
                                   .shape_count = UNARY_SHAPES,
                                   LIST(sample, samples_of_clamp),
                                   LIST(example, examples_clamp)};
+
+ORACLE(hardtanh, a<s ? s : a> u ? u : a)
+
+static ky_var record_hardtanh(ky_tape *t, const ky_var *x, const ky_sample *s) {
+  return ky_hardtanh(t, x[0], s->s[0], s->s[1]);
+}
+
+static const ky_sample samples_of_hardtanh[] = {WITH(-1, 1.5), WITH(0, 6), WITH(-INFINITY, 1)};
+
+static const ky_example examples_hardtanh[] = {
+    CLAMPED(-1, -1, 0),
+    CLAMPED(1, 1, 0),
+    CLAMPED(0.5, 0.5, 1),
+    CLAMPED(-INFINITY, -1, 0),
+    {.sample.s = {-1, 1}, .x = {{NAN}}, .r = {NAN}, .forward_only = true},
+};
+
+const ky_samples samples_hardtanh = {.operands = 1,
+                                     .domain = {{SMOOTH}},
+                                     .each = oracle_hardtanh,
+                                     .record = record_hardtanh,
+                                     .shapes = unary_shapes,
+                                     .shape_count = UNARY_SHAPES,
+                                     LIST(sample, samples_of_hardtanh),
+                                     LIST(example, examples_hardtanh)};
 
 /* ---- comparisons with a scalar ---------------------------------------------------------- */
 

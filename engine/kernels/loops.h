@@ -1,0 +1,55 @@
+/* SPDX-License-Identifier: MIT */
+/* Loops over elements, for float and double: map1_f32, pull2_f64, ... They take the formula as
+ * a constant function pointer, which inlining turns into the formula itself.
+ *
+ * What a formula gives for an element must not depend on where the element stands. Arithmetic
+ * does not, however it is vectorised; but the vector library and libm round differently. A
+ * formula that calls the library is therefore `by_vector`: computed for a vector's width of
+ * elements at a time, the last ones together with made-up ones. */
+#ifndef KY_LOOPS_H
+#define KY_LOOPS_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <string.h>
+
+#include "kernels/vector_math.h"
+
+#define INLINE static inline __attribute__((always_inline))
+#define LANES  16 /* independent partial sums of a run */
+
+/* Keeps a short loop whole until it is vectorised. clang does not need it, and complains where
+ * it cannot obey. */
+#ifdef __clang__
+  #define SIMD
+#else
+  #define SIMD _Pragma("omp simd")
+#endif
+
+INLINE double total_of(double lane[LANES]) {
+  for (size_t width = LANES / 2; width > 0; width /= 2)
+    SIMD for (size_t k = 0; k < width; k++) lane[k] += lane[k + width];
+  return lane[0];
+}
+
+/* The first argument of by_vector loops: bits for primal and adjoints, as in unary.def. */
+enum { P = 1, A = 2, B = 4 };
+
+#define REAL       float
+#define INDEX      int32_t
+#define NAME(name) name##_f32
+#include "kernels/loops.inc"
+#undef REAL
+#undef INDEX
+#undef NAME
+
+#define REAL       double
+#define INDEX      int64_t
+#define NAME(name) name##_f64
+#include "kernels/loops.inc"
+#undef REAL
+#undef INDEX
+#undef NAME
+
+#endif

@@ -1,0 +1,29 @@
+/* SPDX-License-Identifier: MIT */
+/* Normalisation of dense rows. The adjoint takes rows in blocks that stay in cache, so that the
+ * sums over columns for the weights do not read memory a second time. */
+#include "kernels/normalize.h"
+
+#include <math.h>
+
+#include "kernels/loops.h"
+
+#define BLOCK  512   /* elements summed in REAL before they go into a double */
+#define TILE   256   /* columns added up at a time: 2 KiB of double */
+#define CACHED 16384 /* elements of a block of rows */
+
+#define REAL       float
+#define NAME(name) name##_f32
+#include "kernels/normalize.inc"
+#undef REAL
+#undef NAME
+
+#define REAL       double
+#define NAME(name) name##_f64
+#include "kernels/normalize.inc"
+#undef REAL
+#undef NAME
+
+const ky_normalize_kernels KY_TABLE(ky__normalize) = {
+    .map = {map_f32, map_f64},
+    .pull = {pull_f32, pull_f64},
+};

@@ -1,0 +1,36 @@
+/* SPDX-License-Identifier: MIT */
+/* Normalisation of dense rows: layernorm, and without a mean rmsnorm. Kernels are indexed by
+ * dtype: KY_F32, KY_F64. Sums are formed in double, blockwise, in an order that depends on n
+ * alone. */
+#ifndef KY_NORMALIZE_H
+#define KY_NORMALIZE_H
+
+#include "kernels/level.h"
+#include "kytape/base.h"
+
+/* All arrays are dense: x, r, g, gx [rows,n]; w, b, gw, gb [n]; mean, rstd [rows]. */
+typedef struct ky_normalize {
+  size_t rows, n;
+  const void *x;
+  const void *w, *b; /* null: 1 and 0 */
+  void *mean;        /* null: rows are not centred */
+  void *rstd;        /* 1 / sqrt(variance + eps) */
+  double eps;
+  void *r;
+
+  const void *g; /* adjoint; gx, gw, gb: null when not wanted */
+  void *gx, *gw, *gb;
+  int beta_x, beta_w, beta_b;
+} ky_normalize;
+
+typedef void ky_normalize_fn(const ky_normalize *s);
+
+typedef struct ky_normalize_kernels {
+  ky_normalize_fn *map[2], *pull[2];
+} ky_normalize_kernels;
+
+#define X(level, supported) extern const ky_normalize_kernels ky__normalize_##level;
+KY_LEVELS(X)
+#undef X
+
+#endif

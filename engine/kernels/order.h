@@ -1,0 +1,18 @@
+/* SPDX-License-Identifier: MIT */
+/* The order of a run of elements of any dtype. A NaN counts as larger than everything, as in
+ * PyTorch. */
+#ifndef KY_ORDER_H
+#define KY_ORDER_H
+
+#include "kytape/base.h"
+
+/* order [n] = positions of the elements of x [n] from the smallest to the largest, or the other
+ * way round; equal elements keep their order. spare [n] is room to work in. */
+void ky__argsort(ky_dtype dtype, size_t n, int64_t *order, int64_t *spare, const void *x,
+                 int descending);
+
+/* Position of the first smallest of n >= 1 elements x[i sx]; a NaN counts as the smallest here.
+ */
+int64_t ky__argmin(ky_dtype dtype, size_t n, const void *x, ptrdiff_t sx);
+
+#endif

@@ -1,0 +1,531 @@
+/* SPDX-License-Identifier: MIT */
+/* The fused instruction: a run of elementwise instructions, taken tile by tile so that what
+ * lies between its operands and its result never leaves the nearest cache. The kernels are
+ * those that the instructions would have called one after the other, on the same elements, so
+ * results have the same bits. In reverse a tile computes again what its adjoints read, and
+ * adjoints are added up in the order of the reverse sweep. */
+#include "ops/fused.h"
+
+#include <string.h>
+
+#include "opinfo.h"
+#include "ops/family.h"
+#include "ops/tile.h"
+
+#define TILE_MOST  2048 /* elements */
+#define TILE_LEAST 256
+#define TILE_BYTES (24 * 1024) /* of all registers together, while that leaves TILE_LEAST */
+#define TILE_GRAIN 64
+
+/* ---- rule
+ * -------------------------------------------------------------------------------------------
+ */
+
+/* dtype of what `ref` stands for. */
+static ky_dtype dtype_of(const ky_query *q, const ky_fusion *p, uint32_t ref) {
+  if (ref < p->inputs) return ky__dtype_of(q, (ky_id)q->code->pool[q->ins->b + ref]);
+  const ky_form_kind kind = (ky_form_kind)ky__forms[p->step[ref - p->inputs].op].kind;
+  return kind == KY_TEST1 || kind == KY_TEST2 ? KY_MASK : (ky_dtype)p->dtype;
+}
+
+static ky_status check_step(const ky_query *q, const ky_fusion *p, uint32_t k) {
+  const ky_step *s = &p->step[k];
+  if (s->op >= KY_OP_COUNT || ky__forms[s->op].kind == KY_NO_STEP)
+    return ky__fail(q->fault, KY_BAD_ARGUMENT, "step %u: opcode %u is no step", (unsigned)k,
+                    (unsigned)s->op);
+  const ky_form *form = &ky__forms[s->op];
+  for (uint32_t n = 0; n < form->operands; n++) {
+    if (s->ref[n] >= p->inputs + k)
+      return ky__fail(q->fault, KY_BAD_ARGUMENT, "step %u: operand %u is not known yet",
+                      (unsigned)k, (unsigned)n);
+    const ky_dtype wanted = form->kind == KY_SELECT && n == 0 ? KY_MASK : (ky_dtype)p->dtype;
+    const ky_dtype got = dtype_of(q, p, s->ref[n]);
+    if (got != wanted)
+      return ky__fail(q->fault, KY_BAD_DTYPE, "step %u: operand %u must be %s, got %s",
+                      (unsigned)k, (unsigned)n, ky_dtype_name(wanted), ky_dtype_name(got));
+  }
+  return KY_OK;
+}
+
+static ky_status check_inputs(const ky_query *q, const ky_fusion *p, uint32_t *wants) {
+  const ky_layout space = q->code->layouts.at[p->space];
+  *wants = 0;
+  for (uint32_t k = 0; k < p->inputs; k++) {
+    const ky_id id = (ky_id)q->code->pool[q->ins->b + k];
+    const ky_layout *layout = ky__layout_of(q, id);
+    ky_layout both;
+    KY_TRY(ky__broadcast(layout, &space, &both, q->fault));
+    if (!ky__same_dims(&both, &space))
+      return ky__fail(q->fault, KY_BAD_SHAPE, "operand %u is larger than the index space",
+                      (unsigned)k);
+    if (!ky__wants(q->code, id)) continue;
+    *wants |= 1u << k;
+    if (!ky__sums_in_tiles(layout, &space))
+      return ky__fail(q->fault, KY_BAD_SHAPE,
+                      "the gradient of operand %u is no sum of rows or columns", (unsigned)k);
+  }
+  return KY_OK;
+}
+
+/* The dims of the result: those of the space, reduced. */
+static ky_status answer_ending(ky_query *q, const ky_fusion *p, ky_dtype dtype) {
+  const ky_layout space = q->code->layouts.at[p->space];
+  ky_pattern pattern;
+  if (p->ending == KY_OP_nop) return ky__answer(q, dtype, &space);
+  if ((p->ending != KY_OP_sum && p->ending != KY_OP_mean) || p->axes >> space.rank ||
+      !ky__is_float(dtype) || !ky__pattern_of(&space, p->axes, &pattern))
+    return ky__fail(q->fault, KY_BAD_ARGUMENT, "ends in opcode %u over axes 0x%x",
+                    (unsigned)p->ending, (unsigned)p->axes);
+  int64_t dims[KY_MAX_RANK];
+  int rank = 0;
+  for (int k = 0; k < space.rank; k++) {
+    const bool reduced = p->axes >> k & 1;
+    if (!reduced || p->keep) dims[rank++] = reduced ? 1 : space.dims[k];
+  }
+  ky_layout out;
+  KY_TRY(ky__layout_dense(rank, dims, &out, q->fault));
+  return ky__answer(q, dtype, &out);
+}
+
+ky_status ky__rule_fused(ky_query *q) {
+  ky_fusion p;
+  if (!ky__fusion_decode(q->code, q->ins, &p))
+    return ky__fail(q->fault, KY_BAD_ARGUMENT, "the register program does not lie in the pool");
+  const ky_layout *space = &q->code->layouts.at[p.space < q->code->layouts.count ? p.space : 0];
+  if (p.space >= q->code->layouts.count || !space->dense)
+    return ky__fail(q->fault, KY_BAD_ARGUMENT, "the index space %u does not exist",
+                    (unsigned)p.space);
+  if (!ky__is_float(p.dtype))
+    return ky__fail(q->fault, KY_BAD_DTYPE, "steps want f32 or f64, got %s",
+                    ky_dtype_name((ky_dtype)p.dtype));
+  if (space->count == 0) return ky__fail(q->fault, KY_BAD_SHAPE, "the index space is empty");
+  for (uint32_t k = 0; k < p.steps; k++) KY_TRY(check_step(q, &p, k));
+  uint32_t wants;
+  KY_TRY(check_inputs(q, &p, &wants));
+  int64_t is[2 + 3 * KY_FUSION_STEPS], should[2 + 3 * KY_FUSION_STEPS];
+  ky__fusion_encode(&p, is);
+  ky__fusion_settle(&p, wants);
+  ky__fusion_encode(&p, should);
+  if (memcmp(is, should, ky__fusion_words(p.steps) * sizeof *is) != 0)
+    return ky__fail(q->fault, KY_BAD_ARGUMENT, "the registers are not those of the program");
+  q->klass = KY_GENERAL;
+  return answer_ending(q, &p, dtype_of(q, &p, p.inputs + p.steps - 1u));
+}
+
+bool ky__sums_in_tiles(const ky_layout *operand, const ky_layout *space) {
+  ky_pattern pattern;
+  return operand->count == space->count ||
+         ky__pattern_of(space, ky__broadcast_axes(operand, space), &pattern);
+}
+
+/* ---- steps
+ * ------------------------------------------------------------------------------------------ */
+
+/* The kernels of an opcode for one dtype. */
+typedef struct calls {
+  ky_map1 *map1;
+  ky_pull1 *pull1;
+  ky_map2 *map2;
+  ky_pull2 *pull2[2];
+  ky_test test;
+} calls;
+
+static calls calls_of(const ky_frame *f, uint16_t op, ky_dtype dtype) {
+  const ky_elementwise_kernels *kernels = f->kernels->elementwise;
+  switch (op) {
+#define UNARY(name, ...)                                                                       \
+  case KY_OP_##name:                                                                           \
+    return (calls){.map1 = kernels->map_##name[dtype], .pull1 = kernels->pull_##name[dtype]};
+#include "kernels/unary.def"
+#undef UNARY
+#define BINARY(name, ...)                                                                      \
+  case KY_OP_##name:                                                                           \
+    return (calls){                                                                            \
+        .map2 = kernels->map_##name[dtype],                                                    \
+        .pull2 = {kernels->pull_##name##_a[dtype], kernels->pull_##name##_b[dtype]}};
+#include "kernels/binary.def"
+#undef BINARY
+#define TEST(name, sign)                                                                       \
+  case KY_OP_##name:                                                                           \
+  case KY_OP_##name##_scalar: return (calls){.test = KY_TEST_##name};
+    KY_TESTS(TEST)
+#undef TEST
+  default: return (calls){0};
+  }
+}
+
+/* A fused instruction while it runs. */
+typedef struct machine {
+  ky_frame *f;
+  ky_id pc;
+  ky_fusion p;
+  const ky_layout *space;
+  size_t size; /* of an element that is no mask */
+  int64_t tile;
+  char *registers;
+  size_t pitch; /* bytes from one register to the next */
+  calls calls[KY_FUSION_STEPS];
+  ky_feed feed[KY_FUSION_INPUTS];
+  ky_piece value[KY_FUSION_INPUTS + KY_FUSION_STEPS]; /* of the tile under way, by ref */
+} machine;
+
+static char *register_at(const machine *m, uint32_t number) {
+  return m->registers + number * m->pitch;
+}
+
+static void compute(const machine *m, uint32_t k, size_t n, void *r) {
+  const ky_step *s = &m->p.step[k];
+  const calls *c = &m->calls[k];
+  const ky_dtype dtype = (ky_dtype)m->p.dtype;
+  const ky_form *form = &ky__forms[s->op];
+  const ky_piece a = m->value[s->ref[0]];
+  const ky_piece b = form->operands > 1 ? m->value[s->ref[1]] : a;
+  switch ((ky_form_kind)form->kind) {
+  case KY_MAP1: c->map1(n, r, a.data, a.stride, s->s, s->u); break;
+  case KY_MAP2: c->map2(n, r, a.data, a.stride, b.data, b.stride); break;
+  case KY_TEST1:
+    m->f->kernels->test->compare_scalar(c->test, dtype, n, r, a.data, a.stride, s->s);
+    break;
+  case KY_TEST2:
+    m->f->kernels->test->compare(c->test, dtype, n, r, a.data, a.stride, b.data, b.stride);
+    break;
+  case KY_SELECT:
+    m->f->kernels->test->select(dtype, n, r, a.data, a.stride, b.data, b.stride,
+                                m->value[s->ref[2]].data, m->value[s->ref[2]].stride);
+    break;
+  case KY_NO_STEP: break;
+  }
+}
+
+/* ---- tiles
+ * ------------------------------------------------------------------------------------------ */
+
+/* Elements of a tile when it has `registers`. */
+static int64_t tile_for(uint32_t registers, size_t size) {
+  const int64_t fit = TILE_BYTES / (int64_t)(registers * size) / TILE_GRAIN * TILE_GRAIN;
+  return fit < TILE_LEAST ? TILE_LEAST : fit > TILE_MOST ? TILE_MOST : fit;
+}
+
+/* Starts the inputs in `wanted`, one bit each; returns how many need a register. */
+static uint32_t start_feeds(machine *m, uint32_t wanted) {
+  uint32_t gathered = 0;
+  for (uint32_t k = 0; k < m->p.inputs; k++) {
+    if (!(wanted >> k & 1)) continue;
+    const ky_id id = ky__operand(m->f->code, m->pc, k);
+    ky__feed_start(&m->feed[k], (ky_dtype)m->f->code->ins[id].dtype, ky__data(m->f, id),
+                   ky__layout(m->f->code, id), m->space);
+    gathered += ky__feed_gathers(&m->feed[k]);
+  }
+  return gathered;
+}
+
+/* Cuts tiles so that the longest operand that repeats within one repeats with each of them, and
+ * gives out registers: those of the program first, then one for each feed that needs it, then
+ * `more`. */
+static bool cut_tiles(machine *m, uint32_t wanted, uint32_t registers, uint32_t gathered,
+                      uint32_t more) {
+  const uint32_t count = registers + gathered + more;
+  m->tile = tile_for(count ? count : 1, m->size);
+  m->pitch = (size_t)m->tile * m->size;
+  int64_t period = 1;
+  for (uint32_t k = 0; k < m->p.inputs; k++) {
+    if (!(wanted >> k & 1) || !ky__feed_gathers(&m->feed[k])) continue;
+    if (m->feed[k].period <= m->tile && m->feed[k].period > period) period = m->feed[k].period;
+  }
+  m->tile -= m->tile % period;
+  if (count == 0) return true;
+  m->registers = ky__scratch(m->f, count * m->pitch);
+  for (uint32_t k = 0; m->registers && k < m->p.inputs; k++)
+    if (wanted >> k & 1 && ky__feed_gathers(&m->feed[k]))
+      m->feed[k].gathered = register_at(m, registers++);
+  return m->registers != NULL;
+}
+
+static void feed_tile(machine *m, uint32_t wanted, int64_t start, size_t n) {
+  for (uint32_t k = 0; k < m->p.inputs; k++)
+    if (wanted >> k & 1) m->value[k] = ky__feed_tile(m->f, &m->feed[k], start, n, m->tile);
+}
+
+static bool start_machine(machine *m, ky_frame *f, ky_id pc) {
+  m->f = f;
+  m->pc = pc;
+  if (!ky__fusion_decode(f->code, &f->code->ins[pc], &m->p)) return false;
+  m->space = &f->code->layouts.at[m->p.space];
+  m->size = ky_dtype_size((ky_dtype)m->p.dtype);
+  for (uint32_t k = 0; k < m->p.steps; k++)
+    m->calls[k] = calls_of(f, m->p.step[k].op, (ky_dtype)m->p.dtype);
+  return true;
+}
+
+static inline size_t tile_length(const machine *m, int64_t start) {
+  const int64_t rest = m->space->count - start;
+  return (size_t)(rest < m->tile ? rest : m->tile);
+}
+
+/* How many elements of the space become one of the result: what a mean divides by. */
+static double divisor_of(const machine *m) {
+  int64_t count = 1;
+  for (int k = 0; k < m->space->rank && m->p.ending == KY_OP_mean; k++)
+    if (m->p.axes >> k & 1) count *= m->space->dims[k];
+  return (double)count;
+}
+
+static bool start_tally(machine *m, ky_tally *t, uint32_t axes) {
+  ky__pattern_of(m->space, axes, &t->pattern);
+  t->dtype = (ky_dtype)m->p.dtype;
+  void *memory = ky__scratch(m->f, ky__tally_bytes(t->pattern, t->dtype));
+  if (memory) ky__tally_start(t, memory);
+  return memory != NULL;
+}
+
+/* ---- forward
+ * ---------------------------------------------------------------------------------------- */
+
+static void run_forward(machine *m) {
+  const uint32_t last = m->p.steps - 1u, all = (1u << m->p.inputs) - 1;
+  const bool reduces = m->p.ending != KY_OP_nop;
+  char *out = ky__data(m->f, m->pc);
+  const size_t out_size = ky_dtype_size((ky_dtype)m->f->code->ins[m->pc].dtype);
+  ky_tally tally = {.out = out, .divisor = divisor_of(m)};
+  if (!cut_tiles(m, all, m->p.forward_registers, start_feeds(m, all), 0)) return;
+  if (reduces && !start_tally(m, &tally, m->p.axes)) return;
+  for (uint32_t k = 0; k <= last; k++)
+    m->value[m->p.inputs + k] = (ky_piece){register_at(m, m->p.step[k].forward), 1};
+  for (int64_t start = 0; start < m->space->count; start += m->tile) {
+    const size_t n = tile_length(m, start);
+    feed_tile(m, all, start, n);
+    if (!reduces) m->value[m->p.inputs + last].data = out + start * (int64_t)out_size;
+    for (uint32_t k = 0; k <= last; k++)
+      compute(m, k, n, (void *)(uintptr_t)m->value[m->p.inputs + k].data);
+    if (reduces) ky__tally_add(m->f, &tally, start, n, m->value[m->p.inputs + last].data);
+  }
+  if (reduces) ky__tally_end(&tally);
+}
+
+void fwd_fused(ky_frame *f, ky_id pc) {
+  const ky_place mark = ky__arena_mark(&f->scratch);
+  machine m;
+  m.registers = NULL;
+  if (start_machine(&m, f, pc)) run_forward(&m);
+  ky__arena_reset(&f->scratch, mark);
+}
+
+/* ---- adjoint
+ * ---------------------------------------------------------------------------------------- */
+
+/* One contribution of a step to one of its operands, in the order of the reverse sweep. */
+typedef struct pull {
+  uint8_t step, slot;
+  uint8_t beta;
+  bool in_memory; /* `out` is the operand's adjoint, of which each tile has a piece */
+  char *out;      /* null: the contribution goes to `tally` alone */
+  ky_tally tally;
+} pull;
+
+typedef struct reversal {
+  machine m;
+  uint32_t pulls;
+  ky_dest dest[KY_FUSION_INPUTS]; /* null: not met yet */
+  char *spare;                    /* register for what tallies get */
+  char *spread;                   /* register for what an ending gives back */
+  size_t spread_held;
+  const char *g;  /* adjoint of the instruction */
+  ky_feed g_feed; /* where an ending spreads it over the space */
+  pull pull[2 * KY_FUSION_STEPS];
+} reversal;
+
+/* The adjoint of input `ref`, for the first contribution or a further one. */
+static bool pull_to_input(reversal *r, pull *to, uint32_t ref) {
+  machine *m = &r->m;
+  const ky_id id = ky__operand(m->f->code, m->pc, ref);
+  const ky_layout *layout = ky__layout(m->f->code, id);
+  to->beta = 1;
+  if (!r->dest[ref].ptr) {
+    r->dest[ref] = ky__dest(m->f, id, KY_WANT_A);
+    if (!r->dest[ref].ptr) return false;
+    to->beta = (uint8_t)r->dest[ref].beta;
+  }
+  to->in_memory = layout->count == m->space->count;
+  to->out = to->in_memory ? r->dest[ref].ptr : NULL;
+  to->tally = (ky_tally){.out = r->dest[ref].ptr, .beta = to->beta, .divisor = 1};
+  return to->in_memory || start_tally(m, &to->tally, ky__broadcast_axes(layout, m->space));
+}
+
+/* Lists the contributions of all steps. */
+static bool list_pulls(reversal *r) {
+  machine *m = &r->m;
+  uint32_t seen = 0;
+  r->pulls = 0;
+  for (uint32_t k = m->p.steps; k-- > 0;) {
+    const ky_step *s = &m->p.step[k];
+    if (s->adjoint == KY_NO_REGISTER && k + 1 < m->p.steps) continue;
+    for (uint32_t n = 0; n < ky__forms[s->op].operands; n++) {
+      const uint32_t ref = s->ref[n];
+      if (!(ky__forms[s->op].pulled >> n & 1)) continue;
+      pull *to = &r->pull[r->pulls];
+      to->step = (uint8_t)k;
+      to->slot = (uint8_t)n;
+      if (ref < m->p.inputs) {
+        if (!ky__wants(m->f->code, ky__operand(m->f->code, m->pc, ref))) continue;
+        if (!pull_to_input(r, to, ref)) return false;
+      } else {
+        const uint32_t at = ref - m->p.inputs;
+        if (m->p.step[at].adjoint == KY_NO_REGISTER) continue;
+        to->in_memory = false;
+        to->out = register_at(m, m->p.step[at].adjoint);
+        to->beta = seen >> at & 1;
+        seen |= 1u << at;
+      }
+      r->pulls++;
+    }
+  }
+  return true;
+}
+
+static ky_piece saved_piece(const reversal *r, const pull *to, int which, const void *g) {
+  const ky_step *s = &r->m.p.step[to->step];
+  switch ((ky_saved)ky__forms[s->op].saved[to->slot][which]) {
+  case KY_SAVED_A: return r->m.value[s->ref[0]];
+  case KY_SAVED_B: return r->m.value[s->ref[1]];
+  case KY_SAVED_R: return r->m.value[r->m.p.inputs + to->step];
+  case KY_SAVED_N: break;
+  }
+  return (ky_piece){g, 1};
+}
+
+/* g where the mask says so, and 0 elsewhere. */
+static void select_g(const reversal *r, const pull *to, size_t n, const void *g, void *out) {
+  const double zero = 0;
+  const ky_piece mask = saved_piece(r, to, 0, g);
+  const bool taken = to->slot == 1;
+  r->m.f->kernels->test->select((ky_dtype)r->m.p.dtype, n, out, mask.data, mask.stride,
+                                taken ? g : &zero, taken, taken ? &zero : g, !taken);
+}
+
+/* The contribution of one tile. */
+static void give(reversal *r, pull *to, int64_t start, size_t n, const void *g) {
+  const ky_step *s = &r->m.p.step[to->step];
+  const ky_form *form = &ky__forms[s->op];
+  const calls *c = &r->m.calls[to->step];
+  const bool identity = form->identity >> to->slot & 1;
+  char *out = to->in_memory ? to->out + start * (int64_t)r->m.size : to->out;
+  const int beta = out ? to->beta : 0;
+  if (!out && identity) {
+    ky__tally_add(r->m.f, &to->tally, start, n, g);
+    return;
+  }
+  if (!out) out = r->spare;
+  const ky_piece p = saved_piece(r, to, 0, g), q = saved_piece(r, to, 1, g);
+  if (form->kind == KY_MAP1) {
+    c->pull1(n, out, beta, g, p.data, p.stride, s->s, s->u);
+  } else if (form->kind == KY_MAP2) {
+    c->pull2[to->slot](n, out, beta, g, p.data, p.stride, q.data, q.stride);
+  } else if (beta) {
+    select_g(r, to, n, g, r->spare);
+    r->m.f->kernels->copy->run((ky_dtype)r->m.p.dtype, n, out, 1, 1, r->spare, 1);
+  } else {
+    select_g(r, to, n, g, out);
+  }
+  if (!to->out) ky__tally_add(r->m.f, &to->tally, start, n, out);
+}
+
+/* The adjoint of the last step's result. One number all over stays in its register. */
+static const void *seed_tile(reversal *r, int64_t start, size_t n) {
+  machine *m = &r->m;
+  if (m->p.ending == KY_OP_nop) return r->g + start * (int64_t)m->size;
+  const ky_piece g = ky__feed_tile(m->f, &r->g_feed, start, n, m->tile);
+  if (g.stride == 0 && r->spread_held >= n) return r->spread;
+  m->f->kernels->reduce->spread[m->p.dtype](n, r->spread, 0, g.data, g.stride, divisor_of(m));
+  r->spread_held = n;
+  return r->spread;
+}
+
+static void reverse_tile(reversal *r, int64_t start, size_t n) {
+  machine *m = &r->m;
+  const uint32_t last = m->p.steps - 1u;
+  feed_tile(m, m->p.reads, start, n);
+  if (m->p.reads_result)
+    m->value[m->p.inputs + last] =
+        (ky_piece){(const char *)ky__data(m->f, m->pc) + start * (int64_t)m->size, 1};
+  for (uint32_t k = 0; k <= last; k++) {
+    if (m->p.step[k].reverse == KY_NO_REGISTER) continue;
+    char *to = register_at(m, m->p.step[k].reverse);
+    compute(m, k, n, to);
+    m->value[m->p.inputs + k] = (ky_piece){to, 1};
+  }
+  const void *seed = seed_tile(r, start, n);
+  for (uint32_t k = 0; k < r->pulls; k++) {
+    const uint32_t step = r->pull[k].step;
+    give(r, &r->pull[k], start, n,
+         step == last ? seed : register_at(m, m->p.step[step].adjoint));
+  }
+}
+
+/* The adjoint of a reduced result as an operand that is broadcast over the space. */
+static void start_g(reversal *r) {
+  machine *m = &r->m;
+  r->g = ky__adjoint(m->f, m->pc);
+  r->spread_held = 0;
+  r->g_feed = (ky_feed){.rank = 1, .strides = {1}};
+  if (m->p.ending == KY_OP_nop) return;
+  ky_layout kept = *m->space;
+  for (int k = 0; k < kept.rank; k++)
+    if (m->p.axes >> k & 1) kept.dims[k] = 1;
+  kept = ky__dense(&kept);
+  ky__layout_settle(&kept);
+  ky__feed_start(&r->g_feed, (ky_dtype)m->p.dtype, r->g, &kept, m->space);
+}
+
+static void run_reverse(reversal *r) {
+  machine *m = &r->m;
+  start_g(r);
+  const uint32_t gathered = start_feeds(m, m->p.reads), registers = m->p.reverse_registers;
+  if (!cut_tiles(m, m->p.reads, registers, gathered, 3)) return;
+  r->spare = register_at(m, registers + gathered);
+  r->spread = register_at(m, registers + gathered + 1);
+  r->g_feed.gathered = register_at(m, registers + gathered + 2);
+  memset(r->dest, 0, sizeof r->dest);
+  if (!list_pulls(r)) return;
+  for (int64_t start = 0; start < m->space->count; start += m->tile)
+    reverse_tile(r, start, tile_length(m, start));
+  for (uint32_t k = 0; k < r->pulls; k++)
+    if (!r->pull[k].out) ky__tally_end(&r->pull[k].tally);
+}
+
+void vjp_fused(ky_frame *f, ky_id pc) {
+  const ky_place mark = ky__arena_mark(&f->scratch);
+  reversal r;
+  r.m.registers = NULL;
+  if (start_machine(&r.m, f, pc)) run_reverse(&r);
+  ky__arena_reset(&f->scratch, mark);
+}
+
+/* ---- memory
+ * ----------------------------------------------------------------------------------------- */
+
+static size_t aligned(size_t bytes) { return (bytes + KY_ALIGN - 1) / KY_ALIGN * KY_ALIGN; }
+
+size_t ky__fused_scratch(const ky_code *code, ky_id pc) {
+  ky_fusion p;
+  if (!ky__fusion_decode(code, &code->ins[pc], &p)) return 0;
+  const size_t size = ky_dtype_size((ky_dtype)p.dtype);
+  const uint32_t forward = p.forward_registers, reverse = p.reverse_registers + 3u;
+  const uint32_t most = p.inputs + (forward > reverse ? forward : reverse);
+  const size_t least = (size_t)most * TILE_LEAST * size;
+  size_t bytes = aligned(least > TILE_BYTES ? least : TILE_BYTES);
+  ky_pattern pattern;
+  if (p.ending != KY_OP_nop && ky__pattern_of(&code->layouts.at[p.space], p.axes, &pattern))
+    bytes += aligned(ky__tally_bytes(pattern, (ky_dtype)p.dtype));
+  for (uint32_t k = 0; k < p.steps; k++) {
+    for (uint32_t n = 0; n < ky__forms[p.step[k].op].operands; n++) {
+      const uint32_t ref = p.step[k].ref[n];
+      if (ref >= p.inputs || !(ky__forms[p.step[k].op].pulled >> n & 1)) continue;
+      const ky_layout *space = &code->layouts.at[p.space];
+      const ky_layout *layout = ky__layout(code, ky__operand(code, pc, ref));
+      const uint32_t axes = ky__broadcast_axes(layout, space);
+      if (layout->count != space->count && ky__pattern_of(space, axes, &pattern))
+        bytes += aligned(ky__tally_bytes(pattern, (ky_dtype)p.dtype));
+    }
+  }
+  return bytes;
+}

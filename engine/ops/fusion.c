@@ -1,0 +1,305 @@
+/* SPDX-License-Identifier: MIT */
+/* Register programs: what opcodes are as steps, the assignment of registers, the pool words,
+ * the text. Nothing here touches an element. */
+#include "ops/fusion.h"
+
+#include <string.h>
+
+#include "kernels/test.h"
+#include "opinfo.h"
+
+/* ---- forms
+ * ------------------------------------------------------------------------------------------ */
+
+enum {
+  N = KY_SAVED_N,
+  G = KY_SAVED_N,
+  A = KY_SAVED_A,
+  X = KY_SAVED_A,
+  B = KY_SAVED_B,
+  R = KY_SAVED_R
+};
+
+#define IS_G 1
+#define IS_A 0
+#define IS_B 0
+#define IS_R 0
+#define IS_N 0
+
+const ky_form ky__forms[KY_OP_COUNT] = {
+#define UNARY(name, given, stored, ...)                                                        \
+  [KY_OP_##name] = {                                                                           \
+      .kind = KY_MAP1, .operands = 1, .scalars = given, .pulled = 1, .saved = {{stored, N}}},
+#include "kernels/unary.def"
+#undef UNARY
+#define BINARY(name, vector, primal, pa, qa, adjoint_a, pb, qb, adjoint_b)                     \
+  [KY_OP_##name] = {.kind = KY_MAP2,                                                           \
+                    .operands = 2,                                                             \
+                    .pulled = 3,                                                               \
+                    .identity = IS_##pa | IS_##pb << 1,                                        \
+                    .saved = {{pa, qa}, {pb, qb}}},
+#include "kernels/binary.def"
+#undef BINARY
+#define TEST(name, sign)                                                                       \
+  [KY_OP_##name] = {.kind = KY_TEST2, .operands = 2},                                          \
+  [KY_OP_##name##_scalar] = {.kind = KY_TEST1, .operands = 1, .scalars = 1},
+    KY_TESTS(TEST)
+#undef TEST
+        [KY_OP_where] = {.kind = KY_SELECT,
+                         .operands = 3,
+                         .pulled = 6,
+                         .saved = {{N, N}, {A, N}, {A, N}}},
+};
+
+/* ---- registers
+ * -------------------------------------------------------------------------------------- */
+
+/* From when to when something needs a register, both ends inclusive: kernels may not overlap.
+ */
+typedef struct life {
+  uint32_t birth, death;
+  bool needed;
+} life;
+
+/* Gives registers to `count` lives that lie below `end`; returns how many it takes. */
+static uint8_t assign(const life *lives, uint32_t count, uint32_t end, uint8_t *registers) {
+  uint64_t taken = 0;
+  uint8_t most = 0;
+  memset(registers, KY_NO_REGISTER, count);
+  for (uint32_t time = 0; time < end; time++) {
+    for (uint32_t k = 0; k < count; k++)
+      if (lives[k].needed && lives[k].death + 1 == time)
+        taken &= ~((uint64_t)1 << registers[k]);
+    for (uint32_t k = 0; k < count; k++) {
+      if (!lives[k].needed || lives[k].birth != time) continue;
+      uint8_t free = 0;
+      while (taken >> free & 1) free++;
+      taken |= (uint64_t)1 << free;
+      registers[k] = free;
+      if (free >= most) most = (uint8_t)(free + 1);
+    }
+  }
+  return most;
+}
+
+static_assert(2 * KY_FUSION_STEPS <= 64, "a bit a register");
+
+static void last_use(life *lives, uint32_t ref, uint32_t inputs, uint32_t time) {
+  if (ref >= inputs && lives[ref - inputs].death < time) lives[ref - inputs].death = time;
+}
+
+static void settle_forward(ky_fusion *p) {
+  life lives[KY_FUSION_STEPS] = {0};
+  uint8_t registers[KY_FUSION_STEPS];
+  for (uint32_t k = 0; k < p->steps; k++) {
+    const bool stored = k + 1 == p->steps && p->ending == KY_OP_nop;
+    lives[k] = (life){k, k, !stored};
+    for (uint32_t n = 0; n < ky__forms[p->step[k].op].operands; n++)
+      last_use(lives, p->step[k].ref[n], p->inputs, k);
+  }
+  p->forward_registers = assign(lives, p->steps, p->steps, registers);
+  for (uint32_t k = 0; k < p->steps; k++) p->step[k].forward = registers[k];
+}
+
+/* What the reverse sweep does with the steps of a program, as bits. */
+typedef struct activity {
+  uint32_t wants;  /* has a gradient somewhere below */
+  uint32_t active; /* and is reached from the result */
+  uint32_t needed; /* its value is read */
+} activity;
+
+/* The ref that a formula for step k reads, or `none`. */
+static uint32_t saved_ref(const ky_fusion *p, uint32_t k, uint8_t saved, uint32_t none) {
+  switch ((ky_saved)saved) {
+  case KY_SAVED_A: return p->step[k].ref[0];
+  case KY_SAVED_B: return p->step[k].ref[1];
+  case KY_SAVED_R: return p->inputs + k;
+  case KY_SAVED_N: break;
+  }
+  return none;
+}
+
+static bool ref_wants(const ky_fusion *p, uint32_t ref, uint32_t inputs_wanted,
+                      uint32_t steps_wanted) {
+  return ref < p->inputs ? inputs_wanted >> ref & 1 : steps_wanted >> (ref - p->inputs) & 1;
+}
+
+/* Marks the value `ref` as read. */
+static void need(ky_fusion *p, activity *a, uint32_t ref) {
+  if (ref < p->inputs)
+    p->reads |= (uint16_t)(1u << ref);
+  else
+    a->needed |= 1u << (ref - p->inputs);
+}
+
+static activity find_activity(ky_fusion *p, uint32_t wants) {
+  activity a = {0};
+  const uint32_t last = p->steps - 1u, none = UINT32_MAX;
+  for (uint32_t k = 0; k <= last; k++)
+    for (uint32_t n = 0; n < ky__forms[p->step[k].op].operands; n++)
+      if (ky__forms[p->step[k].op].pulled >> n & 1 &&
+          ref_wants(p, p->step[k].ref[n], wants, a.wants))
+        a.wants |= 1u << k;
+  a.active = a.wants & 1u << last;
+  for (uint32_t k = p->steps; k-- > 0;) {
+    const ky_step *step = &p->step[k];
+    const ky_form *form = &ky__forms[step->op];
+    for (uint32_t n = 0; n < form->operands && a.active >> k & 1; n++) {
+      if (!(form->pulled >> n & 1) || !ref_wants(p, step->ref[n], wants, a.wants)) continue;
+      if (step->ref[n] >= p->inputs) a.active |= 1u << (step->ref[n] - p->inputs);
+      for (int m = 0; m < 2; m++)
+        if (saved_ref(p, k, form->saved[n][m], none) != none)
+          need(p, &a, saved_ref(p, k, form->saved[n][m], none));
+    }
+  }
+  if (a.needed >> last & 1 && p->ending == KY_OP_nop) {
+    p->reads_result = true;
+    a.needed &= ~(1u << last);
+  }
+  for (uint32_t k = p->steps; k-- > 0;)
+    for (uint32_t n = 0; n < ky__forms[p->step[k].op].operands && a.needed >> k & 1; n++)
+      need(p, &a, p->step[k].ref[n]);
+  return a;
+}
+
+/* Step k is computed again at time k, its adjoint runs at time 2 steps - 1 - k. */
+static void settle_reverse(ky_fusion *p, activity a) {
+  life lives[2 * KY_FUSION_STEPS] = {0};
+  uint8_t registers[2 * KY_FUSION_STEPS];
+  const uint32_t steps = p->steps, end = 2 * steps, none = UINT32_MAX;
+  for (uint32_t k = 0; k < steps; k++) {
+    lives[k] = (life){k, k, a.needed >> k & 1};
+    lives[steps + k] = (life){end, end - 1 - k, a.active >> k & 1 && k + 1 < steps};
+    for (uint32_t n = 0; n < ky__forms[p->step[k].op].operands && a.needed >> k & 1; n++)
+      last_use(lives, p->step[k].ref[n], p->inputs, k);
+  }
+  for (uint32_t k = steps; k-- > 0;) {
+    const ky_form *form = &ky__forms[p->step[k].op];
+    const uint32_t now = end - 1 - k;
+    for (uint32_t n = 0; n < form->operands && a.active >> k & 1; n++) {
+      if (!(form->pulled >> n & 1)) continue;
+      for (int m = 0; m < 2; m++) {
+        const uint32_t ref = saved_ref(p, k, form->saved[n][m], none);
+        if (ref != none) last_use(lives, ref, p->inputs, now);
+      }
+      const uint32_t ref = p->step[k].ref[n];
+      if (ref >= p->inputs && lives[steps + ref - p->inputs].birth > now)
+        lives[steps + ref - p->inputs].birth = now;
+    }
+  }
+  p->reverse_registers = assign(lives, end, end, registers);
+  for (uint32_t k = 0; k < steps; k++) {
+    p->step[k].reverse = registers[k];
+    p->step[k].adjoint = registers[steps + k];
+  }
+}
+
+void ky__fusion_settle(ky_fusion *p, uint32_t wants) {
+  p->reads = 0;
+  p->reads_result = false;
+  settle_forward(p);
+  settle_reverse(p, find_activity(p, wants));
+}
+
+/* ---- pool words
+ * ------------------------------------------------------------------------------------- */
+
+static int64_t word(uint64_t bits) {
+  union {
+    uint64_t u;
+    int64_t i;
+  } w = {.u = bits};
+  return w.i;
+}
+
+static int64_t word_f64(double value) {
+  union {
+    double f;
+    int64_t i;
+  } w = {.f = value};
+  return w.i;
+}
+
+static uint8_t byte(uint64_t bits, int at) { return (uint8_t)(bits >> at); }
+
+void ky__fusion_encode(const ky_fusion *p, int64_t *words) {
+  words[0] = word(p->space | (uint64_t)p->dtype << 32 | (uint64_t)p->steps << 40 |
+                  (uint64_t)p->keep << 48 | (uint64_t)p->reads_result << 49);
+  words[1] = word(p->ending | (uint64_t)p->axes << 16 | (uint64_t)p->forward_registers << 24 |
+                  (uint64_t)p->reverse_registers << 32 | (uint64_t)p->reads << 40);
+  for (uint32_t k = 0; k < p->steps; k++) {
+    const ky_step *s = &p->step[k];
+    int64_t *at = words + 2 + (size_t)3 * k;
+    at[0] = word(s->op | (uint64_t)s->ref[0] << 16 | (uint64_t)s->ref[1] << 24 |
+                 (uint64_t)s->ref[2] << 32 | (uint64_t)s->forward << 40 |
+                 (uint64_t)s->reverse << 48 | (uint64_t)s->adjoint << 56);
+    at[1] = word_f64(s->s);
+    at[2] = word_f64(s->u);
+  }
+}
+
+bool ky__fusion_decode(const ky_code *code, const ky_ins *i, ky_fusion *p) {
+  const uint64_t at = (uint64_t)i->b + i->c;
+  if (i->c > KY_FUSION_INPUTS || at + ky__fusion_words(0) > code->pool_count) return false;
+  const uint64_t head = (uint64_t)code->pool[at], more = (uint64_t)code->pool[at + 1];
+  p->space = (uint32_t)head;
+  p->dtype = byte(head, 32);
+  p->inputs = (uint8_t)i->c;
+  p->steps = byte(head, 40);
+  p->keep = head >> 48 & 1;
+  p->reads_result = head >> 49 & 1;
+  p->ending = (uint16_t)more;
+  p->axes = byte(more, 16);
+  p->forward_registers = byte(more, 24);
+  p->reverse_registers = byte(more, 32);
+  p->reads = (uint16_t)(more >> 40);
+  if (p->steps == 0 || p->steps > KY_FUSION_STEPS ||
+      at + ky__fusion_words(p->steps) > code->pool_count)
+    return false;
+  for (uint32_t k = 0; k < p->steps; k++) {
+    const uint32_t from = (uint32_t)at + 2 + 3 * k;
+    const uint64_t bits = (uint64_t)code->pool[from];
+    p->step[k] = (ky_step){.op = (uint16_t)bits,
+                           .ref = {byte(bits, 16), byte(bits, 24), byte(bits, 32)},
+                           .forward = byte(bits, 40),
+                           .reverse = byte(bits, 48),
+                           .adjoint = byte(bits, 56),
+                           .s = ky__pool_f64(code, from + 1),
+                           .u = ky__pool_f64(code, from + 2)};
+  }
+  return true;
+}
+
+/* ---- text
+ * -------------------------------------------------------------------------------------------
+ */
+
+static void say_ref(ky_text *text, const ky_code *code, ky_id pc, const ky_fusion *p,
+                    uint32_t ref) {
+  if (ref < p->inputs)
+    ky__say(text, " %%%u", (unsigned)ky__operand(code, pc, ref));
+  else
+    ky__say(text, " r%u", (unsigned)(ref - p->inputs));
+}
+
+void ky__fusion_say(ky_text *text, const ky_code *code, ky_id pc, const ky_fusion *p,
+                    uint32_t k) {
+  if (k == p->steps) {
+    ky__say(text, "%s", ky__opinfo[p->ending].name);
+    say_ref(text, code, pc, p, p->inputs + k - 1);
+    const char *separator = " axes=";
+    for (uint32_t axis = 0; axis < KY_MAX_RANK; axis++) {
+      if (!(p->axes >> axis & 1)) continue;
+      ky__say(text, "%s%u", separator, (unsigned)axis);
+      separator = ",";
+    }
+    if (p->keep) ky__say(text, " keep");
+    return;
+  }
+  const ky_step *s = &p->step[k];
+  const ky_form *form = &ky__forms[s->op];
+  ky__say(text, "r%u = %s", (unsigned)k, ky__opinfo[s->op].name);
+  for (uint32_t n = 0; n < form->operands; n++) say_ref(text, code, pc, p, s->ref[n]);
+  if (form->scalars > 0) ky__say(text, " %.17g", s->s);
+  if (form->scalars > 1) ky__say(text, " %.17g", s->u);
+}

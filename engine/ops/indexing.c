@@ -1,0 +1,381 @@
+/* SPDX-License-Identifier: MIT */
+/* Elements at places that integers name: gather, its mirror image scatter_sum, embedding and
+ * one_hot. An index operand may be broadcast: where one index stands for a whole run, the run
+ * is moved as one. Indices are the caller's and may change between the sweeps, so that every
+ * read is checked. */
+#include <string.h>
+
+#include "kernels/indexed.h"
+#include "ops/family.h"
+
+/* ---- indices ----------------------------------------------------------------------------- */
+
+static ky_status need_index(const ky_query *q, ky_id id) {
+  const ky_dtype dtype = ky__dtype_of(q, id);
+  if (dtype == KY_I32 || dtype == KY_I64) return KY_OK;
+  return ky__fail(q->fault, KY_BAD_DTYPE, "indices must be i32 or i64, got %s",
+                  ky_dtype_name(dtype));
+}
+
+static ky_status need_extent(const ky_query *q, int64_t extent, const ky_layout *index) {
+  if (extent > 0 || index->count == 0) return KY_OK;
+  return ky__fail(q->fault, KY_BAD_SHAPE, "there are indices but nothing to point at");
+}
+
+static int64_t index_at(const ky_frame *f, ky_id id, int64_t offset) {
+  const void *data = ky__data(f, id);
+  return f->code->ins[id].dtype == KY_I32 ? ((const int32_t *)data)[offset]
+                                          : ((const int64_t *)data)[offset];
+}
+
+/* Faults with the first index of `id` that is not in 0..extent-1; an axis along which it is
+ * broadcast is no part of its place. */
+static void name_bad_index(ky_frame *f, ky_id id, int64_t extent) {
+  const ky_layout *layout = ky__layout(f->code, id);
+  int64_t at[KY_MAX_RANK] = {0};
+  for (int64_t n = 0; n < layout->count; n++) {
+    int64_t offset = 0;
+    for (int k = 0; k < layout->rank; k++) offset += at[k] * layout->strides[k];
+    const int64_t index = index_at(f, id, offset);
+    if (index < 0 || index >= extent) {
+      char place[192];
+      ky_text text = {place, sizeof place, 0};
+      ky__say(&text, "[");
+      for (int k = 0; k < layout->rank; k++)
+        if (layout->strides[k] != 0)
+          ky__say(&text, "%s%lld", text.length > 1 ? "," : "", (long long)at[k]);
+      ky__fail(f->fault, KY_BAD_INDEX, "index %lld at %s] is not in 0..%lld", (long long)index,
+               place, (long long)(extent - 1));
+      return;
+    }
+    for (int k = layout->rank; k-- > 0;) {
+      if (++at[k] < layout->dims[k]) break;
+      at[k] = 0;
+    }
+  }
+}
+
+/* ---- pairings ---------------------------------------------------------------------------- */
+
+#define BATCH 256 /* indices that become places at a time */
+
+/* Elements of an index space, each with an index: it stands at its own place in `flat`, and in
+ * `table` where its index says. */
+typedef struct pairing {
+  ky_dtype dtype, index_dtype;
+  ky_loop loop;   /* array 0: flat, 1: the indices, 2: the table, 0 along the indexed axis */
+  int64_t extent; /* of the indexed axis */
+  int64_t pitch;  /* its stride in the table */
+  int64_t passed; /* put: an index that adds nothing; -1 for none */
+} pairing;
+
+static void plan_pairing(pairing *p, const ky_layout *space, const int64_t *flat,
+                         const int64_t *index, const int64_t *table) {
+  int64_t strides[KY_LOOP_ARRAYS][KY_MAX_RANK];
+  for (int k = 0; k < space->rank; k++) {
+    strides[0][k] = flat[k];
+    strides[1][k] = index[k];
+    strides[2][k] = table[k];
+  }
+  ky__loop_plan(&p->loop, space, 3, strides);
+}
+
+/* The pairing of gather and scatter_sum: all three have the axes of the index operand b. */
+static pairing along_axis(const ky_frame *f, ky_id pc, const int64_t *flat,
+                          const ky_layout *table) {
+  const ky_ins *i = &f->code->ins[pc];
+  const ky_layout *index = ky__layout(f->code, i->b);
+  int64_t rest[KY_MAX_RANK];
+  for (int k = 0; k < index->rank; k++) rest[k] = k == (int)i->c ? 0 : table->strides[k];
+  pairing p = {.dtype = (ky_dtype)i->dtype,
+               .index_dtype = (ky_dtype)f->code->ins[i->b].dtype,
+               .extent = table->dims[i->c],
+               .pitch = table->strides[i->c],
+               .passed = -1};
+  plan_pairing(&p, index, flat, index->strides, rest);
+  return p;
+}
+
+/* One run of a pairing. */
+typedef struct run {
+  int64_t n, sf, si, st;
+  char *flat, *table;
+  const char *index;
+  bool whole; /* one index for all elements, which stand at different places */
+} run;
+
+static run run_at(const pairing *p, const ky_walk *w, const void *flat, const void *table,
+                  const void *index) {
+  const size_t size = ky_dtype_size(p->dtype);
+  const int last = p->loop.rank - 1;
+  run r = {.n = p->loop.dims[last],
+           .sf = p->loop.strides[0][last],
+           .si = p->loop.strides[1][last],
+           .st = p->loop.strides[2][last],
+           .flat = ky__run(flat, w, 0, size),
+           .table = ky__run(table, w, 2, size),
+           .index = ky__run(index, w, 1, ky_dtype_size(p->index_dtype))};
+  r.whole = r.si == 0 && r.st != 0;
+  return r;
+}
+
+/* The places of elements from k on. Returns of how many: at most BATCH, 0 at a bad index. */
+static int64_t find_places(const pairing *p, const run *r, int64_t k, int64_t place[BATCH]) {
+  const int64_t rest = r->n - k, n = r->whole ? 1 : rest < BATCH ? rest : BATCH;
+  const char *index = r->index + k * r->si * (int64_t)ky_dtype_size(p->index_dtype);
+  const size_t found =
+      ky__places(p->index_dtype, (size_t)n, place, index, r->si, p->extent, p->pitch);
+  return found < (size_t)n ? 0 : r->whole ? rest : n;
+}
+
+static bool take_run(const ky_frame *f, const pairing *p, const run *r, int beta) {
+  const int64_t size = (int64_t)ky_dtype_size(p->dtype);
+  int64_t place[BATCH];
+  for (int64_t k = 0, n; k < r->n; k += n) {
+    n = find_places(p, r, k, place);
+    if (n == 0) return false;
+    char *to = r->flat + k * r->sf * size;
+    const char *from = r->table + k * r->st * size;
+    if (r->whole)
+      f->kernels->copy->run(p->dtype, (size_t)n, to, r->sf, beta, from + place[0] * size,
+                            r->st);
+    else
+      ky__take(p->dtype, (size_t)n, to, r->sf, beta, from, r->st, place);
+  }
+  return true;
+}
+
+static bool put_run(const ky_frame *f, const pairing *p, const run *r) {
+  const int64_t size = (int64_t)ky_dtype_size(p->dtype), passed = p->passed * p->pitch;
+  int64_t place[BATCH];
+  for (int64_t k = 0, n; k < r->n; k += n) {
+    n = find_places(p, r, k, place);
+    if (n == 0) return false;
+    const char *from = r->flat + k * r->sf * size;
+    char *to = r->table + k * r->st * size;
+    if (!r->whole && p->passed < 0)
+      ky__put(p->dtype, (size_t)n, to, r->st, place, from, r->sf);
+    else if (!r->whole)
+      for (int64_t j = 0; j < n; j++) {
+        if (place[j] == passed) continue;
+        ky__put(p->dtype, 1, to + j * r->st * size, 0, &place[j], from + j * r->sf * size, 0);
+      }
+    else if (place[0] != passed)
+      f->kernels->copy->run(p->dtype, (size_t)n, to + place[0] * size, r->st, 1, from, r->sf);
+  }
+  return true;
+}
+
+/* flat = beta flat + the table's elements at the indices of operand b. */
+static void take(ky_frame *f, ky_id pc, const pairing *p, void *flat, int beta,
+                 const void *table) {
+  const ky_id index = f->code->ins[pc].b;
+  if (ky__loop_empty(&p->loop)) return;
+  ky_walk w = {0};
+  do {
+    const run r = run_at(p, &w, flat, table, ky__data(f, index));
+    if (take_run(f, p, &r, beta)) continue;
+    name_bad_index(f, index, p->extent);
+    return;
+  } while (ky__loop_next(&p->loop, &w));
+}
+
+/* The table's elements at the indices of operand b get those of flat added, in row-major order.
+ */
+static void put(ky_frame *f, ky_id pc, const pairing *p, void *table, const void *flat) {
+  const ky_id index = f->code->ins[pc].b;
+  if (ky__loop_empty(&p->loop)) return;
+  ky_walk w = {0};
+  do {
+    const run r = run_at(p, &w, flat, table, ky__data(f, index));
+    if (put_run(f, p, &r)) continue;
+    name_bad_index(f, index, p->extent);
+    return;
+  } while (ky__loop_next(&p->loop, &w));
+}
+
+/* ---- gather ------------------------------------------------------------------------------ */
+
+/* BAD_SHAPE unless the extents of `index`, `axis` aside, are not above those of `table`. */
+static ky_status need_inside(const ky_query *q, const ky_layout *index, const ky_layout *table,
+                             uint32_t axis) {
+  if (index->rank != table->rank)
+    return ky__fail(q->fault, KY_BAD_SHAPE, "indices of rank %d for rank %d", (int)index->rank,
+                    (int)table->rank);
+  if (axis >= (uint32_t)index->rank)
+    return ky__fail(q->fault, KY_BAD_AXIS, "axis %u of a value of rank %d", (unsigned)axis,
+                    (int)index->rank);
+  for (int k = 0; k < index->rank; k++)
+    if (k != (int)axis && index->dims[k] > table->dims[k])
+      return ky__fail(q->fault, KY_BAD_SHAPE, "axis %d has %lld indices for %lld elements", k,
+                      (long long)index->dims[k], (long long)table->dims[k]);
+  return need_extent(q, table->dims[axis], index);
+}
+
+ky_status ky__rule_gather(ky_query *q) {
+  const ky_layout index = *ky__layout_of(q, q->ins->b);
+  KY_TRY(need_index(q, q->ins->b));
+  KY_TRY(need_inside(q, &index, ky__layout_of(q, q->ins->a), q->ins->c));
+  q->klass = KY_GENERAL;
+  return ky__answer(q, ky__dtype_of(q, q->ins->a), &index);
+}
+
+void fwd_gather(ky_frame *f, ky_id pc) {
+  const ky_id a = f->code->ins[pc].a;
+  const pairing p = along_axis(f, pc, ky__layout(f->code, pc)->strides, ky__layout(f->code, a));
+  take(f, pc, &p, ky__data(f, pc), 0, ky__data(f, a));
+}
+
+/* Lets `d` be dense with the dims of `layout`, and zero when it has nothing yet. */
+static ky_layout clear_dest(const ky_ins *i, ky_dest d, const ky_layout *layout) {
+  if (!d.beta) memset(d.ptr, 0, (size_t)layout->count * ky_dtype_size((ky_dtype)i->dtype));
+  return ky__dense(layout);
+}
+
+void vjp_gather(ky_frame *f, ky_id pc) {
+  const ky_ins *i = &f->code->ins[pc];
+  const ky_dest d = ky__dest(f, i->a, i->flags & KY_WANT_A);
+  if (!d.ptr) return;
+  const ky_layout table = clear_dest(i, d, ky__layout(f->code, i->a));
+  const pairing p = along_axis(f, pc, ky__layout(f->code, pc)->strides, &table);
+  put(f, pc, &p, d.ptr, ky__adjoint(f, pc));
+}
+
+/* ---- scatter_sum ------------------------------------------------------------------------- */
+
+ky_status ky__rule_scatter_sum(ky_query *q) {
+  KY_TRY(ky__need_float(q, q->ins->a));
+  KY_TRY(need_index(q, q->ins->b));
+  const ky_layout *source = ky__layout_of(q, q->ins->a), *index = ky__layout_of(q, q->ins->b);
+  if (!ky__same_dims(source, index))
+    return ky__fail(q->fault, KY_BAD_SHAPE, "every element wants one index");
+  ky_layout out;
+  KY_TRY(ky__layout_dense(q->shape->rank, q->shape->dims, &out, q->fault));
+  KY_TRY(need_inside(q, index, &out, q->ins->c));
+  q->klass = KY_GENERAL;
+  return ky__answer(q, ky__dtype_of(q, q->ins->a), &out);
+}
+
+void fwd_scatter_sum(ky_frame *f, ky_id pc) {
+  const ky_ins *i = &f->code->ins[pc];
+  const ky_layout *out = ky__layout(f->code, pc);
+  const pairing p = along_axis(f, pc, ky__layout(f->code, i->a)->strides, out);
+  void *r = ky__data(f, pc);
+  if (out->count) memset(r, 0, (size_t)out->count * ky_dtype_size((ky_dtype)i->dtype));
+  put(f, pc, &p, r, ky__data(f, i->a));
+}
+
+void vjp_scatter_sum(ky_frame *f, ky_id pc) {
+  const ky_ins *i = &f->code->ins[pc];
+  const ky_dest d = ky__dest(f, i->a, i->flags & KY_WANT_A);
+  if (!d.ptr) return;
+  const ky_layout source = ky__dense(ky__layout(f->code, i->a));
+  const pairing p = along_axis(f, pc, source.strides, ky__layout(f->code, pc));
+  take(f, pc, &p, d.ptr, d.beta, ky__adjoint(f, pc));
+}
+
+/* ---- embedding --------------------------------------------------------------------------- */
+
+ky_status ky__rule_embedding(ky_query *q) {
+  const ky_layout *table = ky__layout_of(q, q->ins->a), *index = ky__layout_of(q, q->ins->b);
+  KY_TRY(ky__need_float(q, q->ins->a));
+  KY_TRY(need_index(q, q->ins->b));
+  if (table->rank != 2)
+    return ky__fail(q->fault, KY_BAD_SHAPE, "wants a table of rank 2, got rank %d",
+                    table->rank);
+  if ((int64_t)q->ins->c > table->dims[0])
+    return ky__fail(q->fault, KY_BAD_INDEX, "padding %lld is not in 0..%lld",
+                    (long long)q->ins->c - 1, (long long)table->dims[0] - 1);
+  if (index->rank == KY_MAX_RANK)
+    return ky__fail(q->fault, KY_BAD_SHAPE, "indices of rank %d leave no room for an axis",
+                    index->rank);
+  KY_TRY(need_extent(q, table->dims[0], index));
+  int64_t dims[KY_MAX_RANK];
+  memcpy(dims, index->dims, sizeof dims);
+  dims[index->rank] = table->dims[1];
+  ky_layout out;
+  KY_TRY(ky__layout_dense(index->rank + 1, dims, &out, q->fault));
+  q->klass = KY_GENERAL;
+  return ky__answer(q, ky__dtype_of(q, q->ins->a), &out);
+}
+
+/* Rows of `table`, one for each index. */
+static pairing rows_of(const ky_frame *f, ky_id pc, const ky_layout *table) {
+  const ky_ins *i = &f->code->ins[pc];
+  const ky_layout *index = ky__layout(f->code, i->b), *space = ky__layout(f->code, pc);
+  int64_t index_strides[KY_MAX_RANK] = {0}, rest[KY_MAX_RANK] = {0};
+  memcpy(index_strides, index->strides, (size_t)index->rank * sizeof *index_strides);
+  rest[index->rank] = table->strides[1];
+  pairing p = {.dtype = (ky_dtype)i->dtype,
+               .index_dtype = (ky_dtype)f->code->ins[i->b].dtype,
+               .extent = table->dims[0],
+               .pitch = table->strides[0],
+               .passed = (int64_t)i->c - 1};
+  plan_pairing(&p, space, space->strides, index_strides, rest);
+  return p;
+}
+
+void fwd_embedding(ky_frame *f, ky_id pc) {
+  const ky_id a = f->code->ins[pc].a;
+  const pairing p = rows_of(f, pc, ky__layout(f->code, a));
+  take(f, pc, &p, ky__data(f, pc), 0, ky__data(f, a));
+}
+
+void vjp_embedding(ky_frame *f, ky_id pc) {
+  const ky_ins *i = &f->code->ins[pc];
+  const ky_dest d = ky__dest(f, i->a, i->flags & KY_WANT_A);
+  if (!d.ptr) return;
+  const ky_layout table = clear_dest(i, d, ky__layout(f->code, i->a));
+  const pairing p = rows_of(f, pc, &table);
+  put(f, pc, &p, d.ptr, ky__adjoint(f, pc));
+}
+
+/* ---- one_hot ----------------------------------------------------------------------------- */
+
+ky_status ky__rule_one_hot(ky_query *q) {
+  const ky_layout *index = ky__layout_of(q, q->ins->a);
+  const ky_dtype dtype = (ky_dtype)q->ins->c;
+  KY_TRY(need_index(q, q->ins->a));
+  if (ky_dtype_size(dtype) == 0)
+    return ky__fail(q->fault, KY_BAD_DTYPE, "unknown dtype %d", (int)dtype);
+  if (index->rank == KY_MAX_RANK)
+    return ky__fail(q->fault, KY_BAD_SHAPE, "indices of rank %d leave no room for an axis",
+                    index->rank);
+  KY_TRY(need_extent(q, q->ins->b, index));
+  int64_t dims[KY_MAX_RANK];
+  memcpy(dims, index->dims, sizeof dims);
+  dims[index->rank] = q->ins->b;
+  ky_layout out;
+  KY_TRY(ky__layout_dense(index->rank + 1, dims, &out, q->fault));
+  q->klass = KY_GENERAL;
+  return ky__answer(q, dtype, &out);
+}
+
+/* Ones go where indices point; the table is the result, row by row. */
+void fwd_one_hot(ky_frame *f, ky_id pc) {
+  const ky_ins *i = &f->code->ins[pc];
+  const ky_layout *index = ky__layout(f->code, i->a), *out = ky__layout(f->code, pc);
+  const size_t size = ky_dtype_size((ky_dtype)i->dtype);
+  const ky_dtype index_dtype = (ky_dtype)f->code->ins[i->a].dtype;
+  ky_loop loop;
+  ky__plan(&loop, index, 1, &index);
+  if (out->count == 0 || ky__loop_empty(&loop)) return;
+  memset(ky__data(f, pc), 0, (size_t)out->count * size);
+  ky_word one;
+  f->kernels->copy->fill((ky_dtype)i->dtype, 1, &one, 1, 0);
+  const int last = loop.rank - 1;
+  ky_walk w = {0};
+  do {
+    char *row = ky__run(ky__data(f, pc), &w, 0, i->b * size);
+    const char *indices = ky__run(ky__data(f, i->a), &w, 1, ky_dtype_size(index_dtype));
+    const int64_t step = loop.strides[1][last] * (int64_t)ky_dtype_size(index_dtype);
+    for (int64_t k = 0; k < loop.dims[last]; k++, row += i->b * size) {
+      int64_t place;
+      if (!ky__places(index_dtype, 1, &place, indices + k * step, 0, i->b, (int64_t)size)) {
+        name_bad_index(f, i->a, i->b);
+        return;
+      }
+      memcpy(row + place, &one, size);
+    }
+  } while (ky__loop_next(&loop, &w));
+}

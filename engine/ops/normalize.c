@@ -1,0 +1,125 @@
+/* SPDX-License-Identifier: MIT */
+/* layernorm and rmsnorm over the last axes, with optional weight and bias. The instruction's
+ * operands and attributes stand in the pool: x, weight or 0, bias or 0, how many axes, eps. The
+ * row kernels are in kernels/normalize.c and want dense arrays; others are copied first. */
+#include "kernels/kernels.h"
+#include "ops/family.h"
+
+enum { POOL_X, POOL_WEIGHT, POOL_BIAS, POOL_AXES, POOL_EPS };
+
+static ky_id operand(const ky_code *code, const ky_ins *i, uint32_t which) {
+  return (ky_id)code->pool[i->b + which];
+}
+
+/* ---- rules
+ * ------------------------------------------------------------------------------------- */
+
+/* BAD_SHAPE unless `id` has the last `axes` extents of x. */
+static ky_status need_scale(const ky_query *q, const char *what, ky_id id, const ky_layout *x,
+                            int axes) {
+  if (!id) return KY_OK;
+  KY_TRY(ky__need_same_dtype(q, operand(q->code, q->ins, POOL_X), id));
+  const ky_layout *scale = ky__layout_of(q, id);
+  bool fits = scale->rank == axes;
+  for (int k = 0; fits && k < axes; k++) fits = scale->dims[k] == x->dims[x->rank - axes + k];
+  if (fits) return KY_OK;
+  char wanted[128], got[128];
+  ky_text want = {wanted, sizeof wanted, 0}, is = {got, sizeof got, 0};
+  ky_layout last = {.rank = axes};
+  for (int k = 0; k < axes; k++) last.dims[k] = x->dims[x->rank - axes + k];
+  ky__say_dims(&want, &last);
+  ky__say_dims(&is, scale);
+  return ky__fail(q->fault, KY_BAD_SHAPE, "the %s is %s, wants %s", what, got, wanted);
+}
+
+static ky_status answer(ky_query *q, size_t words) {
+  const ky_ins *i = q->ins;
+  const ky_id a = operand(q->code, i, POOL_X), w = operand(q->code, i, POOL_WEIGHT);
+  const ky_id b = operand(q->code, i, POOL_BIAS);
+  KY_TRY(ky__need_float(q, a));
+  const ky_layout x = *ky__layout_of(q, a);
+  const int64_t axes = q->code->pool[i->b + POOL_AXES];
+  const double eps = ky__pool_f64(q->code, i->b + POOL_EPS);
+  if (axes < 1 || axes > x.rank)
+    return ky__fail(q->fault, KY_BAD_AXIS, "the last %lld axes of a value of rank %d",
+                    (long long)axes, (int)x.rank);
+  if (!(eps >= 0))
+    return ky__fail(q->fault, KY_BAD_ARGUMENT, "eps is %g, wants 0 or more", eps);
+  KY_TRY(need_scale(q, "weight", w, &x, (int)axes));
+  KY_TRY(need_scale(q, "bias", b, &x, (int)axes));
+  const bool dense = x.dense && ky__layout_of(q, w)->dense && ky__layout_of(q, b)->dense;
+  int64_t rows = 1;
+  for (int k = 0; k < x.rank - axes; k++) rows *= x.dims[k];
+  q->klass = dense ? KY_FLAT : KY_GENERAL;
+  q->aux_bytes = words * (size_t)rows * ky_dtype_size(ky__dtype_of(q, a));
+  return ky__answer(q, ky__dtype_of(q, a), &x);
+}
+
+ky_status ky__rule_layernorm(ky_query *q) { return answer(q, 2); }
+
+ky_status ky__rule_rmsnorm(ky_query *q) { return answer(q, 1); }
+
+/* ---- sweeps
+ * ------------------------------------------------------------------------------------ */
+
+/* The value of `id`, dense; null for none, and with a fault when memory ran out. */
+static const void *dense_value(ky_frame *f, ky_id id) {
+  if (!id) return NULL;
+  const ky_layout *layout = ky__layout(f->code, id);
+  if (layout->dense) return ky__data(f, id);
+  const ky_dtype dtype = (ky_dtype)f->code->ins[id].dtype;
+  void *copy = ky__scratch(f, (size_t)layout->count * ky_dtype_size(dtype));
+  if (!copy) return NULL;
+  const ky_layout dense = ky__dense(layout);
+  ky__copy(f, dtype, layout, copy, dense.strides, 0, ky__data(f, id), layout->strides);
+  return copy;
+}
+
+/* Everything but results and adjoints; false after a fault. */
+static bool prepare(ky_frame *f, ky_id pc, bool centred, ky_normalize *s) {
+  const ky_ins *i = &f->code->ins[pc];
+  const ky_layout *x = ky__layout(f->code, pc);
+  const int axes = (int)f->code->pool[i->b + POOL_AXES];
+  *s = (ky_normalize){.rows = 1, .n = 1, .eps = ky__pool_f64(f->code, i->b + POOL_EPS)};
+  for (int k = 0; k < x->rank; k++)
+    *(k < x->rank - axes ? &s->rows : &s->n) *= (size_t)x->dims[k];
+  s->x = dense_value(f, operand(f->code, i, POOL_X));
+  s->w = dense_value(f, operand(f->code, i, POOL_WEIGHT));
+  if (s->rows == 0) return f->fault->status == KY_OK; /* there is no aux buffer */
+  s->rstd = ky__aux(f, pc);
+  if (centred) s->mean = (char *)s->rstd + s->rows * ky_dtype_size((ky_dtype)i->dtype);
+  return f->fault->status == KY_OK;
+}
+
+static void forward(ky_frame *f, ky_id pc, bool centred) {
+  const ky_ins *i = &f->code->ins[pc];
+  ky_normalize s;
+  if (!prepare(f, pc, centred, &s)) return;
+  s.b = dense_value(f, operand(f->code, i, POOL_BIAS));
+  s.r = ky__data(f, pc);
+  if (f->fault->status == KY_OK) f->kernels->normalize->map[i->dtype](&s);
+}
+
+static void reverse(ky_frame *f, ky_id pc, bool centred) {
+  const ky_ins *i = &f->code->ins[pc];
+  ky_dest d[3];
+  for (uint32_t k = 0; k < 3; k++) {
+    const ky_id id = operand(f->code, i, k);
+    d[k] = ky__dest(f, id, id && ky__wants(f->code, id));
+  }
+  ky_normalize s;
+  if (!prepare(f, pc, centred, &s)) return;
+  s.g = ky__adjoint(f, pc);
+  s.gx = d[POOL_X].ptr, s.beta_x = d[POOL_X].beta;
+  s.gw = d[POOL_WEIGHT].ptr, s.beta_w = d[POOL_WEIGHT].beta;
+  s.gb = d[POOL_BIAS].ptr, s.beta_b = d[POOL_BIAS].beta;
+  f->kernels->normalize->pull[i->dtype](&s);
+}
+
+void fwd_layernorm(ky_frame *f, ky_id pc) { forward(f, pc, true); }
+
+void vjp_layernorm(ky_frame *f, ky_id pc) { reverse(f, pc, true); }
+
+void fwd_rmsnorm(ky_frame *f, ky_id pc) { forward(f, pc, false); }
+
+void vjp_rmsnorm(ky_frame *f, ky_id pc) { reverse(f, pc, false); }

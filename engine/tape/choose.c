@@ -1,0 +1,167 @@
+/* SPDX-License-Identifier: MIT */
+/* The recording functions of ops_indexing.h: those whose attributes need more than the table
+ * says, and those that are made of others. */
+#define KY_NO_SITES
+#include "kytape/ops.h"
+
+#include "tape/arguments.h"
+
+/* ---- by index ---------------------------------------------------------------------------- */
+
+/* Operands a and b, an axis of the result in c. */
+static ky_var along_axis(ky_tape *t, ky_draft *d, ky_var x, int64_t axis, ky_var index,
+                         int rank) {
+  if (axis < -rank || axis >= rank)
+    ky__fail(&d->fault, KY_BAD_AXIS, "axis %lld is not in %d..%d", (long long)axis, -rank,
+             rank - 1);
+  d->ins.a = ky__operand_id(t, d, x);
+  d->ins.b = ky__operand_id(t, d, index);
+  d->ins.c = (uint32_t)(axis < 0 ? axis + rank : axis);
+  return ky__record(t, d);
+}
+
+ky_var ky_gather(ky_tape *t, ky_var x, int64_t axis, ky_var index) {
+  ky_draft d;
+  ky__draft(&d, KY_OP_gather);
+  const ky_id id = ky__operand_id(t, &d, x);
+  return along_axis(t, &d, x, axis, index, id ? ky__layout(&t->code, id)->rank : 0);
+}
+
+ky_var ky_scatter_sum(ky_tape *t, ky_var x, int64_t axis, ky_var index, int rank,
+                      const int64_t *dims) {
+  ky_draft d;
+  ky__draft(&d, KY_OP_scatter_sum);
+  ky__operand_id(t, &d, x);
+  ky__operand_id(t, &d, index);
+  if (rank < 0 || rank > KY_MAX_RANK)
+    ky__fail(&d.fault, KY_BAD_SHAPE, "rank %d is not in 0..%d", rank, KY_MAX_RANK);
+  else if (rank > 0 && !dims)
+    ky__fail(&d.fault, KY_BAD_ARGUMENT, "dims is null");
+  else
+    d.shape.rank = rank;
+  for (int k = 0; k < d.shape.rank; k++) d.shape.dims[k] = dims[k];
+  return along_axis(t, &d, x, axis, index, rank);
+}
+
+ky_var ky_scatter_add(ky_tape *t, ky_var x, int64_t axis, ky_var index, ky_var source) {
+  ky_layout to, at, from;
+  if (!ky__look(t, x, "scatter_add", &to) || !ky__look(t, index, "scatter_add", &at) ||
+      !ky__look(t, source, "scatter_add", &from))
+    return ky_none();
+  const uint8_t dtype = t->code.ins[x.id].dtype;
+  if (t->code.ins[source.id].dtype != dtype)
+    return ky__refuse(t, KY_BAD_DTYPE, "scatter_add", "dtypes %s and %s differ",
+                      ky_dtype_name((ky_dtype)dtype),
+                      ky_dtype_name((ky_dtype)t->code.ins[source.id].dtype));
+  if (to.rank != at.rank || to.rank != from.rank)
+    return ky__refuse(t, KY_BAD_SHAPE, "scatter_add", "ranks %d, %d and %d differ", to.rank,
+                      at.rank, from.rank);
+  for (int k = 0; k < at.rank; k++)
+    if (at.dims[k] > from.dims[k])
+      return ky__refuse(t, KY_BAD_SHAPE, "scatter_add",
+                        "axis %d has %lld indices for %lld elements", k, (long long)at.dims[k],
+                        (long long)from.dims[k]);
+  for (int k = 0; k < at.rank; k++)
+    if (at.dims[k] < from.dims[k]) source = ky_slice(t, source, k, 0, at.dims[k], 1);
+  return ky_add(t, x, ky_scatter_sum(t, source, axis, index, to.rank, to.dims));
+}
+
+/* A vector of indices as the index of a gather or scatter: along `axis` of dims, broadcast
+ * along the others. Only views, and whole runs move at a time. */
+static ky_var spread_index(ky_tape *t, ky_var index, int64_t n, int64_t axis, ky_layout l) {
+  int64_t ones[KY_MAX_RANK];
+  for (int k = 0; k < l.rank; k++) ones[k] = k == axis ? n : 1;
+  l.dims[axis] = n;
+  return ky_expand(t, ky_reshape(t, index, l.rank, ones), l.rank, l.dims);
+}
+
+ky_var ky_index_select(ky_tape *t, ky_var x, int64_t axis, ky_var index) {
+  ky_layout l, i;
+  if (!ky__look(t, x, "index_select", &l) || !ky__look(t, index, "index_select", &i) ||
+      !ky__axis(t, "index_select", l.rank, &axis))
+    return ky_none();
+  if (i.rank > 1)
+    return ky__refuse(t, KY_BAD_SHAPE, "index_select", "wants a vector of indices, got rank %d",
+                      i.rank);
+  return ky_gather(t, x, axis, spread_index(t, index, i.count, axis, l));
+}
+
+ky_var ky_segment_sum(ky_tape *t, ky_var x, ky_var ids, int64_t count) {
+  ky_layout l, i;
+  if (!ky__look(t, x, "segment_sum", &l) || !ky__look(t, ids, "segment_sum", &i))
+    return ky_none();
+  if (l.rank == 0 || i.rank != 1 || i.count != l.dims[0])
+    return ky__refuse(t, KY_BAD_SHAPE, "segment_sum",
+                      "wants a vector of ids, one for each row");
+  ky_var index = spread_index(t, ids, i.count, 0, l);
+  l.dims[0] = count;
+  return ky_scatter_sum(t, x, 0, index, l.rank, l.dims);
+}
+
+ky_var ky_embedding(ky_tape *t, ky_var table, ky_var index, int64_t padding) {
+  ky_draft d;
+  ky__draft(&d, KY_OP_embedding);
+  d.ins.a = ky__operand_id(t, &d, table);
+  d.ins.b = ky__operand_id(t, &d, index);
+  if (padding < -1 || padding >= UINT32_MAX)
+    ky__fail(&d.fault, KY_BAD_INDEX, "padding %lld is neither -1 nor a row",
+             (long long)padding);
+  d.ins.c = (uint32_t)(padding + 1);
+  return ky__record(t, &d);
+}
+
+ky_var ky_one_hot(ky_tape *t, ky_var index, int64_t classes, ky_dtype dtype) {
+  ky_draft d;
+  ky__draft(&d, KY_OP_one_hot);
+  d.ins.a = ky__operand_id(t, &d, index);
+  if (classes < 0 || classes > UINT32_MAX)
+    ky__fail(&d.fault, KY_BAD_ARGUMENT, "%lld classes", (long long)classes);
+  d.ins.b = (uint32_t)classes;
+  d.ins.c = (uint32_t)dtype;
+  return ky__record(t, &d);
+}
+
+/* ---- by mask ----------------------------------------------------------------------------- */
+
+ky_var ky_masked_fill(ky_tape *t, ky_var x, ky_var mask, double value) {
+  ky_layout l;
+  if (!ky__look(t, x, "masked_fill", &l) || !ky__look(t, mask, "masked_fill", &l))
+    return ky_none();
+  if (t->code.ins[mask.id].dtype != KY_MASK)
+    return ky__refuse(t, KY_BAD_DTYPE, "masked_fill", "wants a mask, got %s",
+                      ky_dtype_name((ky_dtype)t->code.ins[mask.id].dtype));
+  return ky_where(t, mask, ky_scalar(t, (ky_dtype)t->code.ins[x.id].dtype, value), x);
+}
+
+/* ---- by order ---------------------------------------------------------------------------- */
+
+ky_var ky_argsort(ky_tape *t, ky_var x, int64_t axis, int descending) {
+  ky_draft d;
+  ky__draft(&d, KY_OP_argsort);
+  d.ins.a = ky__operand_id(t, &d, x);
+  const int rank = d.ins.a ? ky__layout(&t->code, d.ins.a)->rank : 0;
+  if (axis < -rank || axis >= rank)
+    ky__fail(&d.fault, KY_BAD_AXIS, "axis %lld is not in %d..%d", (long long)axis, -rank,
+             rank - 1);
+  d.ins.b = (uint32_t)(axis < 0 ? axis + rank : axis);
+  d.ins.c = descending != 0;
+  return ky__record(t, &d);
+}
+
+ky_var ky_sort(ky_tape *t, ky_var x, int64_t axis, int descending, ky_var *indices) {
+  const ky_var order = ky_argsort(t, x, axis, descending);
+  if (indices) *indices = order;
+  return ky_gather(t, x, axis, order);
+}
+
+ky_var ky_topk(ky_tape *t, ky_var x, int64_t k, int64_t axis, int largest, ky_var *indices) {
+  ky_layout l;
+  if (indices) *indices = ky_none();
+  if (!ky__look(t, x, "topk", &l) || !ky__axis(t, "topk", l.rank, &axis)) return ky_none();
+  if (k < 0 || k > l.dims[axis])
+    return ky__refuse(t, KY_BAD_ARGUMENT, "topk", "%lld elements of %lld", (long long)k,
+                      (long long)l.dims[axis]);
+  const ky_var order = ky_slice(t, ky_argsort(t, x, axis, largest), axis, 0, k, 1);
+  if (indices) *indices = order;
+  return ky_gather(t, x, axis, order);
+}

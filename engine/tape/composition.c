@@ -1,0 +1,45 @@
+/* SPDX-License-Identifier: MIT */
+/* Compositions: checks before, clean-up behind. */
+#include "tape/composition.h"
+
+#include "ops/family.h"
+
+ky_var ky__compose_fail(const ky_composition *c, ky_status status, const char *format, ...) {
+  char words[512];
+  ky_text text = {words, sizeof words, 0};
+  ky__say(&text, "%s: ", c->name);
+  va_list args;
+  va_start(args, format);
+  ky__say_list(&text, format, args);
+  va_end(args);
+  return ky_tape_fail(c->t, status, words);
+}
+
+bool ky__compose(ky_composition *c, ky_tape *t, const char *name, int count, int required,
+                 const ky_var *vars) {
+  if (!t) return false;
+  *c = (ky_composition){.t = t, .name = name, .count = t->code.count};
+  unsigned first = KY_F32;
+  for (int k = 0; k < count; k++) {
+    if (k >= required && vars[k].id == 0 && t->pending == KY_OK) continue;
+    const char *reason = ky__bad_var(t, vars[k]);
+    if (reason) return ky__compose_fail(c, KY_BAD_VAR, "%s", reason), false;
+    const unsigned dtype = t->code.ins[vars[k].id].dtype;
+    if (!ky__is_float(dtype))
+      return ky__compose_fail(c, KY_BAD_DTYPE, "wants f32 or f64, got %s",
+                              ky_dtype_name((ky_dtype)dtype)),
+             false;
+    if (k == 0) first = dtype;
+    if (dtype != first)
+      return ky__compose_fail(c, KY_BAD_DTYPE, "dtypes %s and %s differ",
+                              ky_dtype_name((ky_dtype)first), ky_dtype_name((ky_dtype)dtype)),
+             false;
+  }
+  c->mark = ky_tape_mark(t);
+  return true;
+}
+
+ky_var ky__composed(const ky_composition *c, ky_var r) {
+  if (!r.id && c->t->code.count > c->count) ky_tape_rewind(c->t, c->mark);
+  return r;
+}

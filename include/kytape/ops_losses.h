@@ -1,0 +1,90 @@
+/* SPDX-License-Identifier: MIT */
+/* Recording functions, part of ops.h: losses. Operands broadcast against each other; the
+ * reduction makes one number of the elementwise losses, or keeps them. But for ky_nll they
+ * record a few instructions of ops.h, whose adjoints are theirs. What ops.h says about dtypes,
+ * errors and source lines holds here; BAD_SHAPE: operands do not broadcast; BAD_ARGUMENT:
+ * unknown reduction. */
+#ifndef KYTAPE_OPS_LOSSES_H
+#define KYTAPE_OPS_LOSSES_H
+
+#include "ops.h"
+
+#ifdef __cplusplus
+extern "C" {
+#endif
+
+/* Minus the log probability of each row's class: -x[label], along the last axis. log_p [...,c],
+ * labels [...] i32 or i64 -> [...], or [] when reduced. ga = -g at the label, 0 elsewhere.
+ * Errors: BAD_SHAPE, BAD_DTYPE; in both sweeps BAD_INDEX (a label is not in 0..c-1). */
+KY_API ky_var ky_nll(ky_tape *t, ky_var log_p, ky_var labels, ky_reduction reduction);
+
+/* |a - b|; ga = g sign(a - b), 0 at 0; gb = -ga. */
+KY_API ky_var ky_l1(ky_tape *t, ky_var a, ky_var b, ky_reduction reduction);
+
+/* With d = |a - b|: d^2 / (2 beta) where d < beta, else d - beta / 2; ga = g clamp((a - b) /
+ * beta, -1, 1), gb = -ga. beta 0 is ky_l1. Errors: BAD_ARGUMENT (beta is negative or not
+ * finite). */
+KY_API ky_var ky_smooth_l1(ky_tape *t, ky_var a, ky_var b, double beta, ky_reduction reduction);
+
+/* With d = |a - b|: d^2 / 2 where d < delta, else delta (d - delta / 2); ga = g clamp(a - b,
+ * -delta, delta), gb = -ga. Errors: BAD_ARGUMENT (delta is not positive or not finite). */
+KY_API ky_var ky_huber(ky_tape *t, ky_var a, ky_var b, double delta, ky_reduction reduction);
+
+/* Kullback-Leibler divergence, elementwise: p (ln p - log_q), 0 where p is 0. log_q: log
+ * probabilities, p: probabilities. glog_q = -g p; gp = g (ln p + 1 - log_q), where p is 0: -g
+ * log_q. KY_REDUCE_MEAN divides by the number of elements; for the divergence of distributions
+ * that are rows, divide a KY_REDUCE_SUM by the number of rows (PyTorch's "batchmean"). */
+KY_API ky_var ky_kl_div(ky_tape *t, ky_var log_q, ky_var p, ky_reduction reduction);
+
+/* ky_kl_div with log probabilities on both sides: e^log_p (log_p - log_q). */
+KY_API ky_var ky_kl_div_log(ky_tape *t, ky_var log_q, ky_var log_p, ky_reduction reduction);
+
+/* Hinge loss max(0, 1 - x y) of scores x and classes y = -1 or 1; gx = -g y where it is
+ * positive, else 0. */
+KY_API ky_var ky_hinge(ky_tape *t, ky_var x, ky_var y, ky_reduction reduction);
+
+/* Cosine of the angle between vectors along an axis: sum a b / (max(|a|, eps) max(|b|, eps)). a
+ * and b of one shape -> that without the axis. eps: positive, 1e-8 in PyTorch. A zero vector
+ * gets a finite gradient. Errors: BAD_SHAPE (shapes differ), BAD_AXIS, BAD_ARGUMENT (eps). */
+KY_API ky_var ky_cosine_similarity(ky_tape *t, ky_var a, ky_var b, int64_t axis, double eps);
+
+/* With c the cosine along the last axis (eps 1e-8): 1 - c where y > 0, else max(0, c - margin).
+ * a, b
+ * [...,n], y [...] -> [...], or [] when reduced. Errors: BAD_SHAPE. */
+KY_API ky_var ky_cosine_embedding(ky_tape *t, ky_var a, ky_var b, ky_var y, double margin,
+                                  ky_reduction reduction);
+
+/* Triplet margin loss max(0, d(anchor, positive) - d(anchor, negative) + margin), d(u, v) = |u
+ * - v + 1e-6|, the 2-norm along the last axis, as in PyTorch. All [...,n] -> [...], or [] when
+ * reduced. Errors: BAD_SHAPE (shapes differ, rank 0). */
+KY_API ky_var ky_triplet(ky_tape *t, ky_var anchor, ky_var positive, ky_var negative,
+                         double margin, ky_reduction reduction);
+
+/* Negative log likelihood of y under normal distributions, without the constant ln(2 pi) / 2:
+ * (ln v + (mean - y)^2 / v) / 2, v = max(variance, eps). variance [...,1] broadcasts as well.
+ * gmean = g (mean
+ * - y) / v; no gradient passes to a variance below eps. Errors: BAD_ARGUMENT (eps is not
+ * positive). */
+KY_API ky_var ky_gaussian_nll(ky_tape *t, ky_var mean, ky_var y, ky_var variance, double eps,
+                              ky_reduction reduction);
+
+#ifndef KY_NO_SITES
+  #define ky_nll(t, ...)          ky_nll(ky_at(t, __FILE__, __LINE__), __VA_ARGS__)
+  #define ky_l1(t, ...)           ky_l1(ky_at(t, __FILE__, __LINE__), __VA_ARGS__)
+  #define ky_smooth_l1(t, ...)    ky_smooth_l1(ky_at(t, __FILE__, __LINE__), __VA_ARGS__)
+  #define ky_huber(t, ...)        ky_huber(ky_at(t, __FILE__, __LINE__), __VA_ARGS__)
+  #define ky_kl_div(t, ...)       ky_kl_div(ky_at(t, __FILE__, __LINE__), __VA_ARGS__)
+  #define ky_kl_div_log(t, ...)   ky_kl_div_log(ky_at(t, __FILE__, __LINE__), __VA_ARGS__)
+  #define ky_hinge(t, ...)        ky_hinge(ky_at(t, __FILE__, __LINE__), __VA_ARGS__)
+  #define ky_triplet(t, ...)      ky_triplet(ky_at(t, __FILE__, __LINE__), __VA_ARGS__)
+  #define ky_gaussian_nll(t, ...) ky_gaussian_nll(ky_at(t, __FILE__, __LINE__), __VA_ARGS__)
+  #define ky_cosine_similarity(t, ...)                                                         \
+    ky_cosine_similarity(ky_at(t, __FILE__, __LINE__), __VA_ARGS__)
+  #define ky_cosine_embedding(t, ...)                                                          \
+    ky_cosine_embedding(ky_at(t, __FILE__, __LINE__), __VA_ARGS__)
+#endif
+
+#ifdef __cplusplus
+}
+#endif
+#endif

@@ -1,0 +1,556 @@
+/* SPDX-License-Identifier: MIT */
+/* Programs and executions: what they promise, and each documented error. */
+#include <math.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "close.h"
+#include "kytape/ops.h"
+#include "kytape/optim.h"
+
+enum { BATCH = 4, IN = 3, OUT = 2 };
+
+/* A linear classifier, compiled with all defaults unless a test does it. */
+typedef struct desk {
+  ky_tape *t, *other;
+  ky_tensor *weight, *bias;
+  float data[BATCH * IN];
+  int32_t labels[BATCH];
+  ky_var x, y, w, b, logits, loss;
+  ky_program *p;
+  ky_exec *e;
+} desk;
+
+static void fill_weights(desk *d) {
+  float *w = ky_tensor_write(d->weight), *b = ky_tensor_write(d->bias);
+  for (int k = 0; k < OUT * IN; k++) w[k] = 0.3F * (float)(k % 4) - 0.4F;
+  for (int k = 0; k < OUT; k++) b[k] = 0.1F * (float)k;
+}
+
+static int set_up(void **state) {
+  desk *d = calloc(1, sizeof *d);
+  *state = d;
+  d->t = ky_tape_new(NULL);
+  d->other = ky_tape_new(NULL);
+  if (ky_tensor_new(NULL, KY_F32, KY_SHAPE(OUT, IN), &d->weight) != KY_OK) return 1;
+  if (ky_tensor_new(NULL, KY_F32, KY_SHAPE(OUT), &d->bias) != KY_OK) return 1;
+  fill_weights(d);
+  for (int k = 0; k < BATCH * IN; k++) d->data[k] = (float)(k % 5) - 2;
+  for (int k = 0; k < BATCH; k++) d->labels[k] = k % OUT;
+  d->x = ky_input(d->t, KY_F32, KY_SHAPE(BATCH, IN), d->data);
+  d->y = ky_input(d->t, KY_I32, KY_SHAPE(BATCH), d->labels);
+  d->w = ky_param(d->t, d->weight);
+  d->b = ky_param(d->t, d->bias);
+  d->logits = ky_linear(d->t, d->x, d->w, d->b);
+  d->loss = ky_cross_entropy(d->t, d->logits, d->y, KY_REDUCE_MEAN);
+  return 0;
+}
+
+static int tear_down(void **state) {
+  desk *d = *state;
+  ky_exec_free(d->e);
+  ky_program_free(d->p);
+  ky_tape_free(d->t);
+  ky_tape_free(d->other);
+  ky_tensor_free(d->weight);
+  ky_tensor_free(d->bias);
+  free(d);
+  return 0;
+}
+
+#define OPTIONS(...)                                                                           \
+  &(ky_compile_options) { .size = sizeof(ky_compile_options), __VA_ARGS__ }
+
+static void start(desk *d, const ky_compile_options *options) {
+  assert_int_equal(ky_compile(d->t, d->loss, options, &d->p), KY_OK);
+  assert_int_equal(ky_exec_new(d->p, NULL, &d->e), KY_OK);
+}
+
+static ky_exec *start_updating(desk *d, ky_update update) {
+  assert_int_equal(ky_compile(d->t, d->loss, OPTIONS(.updates = 1), &d->p), KY_OK);
+  const ky_exec_options o = {.size = sizeof o, .update = update};
+  assert_int_equal(ky_exec_new(d->p, &o, &d->e), KY_OK);
+  return d->e;
+}
+
+/* ---- compiling --------------------------------------------------------------------------- */
+
+static void refuses(desk *d, ky_var root, const ky_compile_options *o, ky_status status,
+                    const char *message) {
+  ky_program *p = (ky_program *)d;
+  assert_int_equal(ky_compile(d->t, root, o, &p), status);
+  assert_null(p);
+  assert_string_equal(ky_tape_message(d->t), message);
+}
+
+static void compile_refuses_null_pointers(void **state) {
+  desk *d = *state;
+  ky_program *p = (ky_program *)d;
+  assert_int_equal(ky_compile(NULL, d->loss, NULL, &p), KY_BAD_ARGUMENT);
+  assert_null(p);
+  assert_int_equal(ky_compile(d->t, d->loss, NULL, NULL), KY_BAD_ARGUMENT);
+  const char *text = "compile: a list in the options is null";
+  refuses(d, d->loss, OPTIONS(.keep_count = 1), KY_BAD_ARGUMENT, text);
+  refuses(d, d->loss, OPTIONS(.wrt_count = 1), KY_BAD_ARGUMENT, text);
+  refuses(d, d->loss, OPTIONS(.without_count = 1), KY_BAD_ARGUMENT, text);
+}
+
+static void compile_refuses_vars_that_are_no_values(void **state) {
+  desk *d = *state;
+  ky_var foreign = ky_scalar(d->other, KY_F32, 1), none = ky_none();
+  const ky_mark mark = ky_tape_mark(d->t);
+  ky_var gone = ky_neg(d->t, d->loss);
+  assert_int_equal(ky_tape_rewind(d->t, mark), KY_OK);
+  refuses(d, foreign, NULL, KY_BAD_VAR, "compile: root: the var is of another tape");
+  refuses(d, gone, NULL, KY_BAD_VAR, "compile: root: the value was rewound");
+  refuses(d, d->loss, OPTIONS(.keep = &foreign, .keep_count = 1), KY_BAD_VAR,
+          "compile: keep: the var is of another tape");
+  refuses(d, d->loss, OPTIONS(.keep = &none, .keep_count = 1), KY_BAD_VAR,
+          "compile: keep: the var is null");
+  refuses(d, d->loss, OPTIONS(.wrt = &gone, .wrt_count = 1), KY_BAD_VAR,
+          "compile: wrt: the value was rewound");
+  refuses(d, none, NULL, KY_BAD_ARGUMENT, "compile: no value was named");
+}
+
+static void compile_refuses_roots_that_have_no_gradient(void **state) {
+  desk *d = *state;
+  ky_var best = ky_argmax(d->t, d->logits, 1, 0), two = ky_scalar(d->t, KY_F32, 2);
+  ky_var four = ky_mul(d->t, two, two), plain = ky_sum_all(d->t, d->x);
+  ky_var alone = ky_sum_all(d->t, d->w);
+  refuses(d, best, NULL, KY_BAD_DTYPE, "compile: the root %7 is i64, wants f32 or f64");
+  refuses(d, four, NULL, KY_UNCONNECTED, "compile: %9 depends on no input and no weight");
+  refuses(d, d->loss, OPTIONS(.keep = &four, .keep_count = 1), KY_UNCONNECTED,
+          "compile: %9 depends on no input and no weight");
+  const char *text = "compile: no weight or wanted value leads to the root";
+  refuses(d, plain, NULL, KY_UNCONNECTED, text);
+  refuses(d, alone, OPTIONS(.wrt = &d->b, .wrt_count = 1), KY_UNCONNECTED, text);
+  static const char *const without[] = {"activity"}; /* whatever the passes do */
+  refuses(d, alone,
+          OPTIONS(.wrt = &d->b, .wrt_count = 1, .without = without, .without_count = 1),
+          KY_UNCONNECTED, text);
+  refuses(d, d->loss, OPTIONS(.wrt = &d->x, .wrt_count = 1), KY_BAD_ARGUMENT,
+          "compile: wrt: %1 is no weight and was not watched");
+}
+
+static void compile_refuses_unknown_passes(void **state) {
+  desk *d = *state;
+  const char *without[] = {"dead", "magic"}, *null[] = {NULL};
+  refuses(d, d->loss, OPTIONS(.without = without, .without_count = 2), KY_BAD_ARGUMENT,
+          "compile: there is no pass \"magic\"");
+  refuses(d, d->loss, OPTIONS(.without = null, .without_count = 1), KY_BAD_ARGUMENT,
+          "compile: there is no pass \"(null)\"");
+  assert_int_equal(ky_compile(d->t, d->loss,
+                              OPTIONS(.without = ky_program_passes(), .without_count = 1),
+                              &d->p),
+                   KY_OK);
+}
+
+static void compile_returns_a_pending_error(void **state) {
+  desk *d = *state;
+  ky_var bad = ky_add(d->t, d->x, d->w);
+  ky_program *p;
+  assert_int_equal(ky_compile(d->t, bad, NULL, &p), KY_BAD_SHAPE);
+  assert_null(p);
+  assert_int_equal(ky_compile(d->t, d->loss, NULL, &d->p), KY_OK);
+}
+
+static void functions_of_nothing_do_nothing(void **state) {
+  desk *d = *state;
+  ky_program_free(NULL);
+  ky_exec_free(NULL);
+  assert_int_equal(ky_program_length(NULL), 0);
+  assert_int_equal(ky_program_memory(NULL).total, 0);
+  assert_int_equal(ky_program_dump(NULL, stdout), KY_BAD_ARGUMENT);
+  assert_string_equal(ky_exec_message(NULL), "the execution is null");
+  start(d, NULL);
+  assert_int_equal(ky_program_dump(d->p, NULL), KY_BAD_ARGUMENT);
+  assert_string_equal(ky_exec_message(d->e), "");
+}
+
+/* Names of an era that is over mean nothing, and those of the program outlive their tape. */
+static void names_are_those_of_the_tape_when_it_was_compiled(void **state) {
+  desk *d = *state;
+  const ky_mark mark = ky_tape_mark(d->t);
+  ky_var first = ky_neg(d->t, d->loss);
+  assert_int_equal(ky_tape_rewind(d->t, mark), KY_OK);
+  ky_var second = ky_exp(d->t, d->loss);
+  assert_int_equal(ky_compile(d->t, second, NULL, &d->p), KY_OK);
+  assert_int_equal(ky_exec_new(d->p, NULL, &d->e), KY_OK);
+  assert_int_equal(ky_tape_rewind(d->t, mark), KY_OK);
+  ky_var third = ky_log(d->t, d->loss), fourth = ky_sin(d->t, third);
+  assert_int_equal(first.id, third.id);
+  ky_tape_free(d->t);
+  d->t = NULL;
+  assert_int_equal(ky_exec_step(d->e, NULL), KY_OK);
+  double value;
+  assert_int_equal(ky_exec_item(d->e, second, &value), KY_OK);
+  assert_true(value > 1);
+  assert_int_equal(ky_exec_item(d->e, first, &value), KY_BAD_VAR);
+  assert_true(isnan(value));
+  assert_int_equal(ky_exec_item(d->e, third, &value), KY_BAD_VAR);
+  assert_int_equal(ky_exec_item(d->e, fourth, &value), KY_BAD_VAR);
+}
+
+/* ---- inputs ------------------------------------------------------------------------------ */
+
+static void inputs_are_checked(void **state) {
+  desk *d = *state;
+  ky_var dead = ky_input(d->t, KY_F32, KY_SHAPE(2), d->data), sum = ky_sum_all(d->t, dead);
+  start(d, NULL);
+  ky_var later = ky_input(d->t, KY_F32, KY_SHAPE(2), d->data);
+  assert_int_equal(ky_exec_input(NULL, d->x, d->data), KY_BAD_ARGUMENT);
+  assert_int_equal(ky_exec_input(d->e, ky_none(), d->data), KY_BAD_VAR);
+  assert_string_equal(ky_exec_message(d->e), "input: the var is null");
+  assert_int_equal(ky_exec_input(d->e, later, d->data), KY_BAD_VAR);
+  assert_int_equal(ky_exec_input(d->e, d->x, NULL), KY_BAD_ARGUMENT);
+  assert_string_equal(ky_exec_message(d->e), "input: data is null");
+  assert_int_equal(ky_exec_input(d->e, dead, d->data), KY_OK);
+  const ky_var others[] = {d->w, d->logits, d->loss, sum};
+  for (int k = 0; k < 4; k++)
+    assert_int_equal(ky_exec_input(d->e, others[k], d->data), KY_BAD_ARGUMENT);
+  assert_string_equal(ky_exec_message(d->e), "input: %8 is not an input");
+}
+
+static void arrays_are_checked(void **state) {
+  desk *d = *state;
+  start(d, NULL);
+  const ky_array good = {.data = d->data,
+                         .dtype = KY_F32,
+                         .rank = 2,
+                         .count = BATCH * IN,
+                         .dims = {BATCH, IN},
+                         .strides = {IN, 1}};
+  ky_array a = good;
+  assert_int_equal(ky_exec_bind(d->e, d->x, a), KY_OK);
+  a.dtype = KY_F64;
+  assert_int_equal(ky_exec_bind(d->e, d->x, a), KY_BAD_DTYPE);
+  assert_string_equal(ky_exec_message(d->e), "input: %1 is f32, the array is f64");
+  a = good;
+  a.rank = 1;
+  assert_int_equal(ky_exec_bind(d->e, d->x, a), KY_BAD_SHAPE);
+  a = good;
+  a.dims[0] = BATCH + 1;
+  assert_int_equal(ky_exec_bind(d->e, d->x, a), KY_BAD_SHAPE);
+  assert_string_equal(ky_exec_message(d->e), "input: %1 is [4,3], dense; the array is not");
+  a = good;
+  a.strides[0] = IN + 1;
+  assert_int_equal(ky_exec_bind(d->e, d->x, a), KY_BAD_SHAPE);
+  a.data = NULL;
+  assert_int_equal(ky_exec_bind(d->e, d->x, a), KY_BAD_ARGUMENT);
+  assert_int_equal(ky_exec_bind(d->e, d->w, good), KY_BAD_ARGUMENT);
+  assert_int_equal(ky_exec_bind(NULL, d->x, good), KY_BAD_ARGUMENT);
+}
+
+/* ---- sweeps ------------------------------------------------------------------------------ */
+
+static void executions_need_a_program_and_its_kind_of_update(void **state) {
+  desk *d = *state;
+  start(d, NULL);
+  ky_optimizer *sgd;
+  assert_int_equal(ky_sgd_new(NULL, 0.1, &sgd), KY_OK);
+  ky_exec *e = d->e;
+  const ky_exec_options with = {.size = sizeof with, .update = ky_optimizer_update(sgd)};
+  assert_int_equal(ky_exec_new(NULL, NULL, &e), KY_BAD_ARGUMENT);
+  assert_null(e);
+  assert_int_equal(ky_exec_new(d->p, NULL, NULL), KY_BAD_ARGUMENT);
+  assert_int_equal(ky_exec_new(d->p, &with, &e), KY_BAD_ARGUMENT);
+  assert_null(e);
+  ky_program *updating;
+  assert_int_equal(ky_compile(d->t, d->loss, OPTIONS(.updates = 1), &updating), KY_OK);
+  assert_int_equal(ky_exec_new(updating, NULL, &e), KY_BAD_ARGUMENT);
+  assert_null(e);
+  ky_program_free(updating);
+  ky_optimizer_free(sgd);
+}
+
+static void a_failed_forward_sweep_can_be_repeated(void **state) {
+  desk *d = *state;
+  start(d, NULL);
+  d->labels[2] = OUT;
+  ky_grads grads = {1, NULL};
+  assert_int_equal(ky_exec_step(d->e, &grads), KY_BAD_INDEX);
+  assert_int_equal(grads.count, 0);
+  assert_non_null(strstr(ky_exec_message(d->e), "cross_entropy: label 2 of row 2"));
+  double value;
+  assert_int_equal(ky_exec_item(d->e, d->loss, &value), KY_UNCONNECTED);
+  assert_int_equal(ky_exec_backward(d->e, &grads), KY_UNCONNECTED);
+  d->labels[2] = 0;
+  assert_int_equal(ky_exec_step(d->e, &grads), KY_OK);
+  assert_int_equal(grads.count, 2);
+}
+
+static void backward_needs_a_forward_sweep_of_its_own(void **state) {
+  desk *d = *state;
+  start(d, NULL);
+  assert_int_equal(ky_exec_forward(NULL), KY_BAD_ARGUMENT);
+  assert_int_equal(ky_exec_backward(NULL, NULL), KY_BAD_ARGUMENT);
+  assert_int_equal(ky_exec_step(NULL, NULL), KY_BAD_ARGUMENT);
+  assert_int_equal(ky_exec_backward(d->e, NULL), KY_UNCONNECTED);
+  assert_string_equal(ky_exec_message(d->e), "backward: no forward sweep to differentiate");
+  assert_int_equal(ky_exec_forward(d->e), KY_OK);
+  assert_int_equal(ky_exec_backward(d->e, NULL), KY_OK);
+  assert_int_equal(ky_exec_backward(d->e, NULL), KY_UNCONNECTED);
+  assert_int_equal(ky_exec_forward(d->e), KY_OK);
+  assert_int_equal(ky_exec_input(d->e, d->x, d->data), KY_OK);
+  assert_int_equal(ky_exec_backward(d->e, NULL), KY_UNCONNECTED);
+}
+
+static void backward_needs_a_root(void **state) {
+  desk *d = *state;
+  assert_int_equal(
+      ky_compile(d->t, ky_none(), OPTIONS(.keep = &d->logits, .keep_count = 1), &d->p), KY_OK);
+  assert_int_equal(ky_exec_new(d->p, NULL, &d->e), KY_OK);
+  assert_int_equal(ky_exec_step(d->e, NULL), KY_UNCONNECTED);
+  assert_string_equal(ky_exec_message(d->e),
+                      "backward: the program was compiled without a root");
+  ky_array array;
+  assert_int_equal(ky_exec_data(d->e, d->logits, &array),
+                   KY_OK); /* the forward sweep is done */
+  assert_int_equal(ky_exec_grad(d->e, d->w, &array), KY_BAD_VAR);
+}
+
+static void a_weight_that_changed_is_stale(void **state) {
+  desk *d = *state;
+  start(d, NULL);
+  assert_int_equal(ky_exec_forward(d->e), KY_OK);
+  ky_tensor_write(d->bias);
+  assert_int_equal(ky_exec_backward(d->e, NULL), KY_STALE);
+  assert_int_equal(ky_exec_forward(d->e), KY_OK);
+  assert_int_equal(ky_exec_backward(d->e, NULL), KY_OK);
+}
+
+/* A weight that the program does not need may change; one that it needs, recorded later, may
+ * not. */
+static void a_vanished_weight_hides_no_stale_one(void **state) {
+  desk *d = *state;
+  ky_var root = ky_sum_all(d->t, ky_square(d->t, d->b));
+  assert_int_equal(ky_compile(d->t, root, NULL, &d->p), KY_OK);
+  assert_int_equal(ky_exec_new(d->p, NULL, &d->e), KY_OK);
+  assert_int_equal(ky_exec_forward(d->e), KY_OK);
+  ky_tensor_write(d->weight);
+  assert_int_equal(ky_exec_backward(d->e, NULL), KY_OK);
+  assert_int_equal(ky_exec_forward(d->e), KY_OK);
+  ky_tensor_write(d->weight);
+  ky_tensor_write(d->bias);
+  assert_int_equal(ky_exec_backward(d->e, NULL), KY_STALE);
+}
+
+/* ---- reading ----------------------------------------------------------------------------- */
+
+static void values_are_there_after_a_sweep(void **state) {
+  desk *d = *state;
+  start(d, OPTIONS(.keep = &d->logits, .keep_count = 1));
+  ky_array array;
+  double value;
+  float logits[BATCH * OUT];
+  assert_int_equal(ky_exec_data(d->e, d->loss, &array), KY_UNCONNECTED);
+  assert_null(array.data);
+  assert_int_equal(ky_exec_forward(d->e), KY_OK);
+  assert_int_equal(ky_exec_data(d->e, d->logits, &array), KY_OK);
+  assert_int_equal(array.count, BATCH * OUT);
+  assert_int_equal(ky_exec_read(d->e, d->logits, logits, sizeof logits), KY_OK);
+  assert_memory_equal(array.data, logits, sizeof logits);
+  assert_int_equal(ky_exec_read(d->e, d->logits, logits, sizeof logits - 1), KY_BAD_ARGUMENT);
+  assert_string_equal(ky_exec_message(d->e), "read: the buffer has 31 bytes, the value 32");
+  assert_int_equal(ky_exec_read(d->e, d->logits, NULL, sizeof logits), KY_BAD_ARGUMENT);
+  assert_int_equal(ky_exec_data(d->e, d->logits, NULL), KY_BAD_ARGUMENT);
+  assert_int_equal(ky_exec_item(d->e, d->logits, &value), KY_BAD_SHAPE);
+  assert_true(isnan(value));
+  assert_int_equal(ky_exec_item(d->e, d->loss, NULL), KY_BAD_ARGUMENT);
+  assert_int_equal(ky_exec_data(d->e, d->x, &array), KY_BAD_VAR);
+  assert_string_equal(ky_exec_message(d->e),
+                      "data: %1 was not named when the program was compiled");
+  assert_int_equal(ky_exec_data(d->e, ky_scalar(d->other, KY_F32, 1), &array), KY_BAD_VAR);
+  assert_int_equal(ky_exec_input(d->e, d->x, d->data), KY_OK);
+  assert_int_equal(ky_exec_data(d->e, d->logits, &array), KY_UNCONNECTED);
+  assert_int_equal(ky_exec_data(NULL, d->logits, &array), KY_BAD_ARGUMENT);
+  assert_int_equal(ky_exec_read(NULL, d->logits, logits, 1), KY_BAD_ARGUMENT);
+  assert_int_equal(ky_exec_item(NULL, d->loss, &value), KY_BAD_ARGUMENT);
+}
+
+static void gradients_are_there_after_a_reverse_sweep(void **state) {
+  desk *d = *state;
+  start(d, OPTIONS(.wrt = &d->w, .wrt_count = 1, .keep = &d->logits, .keep_count = 1));
+  ky_array array;
+  assert_int_equal(ky_exec_forward(d->e), KY_OK);
+  assert_int_equal(ky_exec_grad(d->e, d->w, &array), KY_UNCONNECTED);
+  assert_null(array.data);
+  ky_grads grads;
+  assert_int_equal(ky_exec_backward(d->e, &grads), KY_OK);
+  assert_int_equal(grads.count, 1);
+  assert_ptr_equal(grads.pairs[0].weight, d->weight);
+  assert_int_equal(grads.pairs[0].var.id, d->w.id);
+  assert_int_equal(ky_exec_grad(d->e, grads.pairs[0].var, &array), KY_OK);
+  assert_ptr_equal(array.data, grads.pairs[0].grad);
+  assert_int_equal(ky_exec_grad(d->e, d->b, &array), KY_BAD_VAR);
+  assert_int_equal(ky_exec_grad(d->e, d->logits, &array), KY_BAD_VAR); /* kept is not wanted */
+  assert_int_equal(ky_exec_grad(d->e, d->w, NULL), KY_BAD_ARGUMENT);
+  assert_int_equal(ky_exec_grad(NULL, d->w, &array), KY_BAD_ARGUMENT);
+  assert_int_equal(ky_exec_grad(d->e, ky_none(), &array), KY_BAD_VAR);
+}
+
+/* What is wanted must not depend on which passes run. */
+static void only_what_is_wanted_is_listed(void **state) {
+  desk *d = *state;
+  start(d, OPTIONS(.wrt = &d->b, .wrt_count = 1, .without = ky_program_passes(),
+                   .without_count = 1));
+  ky_grads grads;
+  assert_int_equal(ky_exec_step(d->e, &grads), KY_OK);
+  assert_int_equal(grads.count, 1);
+  assert_ptr_equal(grads.pairs[0].weight, d->bias);
+}
+
+/* ---- updates ----------------------------------------------------------------------------- */
+
+/* An update that looks at what it is given, and calls back. */
+typedef struct witness {
+  desk *d;
+  int calls, fail_at;
+  ky_tensor *order[4];
+} witness;
+
+static ky_status watch_update(void *user, ky_tensor *weight, const void *grad) {
+  witness *v = user;
+  assert_non_null(grad);
+  v->order[v->calls++ % 4] = weight;
+  if (v->calls == v->fail_at) return KY_NONFINITE;
+  ((float *)ky_tensor_write(weight))[0] -= ((const float *)grad)[0];
+  return KY_OK;
+}
+
+static void each_weight_is_updated_once_a_step(void **state) {
+  desk *d = *state;
+  witness v = {.d = d};
+  start_updating(d, (ky_update){watch_update, &v});
+  ky_grads grads = {7, NULL};
+  ky_array array;
+  for (int k = 1; k <= 3; k++) {
+    assert_int_equal(ky_exec_step(d->e, &grads), KY_OK);
+    assert_int_equal(v.calls, 2 * k);
+    assert_int_equal(grads.count, 0);
+  }
+  assert_ptr_equal(v.order[0], d->weight);
+  assert_ptr_equal(v.order[1], d->bias);
+  assert_int_equal(ky_exec_grad(d->e, d->w, &array), KY_BAD_VAR);
+}
+
+static void a_weight_that_is_not_wanted_is_not_updated(void **state) {
+  desk *d = *state;
+  witness v = {.d = d};
+  const ky_exec_options o = {.size = sizeof o, .update = {watch_update, &v}};
+  assert_int_equal(ky_compile(d->t, d->loss,
+                              OPTIONS(.updates = 1, .wrt = &d->b, .wrt_count = 1,
+                                      .without = ky_program_passes(), .without_count = 1),
+                              &d->p),
+                   KY_OK);
+  assert_int_equal(ky_exec_new(d->p, &o, &d->e), KY_OK);
+  assert_int_equal(ky_exec_step(d->e, NULL), KY_OK);
+  assert_int_equal(v.calls, 1);
+  assert_ptr_equal(v.order[0], d->bias);
+}
+
+static void a_failing_update_ends_the_step(void **state) {
+  desk *d = *state;
+  witness v = {.d = d, .fail_at = 2};
+  start_updating(d, (ky_update){watch_update, &v});
+  double value;
+  assert_int_equal(ky_exec_step(d->e, NULL), KY_NONFINITE);
+  assert_non_null(strstr(ky_exec_message(d->e), "a value is NaN or infinite"));
+  assert_int_equal(ky_exec_backward(d->e, NULL), KY_UNCONNECTED);
+  assert_int_equal(ky_exec_item(d->e, d->loss, &value), KY_UNCONNECTED);
+  assert_int_equal(ky_exec_step(d->e, NULL), KY_OK);
+  assert_int_equal(v.calls, 4);
+  assert_int_equal(ky_exec_item(d->e, d->loss, &value), KY_OK);
+}
+
+static ky_status call_back(void *user, ky_tensor *weight, const void *grad) {
+  witness *v = user;
+  desk *d = v->d;
+  ky_array array;
+  double value;
+  float word;
+  (void)weight;
+  (void)grad;
+  v->calls++;
+  assert_int_equal(ky_exec_forward(d->e), KY_BAD_ARGUMENT);
+  assert_int_equal(ky_exec_backward(d->e, NULL), KY_BAD_ARGUMENT);
+  assert_int_equal(ky_exec_step(d->e, NULL), KY_BAD_ARGUMENT);
+  assert_int_equal(ky_exec_input(d->e, d->x, d->data), KY_BAD_ARGUMENT);
+  assert_int_equal(ky_exec_bind(d->e, d->x, (ky_array){0}), KY_BAD_ARGUMENT);
+  assert_int_equal(ky_exec_data(d->e, d->loss, &array), KY_BAD_ARGUMENT);
+  assert_int_equal(ky_exec_read(d->e, d->loss, &word, sizeof word), KY_BAD_ARGUMENT);
+  assert_int_equal(ky_exec_item(d->e, d->loss, &value), KY_BAD_ARGUMENT);
+  assert_int_equal(ky_exec_grad(d->e, d->w, &array), KY_BAD_ARGUMENT);
+  return KY_OK;
+}
+
+static void a_busy_execution_says_so(void **state) {
+  desk *d = *state;
+  witness v = {.d = d};
+  start_updating(d, (ky_update){call_back, &v});
+  assert_int_equal(ky_exec_step(d->e, NULL), KY_OK);
+  assert_int_equal(v.calls, 2);
+  assert_string_equal(ky_exec_message(d->e), "");
+}
+
+/* Both uses of a shared weight must have run: one of its old value, one for its gradient. */
+static void a_shared_weight_is_updated_after_its_first_use(void **state) {
+  desk *d = *state;
+  ky_var turned = ky_permute(d->t, d->w, KY_AXES(1, 0)); /* a view: reads the weight's memory */
+  ky_var h = ky_tanh(d->t, ky_matmul(d->t, d->logits, d->w));
+  d->loss = ky_mean_all(d->t, ky_square(d->t, ky_matmul(d->t, h, turned)));
+  ky_optimizer *sgd;
+  assert_int_equal(ky_sgd_new(NULL, 0.5, &sgd), KY_OK);
+  float want[2][OUT * IN];
+  for (int k = 0; k < 2; k++) {
+    ky_grads grads;
+    assert_int_equal(ky_forward(d->t), KY_OK);
+    assert_int_equal(ky_backward(d->t, d->loss, &grads), KY_OK);
+    assert_int_equal(ky_optimizer_step(sgd, &grads), KY_OK);
+    memcpy(want[k], ky_tensor_data(d->weight), sizeof want[k]);
+  }
+  fill_weights(d);
+  start_updating(d, ky_optimizer_update(sgd));
+  for (int k = 0; k < 2; k++) {
+    assert_int_equal(ky_exec_step(d->e, NULL), KY_OK);
+    assert_memory_equal(ky_tensor_data(d->weight), want[k], sizeof want[k]);
+  }
+  ky_optimizer_free(sgd);
+}
+
+static void no_optimizer_is_no_update(void **state) {
+  (void)state;
+  assert_true(ky_optimizer_update(NULL).apply == NULL);
+}
+
+#define TEST(name) cmocka_unit_test_setup_teardown(name, set_up, tear_down)
+
+int main(void) {
+  const struct CMUnitTest tests[] = {
+      TEST(compile_refuses_null_pointers),
+      TEST(compile_refuses_vars_that_are_no_values),
+      TEST(compile_refuses_roots_that_have_no_gradient),
+      TEST(compile_refuses_unknown_passes),
+      TEST(compile_returns_a_pending_error),
+      TEST(functions_of_nothing_do_nothing),
+      TEST(names_are_those_of_the_tape_when_it_was_compiled),
+      TEST(inputs_are_checked),
+      TEST(arrays_are_checked),
+      TEST(executions_need_a_program_and_its_kind_of_update),
+      TEST(a_failed_forward_sweep_can_be_repeated),
+      TEST(backward_needs_a_forward_sweep_of_its_own),
+      TEST(backward_needs_a_root),
+      TEST(a_weight_that_changed_is_stale),
+      TEST(a_vanished_weight_hides_no_stale_one),
+      TEST(values_are_there_after_a_sweep),
+      TEST(gradients_are_there_after_a_reverse_sweep),
+      TEST(only_what_is_wanted_is_listed),
+      TEST(each_weight_is_updated_once_a_step),
+      TEST(a_weight_that_is_not_wanted_is_not_updated),
+      TEST(a_failing_update_ends_the_step),
+      TEST(a_busy_execution_says_so),
+      TEST(a_shared_weight_is_updated_after_its_first_use),
+      TEST(no_optimizer_is_no_update),
+  };
+  return cmocka_run_group_tests(tests, NULL, NULL);
+}
