@@ -19,4 +19,8 @@ typedef struct kernel_calls {
 
 void kernel_calls_run(const kernel_calls *c);
 
+/* `count` times what the operation's adjoint hands to its first operand when it gets a: the
+ * result is all a as well. Not for SUM. */
+void kernel_calls_pull(const kernel_calls *c);
+
 #endif

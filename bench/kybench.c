@@ -3,7 +3,9 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "plot.h"
 #include "table.h"
+#include "torch/torch.h"
 #include "workload.h"
 
 typedef struct workload {
@@ -19,27 +21,29 @@ static const workload workloads[] = {
 
 #define COUNT (sizeof workloads / sizeof *workloads)
 
-static const bench_pace thorough = {.cell = 0.5, .sample = 4e-3, .slow = 2, .least = 5};
+static const bench_pace thorough = {.cell = 0.3, .sample = 4e-3, .slow = 2, .least = 5};
 static const bench_pace hasty = {.cell = 2e-3, .sample = 1e-4, .slow = 0.1, .least = 3};
 
 typedef struct options {
   bool chosen[COUNT];
-  bool quick, help, list;
-  const char *json;
+  bool quick, torch, help, list;
+  const char *json, *plot;
 } options;
 
 static void print_help(FILE *out) {
-  fprintf(out,
-          "usage: kybench [workload...] [--json FILE] [--quick] [--list] [--help]\n"
-          "\n"
-          "Times workloads as a tape that is recorded for every step, as a tape that is\n"
-          "replayed, in the recursive design, and as C written by hand. All of them run if\n"
-          "none is named.\n"
-          "\n"
-          "  --json FILE  writes the figures to FILE too\n"
-          "  --quick      a glance: small cases, few samples\n"
-          "  --list       names the workloads\n"
-          "  --help       prints this\n");
+  fprintf(out, "usage: kybench [workload...] [--torch] [--json FILE] [--plot FILE] [--quick]\n"
+               "               [--list] [--help]\n"
+               "\n"
+               "Times workloads as a tape that is recorded for every step, as a tape that is\n"
+               "replayed, as a compiled program, in the recursive design, and as C written by\n"
+               "hand. All of them run if none is named.\n"
+               "\n"
+               "  --torch      times PyTorch beside them, if python3-torch is installed\n"
+               "  --json FILE  writes the figures to FILE too\n"
+               "  --plot FILE  draws the ratios to hand-written C as SVG\n"
+               "  --quick      a glance: small cases, few samples\n"
+               "  --list       names the workloads\n"
+               "  --help       prints this\n");
 }
 
 static bool choose(options *o, const char *name) {
@@ -51,18 +55,29 @@ static bool choose(options *o, const char *name) {
   return false;
 }
 
+/* The word after an option; NULL and a message when there is none. */
+static const char *operand(int argc, char **argv, int k) {
+  if (k + 1 < argc) return argv[k + 1];
+  fprintf(stderr, "kybench: %s wants a file\n", argv[k]);
+  return NULL;
+}
+
 static bool parse(int argc, char **argv, options *o) {
   bool named = false;
   for (int k = 1; k < argc; k++) {
     const char *word = argv[k];
     if (strcmp(word, "--quick") == 0) {
       o->quick = true;
+    } else if (strcmp(word, "--torch") == 0) {
+      o->torch = true;
     } else if (strcmp(word, "--help") == 0) {
       o->help = true;
     } else if (strcmp(word, "--list") == 0) {
       o->list = true;
-    } else if (strcmp(word, "--json") == 0 && k + 1 < argc) {
-      o->json = argv[++k];
+    } else if (strcmp(word, "--json") == 0) {
+      if (!(o->json = operand(argc, argv, k++))) return false;
+    } else if (strcmp(word, "--plot") == 0) {
+      if (!(o->plot = operand(argc, argv, k++))) return false;
     } else if (choose(o, word)) {
       named = true;
     } else {
@@ -88,12 +103,7 @@ static void read_processor(char *name, size_t size) {
   fclose(in);
 }
 
-static bool write_json(const char *path, const options *o, const bench_sheet *sheets) {
-  FILE *out = fopen(path, "w");
-  if (!out) {
-    fprintf(stderr, "kybench: cannot write %s\n", path);
-    return false;
-  }
+static void write_json(FILE *out, const options *o, const bench_sheet *sheets) {
   char processor[128];
   read_processor(processor, sizeof processor);
   json j = {.out = out};
@@ -107,6 +117,22 @@ static bool write_json(const char *path, const options *o, const bench_sheet *sh
   for (size_t k = 0; k < COUNT; k++) bench_write_sheet(&j, &sheets[k]);
   json_close(&j, ']');
   json_close(&j, '}');
+}
+
+static void draw(FILE *out, const options *o, const bench_sheet *sheets) {
+  (void)o;
+  plot_sheets(out, COUNT, sheets);
+}
+
+static bool save(const char *path, const options *o, const bench_sheet *sheets,
+                 void (*print)(FILE *out, const options *o, const bench_sheet *sheets)) {
+  if (!path) return true;
+  FILE *out = fopen(path, "w");
+  if (!out) {
+    fprintf(stderr, "kybench: cannot write %s\n", path);
+    return false;
+  }
+  print(out, o, sheets);
   const bool written = !ferror(out);
   if (fclose(out) == 0 && written) return true;
   fprintf(stderr, "kybench: writing %s failed\n", path);
@@ -114,13 +140,14 @@ static bool write_json(const char *path, const options *o, const bench_sheet *sh
 }
 
 static bool run(const options *o) {
-  const bench_setup setup = {o->quick, o->quick ? hasty : thorough};
+  bench_setup setup = {.quick = o->quick, .pace = o->quick ? hasty : thorough};
   bench_sheet sheets[COUNT] = {0};
   bool good = true;
   char processor[128];
   read_processor(processor, sizeof processor);
   printf("kytape %s; %s\n%s, one thread%s\n", ky_version(), ky_gemm_info(), processor,
          o->quick ? "; a glance, not a measurement" : "");
+  if (o->torch) setup.torch = torch_find(stdout);
   for (size_t k = 0; k < COUNT; k++) {
     sheets[k].name = workloads[k].name;
     sheets[k].title = workloads[k].title;
@@ -130,7 +157,8 @@ static bool run(const options *o) {
     fflush(stdout);
   }
   bench_print_legend(stdout);
-  if (o->json) good = write_json(o->json, o, sheets) && good;
+  good = save(o->json, o, sheets, write_json) && good;
+  good = save(o->plot, o, sheets, draw) && good;
   for (size_t k = 0; k < COUNT; k++) bench_sheet_free(&sheets[k]);
   return good;
 }

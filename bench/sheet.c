@@ -26,7 +26,8 @@ bench_row *bench_sheet_row(bench_sheet *sheet, const char *title, bench_variant 
     }
   }
   bench_row *row = &sheet->rows[sheet->count++];
-  *row = (bench_row){.variant = variant, .time = {.median = NAN, .min = NAN, .spread = NAN}};
+  *row = (bench_row){
+      .variant = variant, .time = {.median = NAN, .min = NAN, .spread = NAN}, .bound = NAN};
   snprintf(row->title, sizeof row->title, "%s", title);
   for (int k = 0; k < BENCH_EXTRAS; k++) row->extra[k] = NAN;
   return row;

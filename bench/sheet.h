@@ -13,9 +13,10 @@
 #define BENCH_VARIANTS(X)                                                                      \
   X(RECORDED, "tape, recorded")                                                                \
   X(REPLAYED, "tape, replayed")                                                                \
+  X(COMPILED, "compiled")                                                                      \
   X(RECURSIVE, "recursive")                                                                    \
   X(HAND, "hand-written C")                                                                    \
-  X(PRODUCTS, "products alone")
+  X(TORCH, "PyTorch")
 
 typedef enum bench_variant {
 #define X(name, text) BENCH_##name,
@@ -38,8 +39,10 @@ typedef struct bench_row {
   char title[32]; /* the case */
   bench_variant variant;
   bench_stats time;           /* of a step; a NaN median: could not be measured */
+  double bound;               /* nanoseconds that a step cannot do without; NaN: not known */
+  double flops;               /* of a step's products; 0: not counted */
   double instructions;        /* of a step; 0: not counted */
-  double bytes;               /* besides weights and inputs; 0: not counted */
+  double bytes;               /* at most, besides weights and inputs; 0: not counted */
   double extra[BENCH_EXTRAS]; /* NaN: none */
   char note[64];
 } bench_row;

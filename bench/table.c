@@ -15,7 +15,7 @@ typedef struct column {
   int extra;
 } column;
 
-#define COLUMNS (10 + BENCH_EXTRAS)
+#define COLUMNS (15 + BENCH_EXTRAS)
 
 /* ---- cells ------------------------------------------------------------------------------- */
 
@@ -72,14 +72,17 @@ static void say_per_instruction(char *text, const bench_sheet *sheet, const benc
   if (isfinite(ns)) snprintf(text, WIDTH, ns < 100 ? "%.1f" : "%.0f", ns);
 }
 
-static double to_hand(const bench_sheet *sheet, const bench_row *row) {
-  if (row->variant == BENCH_HAND) return NAN;
-  return row->time.median / bench_sheet_median(sheet, row, BENCH_HAND);
+static double ratio_to(const bench_sheet *sheet, const bench_row *row, bench_variant other) {
+  if (row->variant == other) return NAN;
+  return row->time.median / bench_sheet_median(sheet, row, other);
 }
 
-static double to_recursive(const bench_sheet *sheet, const bench_row *row) {
-  if (row->variant == BENCH_RECURSIVE) return NAN;
-  return row->time.median / bench_sheet_median(sheet, row, BENCH_RECURSIVE);
+static double bytes_per_instruction(const bench_row *row) {
+  return row->instructions > 0 && row->bytes > 0 ? row->bytes / row->instructions : NAN;
+}
+
+static double gflops(const bench_row *row) {
+  return row->flops > 0 ? row->flops / row->time.median : NAN;
 }
 
 static void say_ratio(char *text, double ratio) {
@@ -89,13 +92,44 @@ static void say_ratio(char *text, double ratio) {
 
 static void say_to_hand(char *text, const bench_sheet *sheet, const bench_row *row, int extra) {
   (void)extra;
-  say_ratio(text, to_hand(sheet, row));
+  say_ratio(text, ratio_to(sheet, row, BENCH_HAND));
 }
 
 static void say_to_recursive(char *text, const bench_sheet *sheet, const bench_row *row,
                              int extra) {
   (void)extra;
-  say_ratio(text, to_recursive(sheet, row));
+  say_ratio(text, ratio_to(sheet, row, BENCH_RECURSIVE));
+}
+
+static void say_to_torch(char *text, const bench_sheet *sheet, const bench_row *row,
+                         int extra) {
+  (void)extra;
+  say_ratio(text, ratio_to(sheet, row, BENCH_TORCH));
+}
+
+static void say_bound(char *text, const bench_sheet *sheet, const bench_row *row, int extra) {
+  (void)sheet, (void)extra;
+  say_time(text, row->bound);
+}
+
+static void say_of_bound(char *text, const bench_sheet *sheet, const bench_row *row,
+                         int extra) {
+  (void)sheet, (void)extra;
+  const double share = row->bound / row->time.median;
+  if (isfinite(share)) snprintf(text, WIDTH, share < 0.01 ? "%.1f%%" : "%.0f%%", 100 * share);
+}
+
+static void say_gflops(char *text, const bench_sheet *sheet, const bench_row *row, int extra) {
+  (void)sheet, (void)extra;
+  const double rate = gflops(row);
+  if (isfinite(rate)) snprintf(text, WIDTH, "%.1f", rate);
+}
+
+static void say_bytes_per_instruction(char *text, const bench_sheet *sheet,
+                                      const bench_row *row, int extra) {
+  (void)sheet, (void)extra;
+  const double bytes = bytes_per_instruction(row);
+  if (isfinite(bytes)) snprintf(text, WIDTH, "%.0f", bytes);
 }
 
 static void say_bytes(char *text, const bench_sheet *sheet, const bench_row *row, int extra) {
@@ -121,11 +155,13 @@ static void say_extra(char *text, const bench_sheet *sheet, const bench_row *row
 
 static int choose_columns(const bench_sheet *sheet, column columns[COLUMNS]) {
   static const column fixed[] = {
-      {"case", 1, say_title, 0},    {"variant", 1, say_variant, 0},
-      {"median", 0, say_median, 0}, {"min", 0, say_min, 0},
-      {"spread", 0, say_spread, 0}, {"ns/instr", 0, say_per_instruction, 0},
-      {"/hand", 0, say_to_hand, 0}, {"/recursive", 0, say_to_recursive, 0},
-      {"bytes", 0, say_bytes, 0},
+      {"case", 1, say_title, 0},        {"variant", 1, say_variant, 0},
+      {"median", 0, say_median, 0},     {"min", 0, say_min, 0},
+      {"spread", 0, say_spread, 0},     {"ns/instr", 0, say_per_instruction, 0},
+      {"/hand", 0, say_to_hand, 0},     {"/recursive", 0, say_to_recursive, 0},
+      {"/PyTorch", 0, say_to_torch, 0}, {"bound", 0, say_bound, 0},
+      {"of bound", 0, say_of_bound, 0}, {"GFLOP/s", 0, say_gflops, 0},
+      {"bytes", 0, say_bytes, 0},       {"B/instr", 0, say_bytes_per_instruction, 0},
   };
   int count = 0;
   for (size_t k = 0; k < sizeof fixed / sizeof *fixed; k++) columns[count++] = fixed[k];
@@ -178,9 +214,13 @@ void bench_print_sheet(FILE *out, const bench_sheet *sheet) {
 
 void bench_print_legend(FILE *out) {
   fprintf(out,
-          "\nspread: 10th to 90th percentile over the median. /hand, /recursive: median over "
-          "theirs.\nns/instr: median over the instructions of the tape (chain: over its "
-          "operations).\nbytes: what is held besides weights and inputs.\n");
+          "\nspread: 10th to 90th percentile over the median. /hand, /recursive, /PyTorch: "
+          "median over theirs.\nns/instr, B/instr: over the instructions of the tape or the "
+          "program (chain: over its operations).\nbound: the step's matrix products alone and "
+          "its transcendental functions alone in vectorised\nloops, or a copy of the bytes it "
+          "must read and write, whichever takes longer; measured beside it.\nof bound: bound "
+          "over median. GFLOP/s: of the products. bytes: at most, besides weights and "
+          "inputs.\n");
 }
 
 /* ---- JSON -------------------------------------------------------------------------------- */
@@ -198,9 +238,14 @@ void bench_write_sheet(json *j, const bench_sheet *sheet) {
     json_number(j, "samples", row->time.samples);
     json_number(j, "calls_per_sample", (double)row->time.calls);
     json_number(j, "ns_per_instruction", per_instruction(row));
-    json_number(j, "ratio_to_hand", to_hand(sheet, row));
-    json_number(j, "ratio_to_recursive", to_recursive(sheet, row));
+    json_number(j, "ratio_to_hand", ratio_to(sheet, row, BENCH_HAND));
+    json_number(j, "ratio_to_recursive", ratio_to(sheet, row, BENCH_RECURSIVE));
+    json_number(j, "ratio_to_torch", ratio_to(sheet, row, BENCH_TORCH));
+    json_number(j, "bound_ns", row->bound);
+    json_number(j, "share_of_bound", row->bound / row->time.median);
+    json_number(j, "gflops", gflops(row));
     json_number(j, "bytes", row->bytes > 0 ? row->bytes : NAN);
+    json_number(j, "bytes_per_instruction", bytes_per_instruction(row));
     for (int k = 0; k < sheet->extra_count; k++)
       json_number(j, sheet->extras[k].key, row->extra[k]);
     if (row->note[0]) json_string(j, "note", row->note);

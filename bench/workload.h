@@ -15,10 +15,18 @@
   X(chain, "y = y x; y = y + x in turn, f64 scalars; forward and backward")                    \
   X(diamond, "x = a x + b x, repeated; f64 scalars; forward and backward")                     \
   X(mlp, "one training step of 784-512-512-10, relu, cross entropy, f32")                      \
-  X(overhead, "forward time of one instruction, and what of it is not the kernel, f32")
+  X(mlpdeep, "one training step of 20 layers of 64, batch 16, relu, squared error, f32")       \
+  X(chainwise, "sum of tanh(x) x + sigmoid(x) / 2, f32; value and gradient")                   \
+  X(softmaxce, "cross entropy of 1024 rows of 1000 logits, f32; value and gradient")           \
+  X(rosenbrock, "100 (b - a^2)^2 + (1 - a)^2 over neighbours, f64; value and gradient")        \
+  X(gmm, "log-likelihood of a Gaussian mixture, f64; value and all gradients")                 \
+  X(compile, "compiling a tape, and freeing the program")                                      \
+  X(overhead, "forward time of one instruction, and what of it is not the kernel, f32")        \
+  X(reverse, "reverse time of one instruction, and what of it is not the kernel, f32")
 
 typedef struct bench_setup {
   bool quick;
+  bool torch; /* PyTorch is there and asked for */
   bench_pace pace;
 } bench_setup;
 
@@ -32,8 +40,10 @@ WORKLOADS(X)
 bool bench_agree(const char *workload, bench_variant variant, const char *what, double got,
                  double want, double tolerance);
 
-/* Whether the status is OK; a message if not. */
-bool bench_ok(const char *workload, bench_variant variant, ky_status status, const ky_tape *t);
+/* The same for n elements of f32 or f64, `tolerance` relative to the largest of want. */
+bool bench_agree_all(const char *workload, bench_variant variant, const char *what,
+                     ky_dtype dtype, size_t n, const void *got, const void *want,
+                     double tolerance);
 
 /* Zeros, to be freed. Ends the program when memory runs out. */
 void *bench_alloc(size_t count, size_t size);
@@ -41,7 +51,11 @@ void *bench_alloc(size_t count, size_t size);
 /* The same at the start of a cache line, as the tape's values are. */
 void *bench_alloc_aligned(size_t bytes);
 
-/* Uniform in [-bound, bound); the same on every machine for the same seed. */
-void bench_random_f32(uint64_t seed, size_t n, float *x, double bound);
+/* realloc, but it ends the program when memory runs out. */
+void *bench_resize(void *block, size_t count, size_t size);
+
+/* f32 or f64, uniform in [-bound, bound); the same on every machine, and in bench/torch, for
+ * the same seed. */
+void bench_random(ky_dtype dtype, uint32_t seed, size_t n, void *x, double bound);
 
 #endif

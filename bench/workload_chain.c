@@ -10,9 +10,9 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include "contest.h"
 #include "hand/hand.h"
 #include "recursive/recursive.h"
-#include "workload.h"
 
 /* So near 1 that neither values nor adjoints of 10,000,000 operations leave the normal numbers.
  */
@@ -24,75 +24,35 @@ static const bench_extra extras[] = {
     {"record/op", "record_ns_per_operation", "%.1f"},
     {"forward/op", "forward_ns_per_operation", "%.1f"},
     {"backward/op", "backward_ns_per_operation", "%.1f"},
-    {"bytes/op", "bytes_per_operation", "%.0f"},
 };
 
-enum { EXTRA_RECORD, EXTRA_FORWARD, EXTRA_BACKWARD, EXTRA_BYTES, EXTRA_COUNT };
+enum { EXTRA_RECORD, EXTRA_FORWARD, EXTRA_BACKWARD, EXTRA_COUNT };
 
 /* ---- tape -------------------------------------------------------------------------------- */
 
-typedef struct tape_state {
+typedef struct chain {
   size_t n;
   double x0;
-  ky_tape *t;
-  ky_tensor *weight;
-  ky_var x, y;
-  ky_mark start;
-  double value, slope;
-  ky_status status;
-} tape_state;
+} chain;
 
-static void keep_status(tape_state *s, ky_status status) {
-  if (s->status == KY_OK) s->status = status;
-}
-
-static void tape_record(void *state) {
-  tape_state *s = state;
+static ky_var record(taped *s) {
   ky_tape *t = s->t;
-  keep_status(s, ky_tape_rewind(t, s->start));
-  const ky_var x = s->x;
+  const size_t n = ((const chain *)s->problem)->n;
+  const ky_var x = s->param[0];
   ky_var y = x;
-  for (size_t k = 0; k + 1 < s->n; k += 2) {
+  for (size_t k = 0; k + 1 < n; k += 2) {
     y = ky_mul(t, y, x);
     y = ky_add(t, y, x);
   }
-  if (s->n % 2) y = ky_mul(t, y, x);
-  s->y = y;
+  return n % 2 ? ky_mul(t, y, x) : y;
 }
 
-static void tape_forward(void *state) {
-  tape_state *s = state;
-  keep_status(s, ky_forward(s->t));
-}
+static const taped_model model = {"chain", record, NULL};
 
-static void tape_backward(void *state) {
-  tape_state *s = state;
-  ky_grads grads;
-  keep_status(s, ky_backward(s->t, s->y, &grads));
-  keep_status(s, ky_item(s->t, s->y, &s->value));
-  s->slope = grads.count == 1 ? *(const double *)grads.pairs[0].grad : (double)NAN;
-}
-
-static void recorded(void *state) {
-  tape_record(state);
-  tape_backward(state);
-}
-
-static void replayed(void *state) {
-  tape_forward(state);
-  tape_backward(state);
-}
-
-static void tape_open(tape_state *s, size_t n) {
-  *s = (tape_state){.n = n, .x0 = X0, .t = ky_tape_new(NULL)};
-  keep_status(s, ky_tensor_wrap(NULL, KY_F64, KY_SCALAR, &s->x0, &s->weight));
-  s->x = ky_param(s->t, s->weight);
-  s->start = ky_tape_mark(s->t);
-}
-
-static void tape_close(tape_state *s) {
-  ky_tape_free(s->t);
-  ky_tensor_free(s->weight);
+static void tape_open(taped *s, chain *c) {
+  taped_open(s, &model, c);
+  taped_weight(s, KY_F64, KY_SCALAR, &c->x0);
+  taped_start(s, 0);
 }
 
 /* ---- recursive --------------------------------------------------------------------------- */
@@ -224,7 +184,8 @@ static void by_hand(void *state) {
 /* ---- the workload ------------------------------------------------------------------------ */
 
 typedef struct variants {
-  tape_state tape;
+  chain chain;
+  taped tape, compiled; /* the tape is recorded and replayed in turn */
   rec_state rec;
   hand_state hand;
   bool recursion; /* lives at this depth */
@@ -235,117 +196,110 @@ static bool agree(bench_variant variant, double value, double slope, const hand_
          bench_agree("chain", variant, "the derivative", slope, want->slope, 1e-9);
 }
 
+static bool taped_agrees(taped *s, bench_variant variant, bench_call *call,
+                         const hand_state *want) {
+  call(s);
+  if (!taped_ok(s, variant)) return false;
+  const double *slope = taped_grad(s, 0);
+  return agree(variant, s->value, slope ? *slope : (double)NAN, want);
+}
+
 static bool check(variants *v) {
   by_hand(&v->hand);
-  recorded(&v->tape);
-  if (!bench_ok("chain", BENCH_RECORDED, v->tape.status, v->tape.t) ||
-      !agree(BENCH_RECORDED, v->tape.value, v->tape.slope, &v->hand))
-    return false;
-  replayed(&v->tape);
-  if (!bench_ok("chain", BENCH_REPLAYED, v->tape.status, v->tape.t) ||
-      !agree(BENCH_REPLAYED, v->tape.value, v->tape.slope, &v->hand))
+  if (!taped_agrees(&v->tape, BENCH_RECORDED, taped_recorded, &v->hand) ||
+      !taped_agrees(&v->tape, BENCH_REPLAYED, taped_replayed, &v->hand) ||
+      !taped_agrees(&v->compiled, BENCH_COMPILED, taped_compiled, &v->hand))
     return false;
   if (!v->recursion) return true;
   recursive(&v->rec);
   return agree(BENCH_RECURSIVE, v->rec.value, v->rec.slope, &v->hand);
 }
 
-/* Each of the tape's calls leaves what the next one needs. */
+/* Parts of steps, timed beside them. Each of the tape's leaves what the next one needs. */
 enum {
-  CELL_RECORD,
-  CELL_RECORDED,
-  CELL_REPLAYED,
-  CELL_FORWARD,
-  CELL_BACKWARD,
-  CELL_HAND,
-  CELL_HAND_FORWARD,
-  CELL_HAND_BACKWARD,
-  CELL_RECURSIVE,
-  CELL_RECURSIVE_FORWARD,
-  CELL_RECURSIVE_BACKWARD,
-  CELL_COUNT
+  PART_RECORD,
+  PART_FORWARD,
+  PART_BACKWARD,
+  PART_COMPILED_FORWARD,
+  PART_HAND_FORWARD,
+  PART_HAND_BACKWARD,
+  PART_RECURSIVE_FORWARD,
+  PART_RECURSIVE_BACKWARD,
+  PARTS
 };
 
-static bench_row *add_row(bench_sheet *sheet, const char *title, bench_variant variant,
-                          const bench_cell *step, size_t n, double bytes) {
-  bench_row *row = bench_sheet_row(sheet, title, variant);
-  row->time = bench_summary(step);
-  row->instructions = (double)n;
-  row->bytes = bytes;
-  row->extra[EXTRA_BYTES] = bytes / (double)n;
-  return row;
+static void add_parts(contest *c, variants *v, int part[PARTS]) {
+  part[PART_RECORD] = contest_aside(c, taped_record, &v->tape);
+  part[PART_FORWARD] = contest_aside(c, taped_forward, &v->tape);
+  part[PART_BACKWARD] = contest_aside(c, taped_backward, &v->tape);
+  part[PART_COMPILED_FORWARD] = contest_aside(c, taped_compiled_forward, &v->compiled);
+  part[PART_HAND_FORWARD] = contest_aside(c, hand_forward, &v->hand);
+  part[PART_HAND_BACKWARD] = contest_aside(c, hand_backward, &v->hand);
+  if (!v->recursion) return;
+  v->rec.kept = rec_build(&v->rec);
+  part[PART_RECURSIVE_FORWARD] = contest_aside(c, recursive_forward, &v->rec);
+  part[PART_RECURSIVE_BACKWARD] = contest_aside(c, recursive_backward, &v->rec);
 }
 
-static double per_operation(const bench_cell *cell, size_t n) {
-  return bench_summary(cell).median / (double)n;
-}
-
-static void add_rows(bench_sheet *sheet, const variants *v, const bench_cell *cells,
-                     const char *title, double rec_bytes) {
-  const size_t n = v->tape.n;
-  const double tape_bytes = (double)ky_tape_bytes(v->tape.t);
-  bench_row *row = add_row(sheet, title, BENCH_RECORDED, &cells[CELL_RECORDED], n, tape_bytes);
-  row->extra[EXTRA_RECORD] = per_operation(&cells[CELL_RECORD], n);
-  row = add_row(sheet, title, BENCH_REPLAYED, &cells[CELL_REPLAYED], n, tape_bytes);
-  row->extra[EXTRA_FORWARD] = per_operation(&cells[CELL_FORWARD], n);
-  row->extra[EXTRA_BACKWARD] = per_operation(&cells[CELL_BACKWARD], n);
-  if (v->recursion) {
-    row = add_row(sheet, title, BENCH_RECURSIVE, &cells[CELL_RECURSIVE], n, rec_bytes);
-    row->extra[EXTRA_FORWARD] = per_operation(&cells[CELL_RECURSIVE_FORWARD], n);
-    row->extra[EXTRA_BACKWARD] = per_operation(&cells[CELL_RECURSIVE_BACKWARD], n);
-  } else {
-    bench_sheet_row(sheet, title, BENCH_RECURSIVE);
-  }
-  row = add_row(sheet, title, BENCH_HAND, &cells[CELL_HAND], n,
-                (double)((n + 1) / 2 * sizeof(double)));
-  row->extra[EXTRA_FORWARD] = per_operation(&cells[CELL_HAND_FORWARD], n);
-  row->extra[EXTRA_BACKWARD] = per_operation(&cells[CELL_HAND_BACKWARD], n);
+/* A program's reverse sweep cannot run twice on one forward sweep: what a step takes more. */
+static void fill_parts(const contest *c, const variants *v, const int part[PARTS]) {
+  const double n = (double)v->chain.n;
+  bench_row *row = contest_row(c, BENCH_RECORDED);
+  row->extra[EXTRA_RECORD] = contest_median(c, part[PART_RECORD]) / n;
+  row = contest_row(c, BENCH_REPLAYED);
+  row->extra[EXTRA_FORWARD] = contest_median(c, part[PART_FORWARD]) / n;
+  row->extra[EXTRA_BACKWARD] = contest_median(c, part[PART_BACKWARD]) / n;
+  row = contest_row(c, BENCH_COMPILED);
+  const double forward = contest_median(c, part[PART_COMPILED_FORWARD]);
+  row->extra[EXTRA_FORWARD] = forward / n;
+  row->extra[EXTRA_BACKWARD] = (row->time.median - forward) / n;
+  row = contest_row(c, BENCH_HAND);
+  row->extra[EXTRA_FORWARD] = contest_median(c, part[PART_HAND_FORWARD]) / n;
+  row->extra[EXTRA_BACKWARD] = contest_median(c, part[PART_HAND_BACKWARD]) / n;
+  row->bytes = (n + 1) / 2 * sizeof(double);
+  if (!v->recursion) return;
+  row = contest_row(c, BENCH_RECURSIVE);
+  row->extra[EXTRA_FORWARD] = contest_median(c, part[PART_RECURSIVE_FORWARD]) / n;
+  row->extra[EXTRA_BACKWARD] = contest_median(c, part[PART_RECURSIVE_BACKWARD]) / n;
 }
 
 static void measure(const bench_setup *setup, bench_sheet *sheet, variants *v,
-                    const char *title) {
-  bench_cell *cells = bench_alloc(CELL_COUNT, sizeof *cells);
-  static bench_call *const calls[CELL_COUNT] = {
-      [CELL_RECORD] = tape_record,
-      [CELL_RECORDED] = recorded,
-      [CELL_REPLAYED] = replayed,
-      [CELL_FORWARD] = tape_forward,
-      [CELL_BACKWARD] = tape_backward,
-      [CELL_HAND] = by_hand,
-      [CELL_HAND_FORWARD] = hand_forward,
-      [CELL_HAND_BACKWARD] = hand_backward,
-      [CELL_RECURSIVE] = recursive,
-      [CELL_RECURSIVE_FORWARD] = recursive_forward,
-      [CELL_RECURSIVE_BACKWARD] = recursive_backward,
-  };
+                    const char *title, size_t deadly) {
   const double rec_bytes = (double)v->rec.heap.peak;
-  if (v->recursion) v->rec.kept = rec_build(&v->rec);
-  for (int k = 0; k < CELL_COUNT; k++) {
-    cells[k].call = calls[k];
-    cells[k].state = k < CELL_HAND        ? (void *)&v->tape
-                     : k < CELL_RECURSIVE ? (void *)&v->hand
-                                          : (void *)&v->rec;
-  }
-  bench_measure(&setup->pace, v->recursion ? CELL_COUNT : CELL_RECURSIVE, cells);
-  add_rows(sheet, v, cells, title, rec_bytes);
-  free(cells);
+  int part[PARTS] = {0};
+  contest c;
+  contest_open(&c, setup, sheet, title, NULL);
+  contest_add_taped(&c, &v->tape, &v->tape, &v->compiled);
+  if (v->recursion) contest_add(&c, BENCH_RECURSIVE, recursive, &v->rec);
+  contest_add(&c, BENCH_HAND, by_hand, &v->hand);
+  add_parts(&c, v, part);
+  contest_run(&c);
+  fill_parts(&c, v, part);
+  if (v->recursion) contest_row(&c, BENCH_RECURSIVE)->bytes = rec_bytes;
+  for (size_t k = c.first; k < sheet->count; k++)
+    sheet->rows[k].instructions = (double)v->chain.n;
+  contest_close(&c);
+  if (v->recursion) return;
+  bench_row *row = bench_sheet_row(sheet, title, BENCH_RECURSIVE);
+  snprintf(row->note, sizeof row->note, "the stack ends at depth %.2g", (double)deadly);
 }
 
 static bool run_case(const bench_setup *setup, bench_sheet *sheet, size_t n, size_t deadly) {
   variants *v = bench_alloc(1, sizeof *v);
   v->recursion = deadly == 0 || n < deadly - deadly / 4; /* its frames are not the only ones */
-  tape_open(&v->tape, n);
+  v->chain = (chain){n, X0};
+  tape_open(&v->tape, &v->chain);
+  tape_open(&v->compiled, &v->chain);
+  taped_compile(&v->compiled);
   rec_open(&v->rec, n);
   v->hand = (hand_state){.n = n, .x0 = X0, .saved = bench_alloc((n + 1) / 2, sizeof(double))};
   char title[32];
   snprintf(title, sizeof title, "N = %.0e", (double)n);
   bool good = check(v);
-  if (good) measure(setup, sheet, v, title);
-  good = good && bench_ok("chain", BENCH_REPLAYED, v->tape.status, v->tape.t);
-  if (good && !v->recursion)
-    snprintf(sheet->rows[sheet->count - 2].note, sizeof sheet->rows->note,
-             "the stack ends at depth %.2g", (double)deadly);
-  tape_close(&v->tape);
+  if (good) measure(setup, sheet, v, title, deadly);
+  good = good && taped_ok(&v->tape, BENCH_REPLAYED) && taped_ok(&v->compiled, BENCH_COMPILED);
+  taped_close(&v->tape);
+  taped_close(&v->compiled);
   rec_close(&v->rec);
   free(v->hand.saved);
   free(v);

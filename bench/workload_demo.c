@@ -6,9 +6,10 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "contest.h"
 #include "hand/hand.h"
 #include "recursive/recursive.h"
-#include "workload.h"
+#include "torch/torch.h"
 
 #define SAMPLES       5
 #define RATE          0.1
@@ -45,69 +46,38 @@ static int next_sample(turn *t) {
 typedef struct tape_state {
   hand_demo net;
   turn turn;
-  ky_tape *t;
-  ky_tensor *weight[4];
-  ky_var param[4], x, y, loss;
-  ky_optimizer *optimizer;
-  ky_mark step;
-  double value; /* of the loss */
-  ky_status status;
+  taped tape;
 } tape_state;
 
-static void tape_record(tape_state *s, int sample) {
+static void next(taped *s) {
+  tape_state *all = s->problem;
+  const int sample = next_sample(&all->turn);
+  s->data[0] = samples_x[sample];
+  s->data[1] = samples_y[sample];
+}
+
+static ky_var record(taped *s) {
   ky_tape *t = s->t;
-  s->x = ky_input(t, KY_F64, KY_SHAPE(3), samples_x[sample]);
-  s->y = ky_input(t, KY_F64, KY_SHAPE(4), samples_y[sample]);
-  const ky_var hidden = ky_sin(t, ky_linear(t, s->x, s->param[0], s->param[1]));
+  s->inputs = 2;
+  s->input[0] = ky_input(t, KY_F64, KY_SHAPE(3), s->data[0]);
+  s->input[1] = ky_input(t, KY_F64, KY_SHAPE(4), s->data[1]);
+  const ky_var hidden = ky_sin(t, ky_linear(t, s->input[0], s->param[0], s->param[1]));
   const ky_var p = ky_sigmoid(t, ky_linear(t, hidden, s->param[2], s->param[3]));
-  s->loss = ky_bce(t, p, s->y, KY_REDUCE_SUM);
+  return ky_bce(t, p, s->input[1], KY_REDUCE_SUM);
 }
 
-static bool tape_open(tape_state *s) {
-  *s = (tape_state){.net = start, .t = ky_tape_new(NULL)};
-  (void)ky_tensor_wrap(NULL, KY_F64, KY_SHAPE(2, 3), s->net.w1, &s->weight[0]);
-  (void)ky_tensor_wrap(NULL, KY_F64, KY_SHAPE(2), s->net.b1, &s->weight[1]);
-  (void)ky_tensor_wrap(NULL, KY_F64, KY_SHAPE(4, 2), s->net.w2, &s->weight[2]);
-  (void)ky_tensor_wrap(NULL, KY_F64, KY_SHAPE(4), s->net.b2, &s->weight[3]);
-  for (int k = 0; k < 4; k++) s->param[k] = ky_param(s->t, s->weight[k]);
-  s->step = ky_tape_mark(s->t);
-  tape_record(s, 0);
-  const ky_status status = ky_sgd_new(NULL, RATE, &s->optimizer);
-  s->status = status != KY_OK ? status : ky_tape_check(s->t);
-  return s->status == KY_OK;
-}
+static const taped_model model = {"demo", record, next};
 
-static void tape_close(tape_state *s) {
-  ky_tape_free(s->t);
-  ky_optimizer_free(s->optimizer);
-  for (int k = 0; k < 4; k++) ky_tensor_free(s->weight[k]);
-}
-
-static void tape_learn(tape_state *s) {
-  ky_grads grads;
-  const ky_status backward = ky_backward(s->t, s->loss, &grads);
-  const ky_status item = ky_item(s->t, s->loss, &s->value);
-  const ky_status step = ky_optimizer_step(s->optimizer, &grads);
-  if (s->status == KY_OK)
-    s->status = backward != KY_OK ? backward : item != KY_OK ? item : step;
-}
-
-static void recorded(void *state) {
-  tape_state *s = state;
-  const ky_status status = ky_tape_rewind(s->t, s->step);
-  if (s->status == KY_OK) s->status = status;
-  tape_record(s, next_sample(&s->turn));
-  tape_learn(s);
-}
-
-static void replayed(void *state) {
-  tape_state *s = state;
-  const int sample = next_sample(&s->turn);
-  (void)ky_input_set(s->t, s->x, samples_x[sample]);
-  (void)ky_input_set(s->t, s->y, samples_y[sample]);
-  const ky_status status = ky_forward(s->t);
-  if (s->status == KY_OK) s->status = status;
-  tape_learn(s);
+static void tape_open(tape_state *s) {
+  s->net = start;
+  taped_open(&s->tape, &model, s);
+  taped_weight(&s->tape, KY_F64, KY_SHAPE(2, 3), s->net.w1);
+  taped_weight(&s->tape, KY_F64, KY_SHAPE(2), s->net.b1);
+  taped_weight(&s->tape, KY_F64, KY_SHAPE(4, 2), s->net.w2);
+  taped_weight(&s->tape, KY_F64, KY_SHAPE(4), s->net.b2);
+  s->tape.data[0] = samples_x[0];
+  s->tape.data[1] = samples_y[0];
+  taped_start(&s->tape, RATE);
 }
 
 /* ---- recursive --------------------------------------------------------------------------- */
@@ -168,75 +138,66 @@ static void by_hand(void *state) {
 /* ---- the workload ------------------------------------------------------------------------ */
 
 typedef struct variants {
-  tape_state recorded, replayed;
+  tape_state tape[3]; /* recorded, replayed, compiled */
   rec_state recursive;
   hand_state hand;
+  double first; /* loss */
 } variants;
 
 static bool same_weights(bench_variant variant, const hand_demo *got, const hand_demo *want) {
   double g[WEIGHTS], w[WEIGHTS];
   memcpy(g, got, sizeof g);
   memcpy(w, want, sizeof w);
-  for (int k = 0; k < WEIGHTS; k++) {
-    char what[32];
-    snprintf(what, sizeof what, "weight %d", k);
-    if (!bench_agree("demo", variant, what, g[k], w[k], 1e-11)) return false;
-  }
-  return true;
+  return bench_agree_all("demo", variant, "weights", KY_F64, WEIGHTS, g, w, 1e-11);
 }
 
 static bool check(variants *v) {
+  static bench_call *const step[] = {taped_recorded, taped_replayed, taped_compiled};
   for (int k = 0; k < CHECKED_STEPS; k++) {
     by_hand(&v->hand);
-    recorded(&v->recorded);
-    replayed(&v->replayed);
     recursive(&v->recursive);
-    if (!bench_ok("demo", BENCH_RECORDED, v->recorded.status, v->recorded.t) ||
-        !bench_ok("demo", BENCH_REPLAYED, v->replayed.status, v->replayed.t))
-      return false;
     const double want = v->hand.value;
-    if (!bench_agree("demo", BENCH_RECORDED, "loss", v->recorded.value, want, 1e-11) ||
-        !bench_agree("demo", BENCH_REPLAYED, "loss", v->replayed.value, want, 1e-11) ||
-        !bench_agree("demo", BENCH_RECURSIVE, "loss", v->recursive.value, want, 1e-11))
+    if (k == 0) v->first = want;
+    if (!bench_agree("demo", BENCH_RECURSIVE, "loss", v->recursive.value, want, 1e-11))
       return false;
+    for (int i = 0; i < 3; i++) {
+      const bench_variant variant = (bench_variant)(BENCH_RECORDED + i);
+      step[i](&v->tape[i].tape);
+      if (!taped_ok(&v->tape[i].tape, variant) ||
+          !bench_agree("demo", variant, "loss", v->tape[i].tape.value, want, 1e-11))
+        return false;
+    }
   }
-  return same_weights(BENCH_RECORDED, &v->recorded.net, &v->hand.net) &&
-         same_weights(BENCH_REPLAYED, &v->replayed.net, &v->hand.net) &&
-         same_weights(BENCH_RECURSIVE, &v->recursive.net, &v->hand.net);
+  for (int i = 0; i < 3; i++)
+    if (!same_weights((bench_variant)(BENCH_RECORDED + i), &v->tape[i].net, &v->hand.net))
+      return false;
+  return same_weights(BENCH_RECURSIVE, &v->recursive.net, &v->hand.net);
 }
 
-static void measure(const bench_setup *setup, bench_sheet *sheet, variants *v) {
-  static const bench_variant order[] = {BENCH_RECORDED, BENCH_REPLAYED, BENCH_RECURSIVE,
-                                        BENCH_HAND};
-  bench_cell cells[] = {{.call = recorded, .state = &v->recorded},
-                        {.call = replayed, .state = &v->replayed},
-                        {.call = recursive, .state = &v->recursive},
-                        {.call = by_hand, .state = &v->hand}};
-  bench_measure(&setup->pace, 4, cells);
-  const double instructions = ky_tape_length(v->replayed.t) - 1;
-  const double bytes[] = {(double)ky_tape_bytes(v->recorded.t),
-                          (double)ky_tape_bytes(v->replayed.t), (double)v->recursive.heap.peak,
-                          0};
-  for (int k = 0; k < 4; k++) {
-    bench_row *row = bench_sheet_row(sheet, "step", order[k]);
-    row->time = bench_summary(&cells[k]);
-    row->instructions = k < 2 ? instructions : 0;
-    row->bytes = bytes[k];
-  }
+static bool measure(const bench_setup *setup, bench_sheet *sheet, variants *v) {
+  static const char title[] = "step";
+  contest c;
+  contest_open(&c, setup, sheet, title, NULL);
+  contest_add_taped(&c, &v->tape[0].tape, &v->tape[1].tape, &v->tape[2].tape);
+  contest_add(&c, BENCH_RECURSIVE, recursive, &v->recursive);
+  contest_add(&c, BENCH_HAND, by_hand, &v->hand);
+  contest_run(&c);
+  contest_row(&c, BENCH_RECURSIVE)->bytes = (double)v->recursive.heap.peak;
+  contest_close(&c);
+  return torch_run(setup, sheet, title, "1", v->first, 1e-11);
 }
 
 bool workload_demo(const bench_setup *setup, bench_sheet *sheet) {
   variants *v = bench_alloc(1, sizeof *v);
-  bool good = tape_open(&v->recorded) && tape_open(&v->replayed);
+  for (int k = 0; k < 3; k++) tape_open(&v->tape[k]);
+  taped_compile(&v->tape[2].tape);
   rec_open(&v->recursive);
   v->hand.net = start;
-  if (!good) fprintf(stderr, "kybench: demo: %s\n", ky_tape_message(v->recorded.t));
-  good = good && check(v);
-  if (good) measure(setup, sheet, v);
-  good = good && bench_ok("demo", BENCH_RECORDED, v->recorded.status, v->recorded.t) &&
-         bench_ok("demo", BENCH_REPLAYED, v->replayed.status, v->replayed.t);
-  tape_close(&v->recorded);
-  tape_close(&v->replayed);
+  bool good = check(v) && measure(setup, sheet, v);
+  for (int k = 0; k < 3; k++) {
+    good = good && taped_ok(&v->tape[k].tape, (bench_variant)(BENCH_RECORDED + k));
+    taped_close(&v->tape[k].tape);
+  }
   rec_close(&v->recursive);
   free(v);
   return good;

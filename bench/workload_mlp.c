@@ -1,30 +1,23 @@
 /* SPDX-License-Identifier: MIT */
-/* mlp: a network large enough for its matrix products to matter. They are timed alone too, with
- * the same shapes and transposes, as the rate to measure the others by. */
+/* mlp: a network large enough for its matrix products to matter. */
 #include <stdio.h>
 #include <stdlib.h>
-#include <string.h>
 
+#include "contest.h"
 #include "hand/hand.h"
-#include "kernels/gemm.h"
 #include "recursive/recursive.h"
-#include "workload.h"
+#include "torch/torch.h"
 
 #define RATE          1e-3
 #define ARRAYS        6
 #define LAYERS        3
 #define CHECKED_STEPS 3
 
-static const bench_extra extras[] = {
-    {"GFLOP/s", "gflops", "%.1f"},
-    {"of the products' rate", "share_of_products_rate", "%.0f%%"},
-};
-
-enum { EXTRA_RATE, EXTRA_SHARE, EXTRA_COUNT };
-
 static const int64_t dims[ARRAYS][2] = {{HAND_HIDDEN, HAND_IN},      {HAND_HIDDEN, 1},
                                         {HAND_HIDDEN, HAND_HIDDEN},  {HAND_HIDDEN, 1},
                                         {HAND_CLASSES, HAND_HIDDEN}, {HAND_CLASSES, 1}};
+
+static const size_t width[LAYERS + 1] = {HAND_IN, HAND_HIDDEN, HAND_HIDDEN, HAND_CLASSES};
 
 /* Weights w1 b1 w2 b2 w3 b3 and data of one variant. */
 typedef struct net {
@@ -43,7 +36,7 @@ static void net_open(net *n, size_t batch, const float *x, const int64_t *labels
   *n = (net){.batch = batch, .x = x, .labels = labels};
   for (int k = 0; k < ARRAYS; k++) {
     n->array[k] = bench_alloc_aligned(count_of(k) * sizeof(float));
-    bench_random_f32(100 + (uint64_t)k, count_of(k), n->array[k], 0.04);
+    bench_random(KY_F32, 100 + (uint32_t)k, count_of(k), n->array[k], 0.04);
   }
 }
 
@@ -53,71 +46,27 @@ static void net_close(net *n) {
 
 /* ---- tape -------------------------------------------------------------------------------- */
 
-typedef struct tape_state {
-  net net;
-  ky_tape *t;
-  ky_tensor *weight[ARRAYS];
-  ky_var param[ARRAYS], x, labels, loss;
-  ky_optimizer *optimizer;
-  ky_mark step;
-  ky_status status;
-} tape_state;
-
-static void keep_status(tape_state *s, ky_status status) {
-  if (s->status == KY_OK) s->status = status;
-}
-
-static void tape_record(tape_state *s) {
+static ky_var record(taped *s) {
   ky_tape *t = s->t;
+  const net *n = s->problem;
   const ky_var *w = s->param;
-  s->x = ky_input(t, KY_F32, KY_SHAPE((int64_t)s->net.batch, HAND_IN), s->net.x);
-  s->labels = ky_input(t, KY_I64, KY_SHAPE((int64_t)s->net.batch), s->net.labels);
-  const ky_var h1 = ky_relu(t, ky_linear(t, s->x, w[0], w[1]));
+  s->data[0] = n->x;
+  s->data[1] = n->labels;
+  s->inputs = 2;
+  s->input[0] = ky_input(t, KY_F32, KY_SHAPE((int64_t)n->batch, HAND_IN), n->x);
+  s->input[1] = ky_input(t, KY_I64, KY_SHAPE((int64_t)n->batch), n->labels);
+  const ky_var h1 = ky_relu(t, ky_linear(t, s->input[0], w[0], w[1]));
   const ky_var h2 = ky_relu(t, ky_linear(t, h1, w[2], w[3]));
   const ky_var logits = ky_linear(t, h2, w[4], w[5]);
-  s->loss = ky_cross_entropy(t, logits, s->labels, KY_REDUCE_MEAN);
+  return ky_cross_entropy(t, logits, s->input[1], KY_REDUCE_MEAN);
 }
 
-static void tape_learn(tape_state *s) {
-  ky_grads grads;
-  keep_status(s, ky_backward(s->t, s->loss, &grads));
-  keep_status(s, ky_item(s->t, s->loss, &s->net.loss));
-  keep_status(s, ky_optimizer_step(s->optimizer, &grads));
-}
+static const taped_model model = {"mlp", record, NULL};
 
-static void recorded(void *state) {
-  tape_state *s = state;
-  keep_status(s, ky_tape_rewind(s->t, s->step));
-  tape_record(s);
-  tape_learn(s);
-}
-
-static void replayed(void *state) {
-  tape_state *s = state;
-  keep_status(s, ky_input_set(s->t, s->x, s->net.x));
-  keep_status(s, ky_input_set(s->t, s->labels, s->net.labels));
-  keep_status(s, ky_forward(s->t));
-  tape_learn(s);
-}
-
-static void tape_open(tape_state *s, size_t batch, const float *x, const int64_t *labels) {
-  *s = (tape_state){.t = ky_tape_new(NULL)};
-  net_open(&s->net, batch, x, labels);
-  for (int k = 0; k < ARRAYS; k++) {
-    keep_status(
-        s, ky_tensor_wrap(NULL, KY_F32, rank_of(k), dims[k], s->net.array[k], &s->weight[k]));
-    s->param[k] = ky_param(s->t, s->weight[k]);
-  }
-  s->step = ky_tape_mark(s->t);
-  tape_record(s);
-  keep_status(s, ky_sgd_new(NULL, RATE, &s->optimizer));
-}
-
-static void tape_close(tape_state *s) {
-  ky_tape_free(s->t);
-  ky_optimizer_free(s->optimizer);
-  for (int k = 0; k < ARRAYS; k++) ky_tensor_free(s->weight[k]);
-  net_close(&s->net);
+static void tape_open(taped *s, net *n) {
+  taped_open(s, &model, n);
+  for (int k = 0; k < ARRAYS; k++) taped_weight(s, KY_F32, rank_of(k), dims[k], n->array[k]);
+  taped_start(s, RATE);
 }
 
 /* ---- recursive --------------------------------------------------------------------------- */
@@ -161,7 +110,7 @@ static void rec_close(rec_state *s) {
   net_close(&s->net);
 }
 
-/* ---- by hand ----------------------------------------------------------------------------- */
+/* ---- by hand, and the bound -------------------------------------------------------------- */
 
 typedef struct hand_state {
   net net;
@@ -176,159 +125,108 @@ static void by_hand(void *state) {
       hand_mlp_step(&weights, s->net.batch, s->net.x, s->net.labels, (float)RATE, s->room);
 }
 
-/* ---- the products alone ------------------------------------------------------------------ */
-
-/* y = x w', gw = g' x, gx = g w of each layer; the gradient of the first layer's input is
- * nobody's. */
-typedef struct products_state {
-  size_t batch;
-  float *block;
-  float *x[LAYERS + 1], *w[LAYERS], *gw[LAYERS];
-} products_state;
-
-static const size_t width[LAYERS + 1] = {HAND_IN, HAND_HIDDEN, HAND_HIDDEN, HAND_CLASSES};
-
-static ky_matrix rows_of(float *data, size_t columns) {
-  return (ky_matrix){data, (ptrdiff_t)columns, 1};
-}
-
-static ky_matrix turned(float *data, size_t columns) {
-  return (ky_matrix){data, 1, (ptrdiff_t)columns};
-}
-
-static void products(void *state) {
-  const products_state *s = state;
-  ky_gemm *const gemm = ky__gemm[KY_F32];
-  const size_t m = s->batch;
+/* y = x w', gx = g w and w += g' x of each layer; the gradient of the first layer's input is
+ * nobody's. Gradients take the place of results. A weight is read and written. */
+static void bound_fill(bound *b, size_t batch) {
+  *b = (bound){.dtype = KY_F32};
   for (int k = 0; k < LAYERS; k++) {
-    const size_t in = width[k], out = width[k + 1];
-    gemm(m, out, in, rows_of(s->x[k], in), turned(s->w[k], in), 0, rows_of(s->x[k + 1], out));
+    const bound_matrix x = {k, false}, w = {LAYERS + 1 + k, true};
+    bound_add_product(b, (bound_product){batch, width[k + 1], width[k], x, w, k + 1, false});
   }
   for (int k = LAYERS; k-- > 0;) {
-    const size_t in = width[k], out = width[k + 1];
-    gemm(out, in, m, turned(s->x[k + 1], out), rows_of(s->x[k], in), 0, rows_of(s->gw[k], in));
+    const bound_matrix x = {k, false}, w = {LAYERS + 1 + k, false};
+    const bound_matrix g = {k + 1, false}, turned = {k + 1, true};
     if (k > 0)
-      gemm(m, in, out, rows_of(s->x[k + 1], out), rows_of(s->w[k], in), 0,
-           rows_of(s->x[k], in));
+      bound_add_product(b, (bound_product){batch, width[k], width[k + 1], g, w, k, false});
+    bound_add_product(b,
+                      (bound_product){width[k + 1], width[k], batch, turned, x, w.array, true});
+    b->bytes += 2 * (double)(width[k] * width[k + 1] * sizeof(float));
   }
+  bound_open(b);
 }
-
-static double operations(size_t batch) {
-  double total = 0;
-  for (int k = 0; k < LAYERS; k++)
-    total += 2.0 * (k > 0 ? 3 : 2) * (double)(batch * width[k] * width[k + 1]);
-  return total;
-}
-
-/* One block for all, with gaps: arrays whose sizes are whole pages must not all begin at the
- * same place of a page. */
-static void products_open(products_state *s, size_t batch) {
-  const size_t gap = 80;
-  size_t floats = 0;
-  for (int k = 0; k <= LAYERS; k++) floats += batch * width[k] + gap;
-  for (int k = 0; k < LAYERS; k++) floats += 2 * (width[k] * width[k + 1] + gap);
-  s->batch = batch;
-  float *at = s->block = bench_alloc_aligned(floats * sizeof(float));
-  for (int k = 0; k <= LAYERS; k++) {
-    s->x[k] = at;
-    at += batch * width[k] + gap;
-  }
-  for (int k = 0; k < LAYERS; k++) {
-    const size_t count = width[k] * width[k + 1];
-    s->w[k] = at;
-    s->gw[k] = at + count + gap;
-    at += 2 * (count + gap);
-    bench_random_f32(2, count, s->w[k], 0.04);
-  }
-  bench_random_f32(1, batch * width[0], s->x[0], 1);
-}
-
-static void products_close(products_state *s) { free(s->block); }
 
 /* ---- the workload ------------------------------------------------------------------------ */
 
 typedef struct variants {
-  tape_state recorded, replayed;
+  net net[3];
+  taped tape[3]; /* recorded, replayed, compiled */
   rec_state recursive;
   hand_state hand;
-  products_state products;
+  bound bound;
+  double first; /* loss */
 } variants;
 
 /* Two orders of summation in f32 differ by more than one rounding. */
-static bool agree(bench_variant variant, const net *got, const net *want) {
-  if (!bench_agree("mlp", variant, "loss", got->loss, want->loss, 1e-5)) return false;
-  for (int k = 0; k < ARRAYS; k++)
-    for (size_t i = 0; i < count_of(k); i++) {
-      char what[48];
-      if (got->array[k][i] == want->array[k][i]) continue;
-      snprintf(what, sizeof what, "weight %d[%zu]", k, i);
-      if (!bench_agree("mlp", variant, what, (double)got->array[k][i],
-                       (double)want->array[k][i], 1e-6))
-        return false;
-    }
+static bool agree(bench_variant variant, double loss, const net *got, const net *want) {
+  if (!bench_agree("mlp", variant, "loss", loss, want->loss, 1e-5)) return false;
+  for (int k = 0; k < ARRAYS; k++) {
+    char what[16];
+    snprintf(what, sizeof what, "weight %d", k);
+    if (!bench_agree_all("mlp", variant, what, KY_F32, count_of(k), got->array[k],
+                         want->array[k], 2e-5))
+      return false;
+  }
   return true;
 }
 
 static bool check(variants *v) {
+  static bench_call *const step[] = {taped_recorded, taped_replayed, taped_compiled};
   for (int k = 0; k < CHECKED_STEPS; k++) {
     by_hand(&v->hand);
-    recorded(&v->recorded);
-    replayed(&v->replayed);
+    if (k == 0) v->first = v->hand.net.loss;
     recursive(&v->recursive);
+    for (int i = 0; i < 3; i++) step[i](&v->tape[i]);
   }
-  return bench_ok("mlp", BENCH_RECORDED, v->recorded.status, v->recorded.t) &&
-         bench_ok("mlp", BENCH_REPLAYED, v->replayed.status, v->replayed.t) &&
-         agree(BENCH_RECORDED, &v->recorded.net, &v->hand.net) &&
-         agree(BENCH_REPLAYED, &v->replayed.net, &v->hand.net) &&
-         agree(BENCH_RECURSIVE, &v->recursive.net, &v->hand.net);
+  for (int i = 0; i < 3; i++) {
+    const bench_variant variant = (bench_variant)(BENCH_RECORDED + i);
+    if (!taped_ok(&v->tape[i], variant) ||
+        !agree(variant, v->tape[i].value, &v->net[i], &v->hand.net))
+      return false;
+  }
+  return agree(BENCH_RECURSIVE, v->recursive.net.loss, &v->recursive.net, &v->hand.net);
 }
 
-static void measure(const bench_setup *setup, bench_sheet *sheet, variants *v, size_t batch) {
-  static const bench_variant order[] = {BENCH_RECORDED, BENCH_REPLAYED, BENCH_RECURSIVE,
-                                        BENCH_HAND, BENCH_PRODUCTS};
-  bench_cell cells[] = {{.call = recorded, .state = &v->recorded},
-                        {.call = replayed, .state = &v->replayed},
-                        {.call = recursive, .state = &v->recursive},
-                        {.call = by_hand, .state = &v->hand},
-                        {.call = products, .state = &v->products}};
-  bench_measure(&setup->pace, 5, cells);
-  const double bytes[] = {(double)ky_tape_bytes(v->recorded.t),
-                          (double)ky_tape_bytes(v->replayed.t), (double)v->recursive.heap.peak,
-                          (double)(hand_mlp_room(batch) * sizeof(float)), 0};
-  const double alone = bench_summary(&cells[4]).median;
-  char title[32];
+static bool measure(const bench_setup *setup, bench_sheet *sheet, variants *v, size_t batch) {
+  char title[32], argument[16];
+  contest c;
   snprintf(title, sizeof title, "batch %zu", batch);
-  for (int k = 0; k < 5; k++) {
-    bench_row *row = bench_sheet_row(sheet, title, order[k]);
-    row->time = bench_summary(&cells[k]);
-    row->instructions = k < 2 ? ky_tape_length(v->replayed.t) - 1 : 0;
-    row->bytes = bytes[k];
-    row->extra[EXTRA_RATE] = operations(batch) / row->time.median;
-    row->extra[EXTRA_SHARE] = 100 * alone / row->time.median;
-  }
+  snprintf(argument, sizeof argument, "%zu", batch);
+  contest_open(&c, setup, sheet, title, &v->bound);
+  contest_add_taped(&c, &v->tape[0], &v->tape[1], &v->tape[2]);
+  contest_add(&c, BENCH_RECURSIVE, recursive, &v->recursive);
+  contest_add(&c, BENCH_HAND, by_hand, &v->hand);
+  contest_run(&c);
+  contest_row(&c, BENCH_RECURSIVE)->bytes = (double)v->recursive.heap.peak;
+  contest_row(&c, BENCH_HAND)->bytes = (double)(hand_mlp_room(batch) * sizeof(float));
+  contest_close(&c);
+  return torch_run(setup, sheet, title, argument, v->first, 1e-5);
 }
 
 static bool run_case(const bench_setup *setup, bench_sheet *sheet, size_t batch) {
   variants *v = bench_alloc(1, sizeof *v);
   float *x = bench_alloc_aligned(batch * HAND_IN * sizeof *x);
   int64_t *labels = bench_alloc(batch, sizeof *labels);
-  bench_random_f32(7, batch * HAND_IN, x, 1);
+  bench_random(KY_F32, 7, batch * HAND_IN, x, 1);
   for (size_t k = 0; k < batch; k++) labels[k] = (int64_t)(k * 7 % HAND_CLASSES);
-  tape_open(&v->recorded, batch, x, labels);
-  tape_open(&v->replayed, batch, x, labels);
+  for (int k = 0; k < 3; k++) {
+    net_open(&v->net[k], batch, x, labels);
+    tape_open(&v->tape[k], &v->net[k]);
+  }
+  taped_compile(&v->tape[2]);
   rec_open(&v->recursive, batch, x, labels);
   net_open(&v->hand.net, batch, x, labels);
   v->hand.room = bench_alloc_aligned(hand_mlp_room(batch) * sizeof(float));
-  products_open(&v->products, batch);
-  bool good = check(v);
-  if (good) measure(setup, sheet, v, batch);
-  good = good && bench_ok("mlp", BENCH_REPLAYED, v->replayed.status, v->replayed.t);
-  tape_close(&v->recorded);
-  tape_close(&v->replayed);
+  bound_fill(&v->bound, batch);
+  bool good = check(v) && measure(setup, sheet, v, batch);
+  for (int k = 0; k < 3; k++) {
+    good = good && taped_ok(&v->tape[k], (bench_variant)(BENCH_RECORDED + k));
+    taped_close(&v->tape[k]);
+    net_close(&v->net[k]);
+  }
   rec_close(&v->recursive);
   net_close(&v->hand.net);
   free(v->hand.room);
-  products_close(&v->products);
+  bound_close(&v->bound);
   free(x);
   free(labels);
   free(v);
@@ -336,8 +234,6 @@ static bool run_case(const bench_setup *setup, bench_sheet *sheet, size_t batch)
 }
 
 bool workload_mlp(const bench_setup *setup, bench_sheet *sheet) {
-  sheet->extras = extras;
-  sheet->extra_count = EXTRA_COUNT;
   const size_t batches[] = {1, 32, 256};
   for (int k = 0; k < (setup->quick ? 2 : 3); k++)
     if (!run_case(setup, sheet, batches[k])) return false;

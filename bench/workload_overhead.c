@@ -7,7 +7,7 @@
 
 #include "kernel_calls.h"
 #include "recursive/recursive.h"
-#include "workload.h"
+#include "taped.h"
 
 #define MOST         256               /* instructions */
 #define RESULT_BYTES ((size_t)1 << 19) /* of all results: what fits the second-level cache */
@@ -15,28 +15,30 @@
 static const bench_extra extras[] = {
     {"kernel", "kernel_ns", "%.1f"},
     {"beyond: replayed", "replayed_beyond_ns", "%.1f"},
+    {"compiled", "compiled_beyond_ns", "%.1f"},
     {"recorded", "recorded_beyond_ns", "%.1f"},
     {"recursive", "recursive_beyond_ns", "%.1f"},
 };
 
-enum { EXTRA_KERNEL, EXTRA_REPLAYED, EXTRA_RECORDED, EXTRA_RECURSIVE, EXTRA_COUNT };
+enum {
+  EXTRA_KERNEL,
+  EXTRA_REPLAYED,
+  EXTRA_COMPILED,
+  EXTRA_RECORDED,
+  EXTRA_RECURSIVE,
+  EXTRA_COUNT
+};
 
 static const char *const names[OPERATIONS] = {"add", "mul", "relu", "sum"};
 
 /* ---- tape -------------------------------------------------------------------------------- */
 
-typedef struct tape_state {
-  operation op;
+/* What is recorded: count equal instructions, each of them kept. */
+typedef struct equals {
+  const kernel_calls *c;
   size_t count;
-  ky_tape *t;
-  ky_var a, b, last;
-  ky_mark start;
-  ky_status status;
-} tape_state;
-
-static void keep_status(tape_state *s, ky_status status) {
-  if (s->status == KY_OK) s->status = status;
-}
+  ky_var result[MOST];
+} equals;
 
 static ky_var tape_one(ky_tape *t, operation op, ky_var a, ky_var b) {
   switch (op) {
@@ -49,30 +51,40 @@ static ky_var tape_one(ky_tape *t, operation op, ky_var a, ky_var b) {
   return ky_none();
 }
 
-static void tape_record(tape_state *s) {
-  for (size_t k = 0; k < s->count; k++) s->last = tape_one(s->t, s->op, s->a, s->b);
+static ky_var record(taped *s) {
+  equals *e = s->problem;
+  for (size_t k = 0; k < e->count; k++)
+    e->result[k] = tape_one(s->t, e->c->op, s->input[0], s->input[1]);
+  return e->count ? e->result[e->count - 1] : ky_none();
 }
 
-static void replayed(void *state) {
-  tape_state *s = state;
-  keep_status(s, ky_forward(s->t));
-}
+static const taped_model model = {"overhead", record, NULL};
 
 static void recorded(void *state) {
-  tape_state *s = state;
-  keep_status(s, ky_tape_rewind(s->t, s->start));
-  tape_record(s);
-  keep_status(s, ky_forward(s->t));
+  taped_record(state);
+  taped_forward(state);
 }
 
-static void tape_open(tape_state *s, const kernel_calls *c, size_t count) {
-  *s = (tape_state){.op = c->op, .count = count, .t = ky_tape_new(NULL)};
+/* The operands are inputs, and below the mark. */
+static void tape_open(taped *s, equals *e, const kernel_calls *c, size_t count) {
+  *e = (equals){.c = c, .count = count};
   const int rank = c->n > 0;
   const int64_t dims[1] = {(int64_t)c->n};
-  s->a = ky_input(s->t, KY_F32, rank, dims, c->a);
-  s->b = ky_input(s->t, KY_F32, rank, dims, c->b);
-  s->start = ky_tape_mark(s->t);
-  tape_record(s);
+  taped_open(s, &model, e);
+  s->input[0] = ky_input(s->t, KY_F32, rank, dims, c->a);
+  s->input[1] = ky_input(s->t, KY_F32, rank, dims, c->b);
+  taped_start(s, 0);
+}
+
+/* No pass may find out that the instructions are equal. */
+static void tape_compile(taped *s, const equals *e) {
+  static const char *const without[] = {"common"};
+  const ky_compile_options options = {.size = sizeof options,
+                                      .keep = e->result,
+                                      .keep_count = e->count,
+                                      .without = without,
+                                      .without_count = 1};
+  taped_compile_with(s, ky_none(), &options);
 }
 
 /* ---- recursive --------------------------------------------------------------------------- */
@@ -117,33 +129,46 @@ static void rec_close(rec_state *s) {
 
 /* ---- the workload ------------------------------------------------------------------------ */
 
+enum { RECORDED, REPLAYED, COMPILED, LEAVES, TAPES };
+
 typedef struct variants {
-  tape_state recorded, replayed, leaves;
+  equals equals[TAPES];
+  taped tape[TAPES];
   rec_state recursive;
   kernel_calls kernel;
 } variants;
 
 static void kernels(void *state) { kernel_calls_run(state); }
 
-enum { CELL_RECORDED, CELL_REPLAYED, CELL_LEAVES, CELL_RECURSIVE, CELL_KERNEL, CELL_COUNT };
+enum {
+  CELL_RECORDED,
+  CELL_REPLAYED,
+  CELL_COMPILED,
+  CELL_LEAVES,
+  CELL_RECURSIVE,
+  CELL_KERNEL,
+  CELL_COUNT
+};
 
 static bool check(variants *v) {
-  recorded(&v->recorded);
-  replayed(&v->replayed);
+  static bench_call *const call[] = {recorded, taped_forward, taped_compiled_forward};
   kernels(&v->kernel);
   rec_tensor *one = rec_one(&v->recursive);
   const double want = (double)v->kernel.results[0], rec = rec_item(one);
   rec_drop(&v->recursive.heap, one);
-  ky_array got[2] = {{0}, {0}};
-  keep_status(&v->recorded, ky_data(v->recorded.t, v->recorded.last, &got[0]));
-  keep_status(&v->replayed, ky_data(v->replayed.t, v->replayed.last, &got[1]));
-  return bench_ok("overhead", BENCH_RECORDED, v->recorded.status, v->recorded.t) &&
-         bench_ok("overhead", BENCH_REPLAYED, v->replayed.status, v->replayed.t) &&
-         bench_agree("overhead", BENCH_RECORDED, "the result",
-                     (double)*(const float *)got[0].data, want, 1e-6) &&
-         bench_agree("overhead", BENCH_REPLAYED, "the result",
-                     (double)*(const float *)got[1].data, want, 1e-6) &&
-         bench_agree("overhead", BENCH_RECURSIVE, "the result", rec, want, 1e-6);
+  for (int k = RECORDED; k <= COMPILED; k++) {
+    taped *s = &v->tape[k];
+    const bench_variant variant = (bench_variant)(BENCH_RECORDED + k);
+    ky_array got = {0};
+    call[k](s);
+    if (s->status == KY_OK)
+      s->status =
+          k == COMPILED ? ky_exec_data(s->exec, s->root, &got) : ky_data(s->t, s->root, &got);
+    if (!taped_ok(s, variant) || !bench_agree("overhead", variant, "the result",
+                                              (double)*(const float *)got.data, want, 1e-6))
+      return false;
+  }
+  return bench_agree("overhead", BENCH_RECURSIVE, "the result", rec, want, 1e-6);
 }
 
 /* Nanoseconds an instruction that `cell` takes more than the kernel, and than `base` if given.
@@ -161,9 +186,10 @@ static double beyond(const bench_cell *cells, int cell, int base, size_t count) 
 
 static void measure(const bench_setup *setup, bench_sheet *sheet, variants *v) {
   bench_cell cells[CELL_COUNT] = {
-      [CELL_RECORDED] = {.call = recorded, .state = &v->recorded},
-      [CELL_REPLAYED] = {.call = replayed, .state = &v->replayed},
-      [CELL_LEAVES] = {.call = replayed, .state = &v->leaves},
+      [CELL_RECORDED] = {.call = recorded, .state = &v->tape[RECORDED]},
+      [CELL_REPLAYED] = {.call = taped_forward, .state = &v->tape[REPLAYED]},
+      [CELL_COMPILED] = {.call = taped_compiled_forward, .state = &v->tape[COMPILED]},
+      [CELL_LEAVES] = {.call = taped_forward, .state = &v->tape[LEAVES]},
       [CELL_RECURSIVE] = {.call = recursive, .state = &v->recursive},
       [CELL_KERNEL] = {.call = kernels, .state = &v->kernel},
   };
@@ -184,6 +210,7 @@ static void measure(const bench_setup *setup, bench_sheet *sheet, variants *v) {
   row->time.min /= count;
   row->extra[EXTRA_KERNEL] = bench_summary(&cells[CELL_KERNEL]).median / count;
   row->extra[EXTRA_REPLAYED] = beyond(cells, CELL_REPLAYED, CELL_LEAVES, c->count);
+  row->extra[EXTRA_COMPILED] = beyond(cells, CELL_COMPILED, CELL_LEAVES, c->count);
   row->extra[EXTRA_RECORDED] = beyond(cells, CELL_RECORDED, CELL_LEAVES, c->count);
   row->extra[EXTRA_RECURSIVE] = beyond(cells, CELL_RECURSIVE, -1, c->count);
 }
@@ -195,17 +222,16 @@ static bool run_case(const bench_setup *setup, bench_sheet *sheet, operation op,
   kernel_calls *c = &v->kernel;
   *c = (kernel_calls){op, n, fitting < MOST ? fitting : MOST, a, b, NULL};
   c->results = bench_alloc_aligned(c->count * (n + 1) * sizeof(float));
-  tape_open(&v->recorded, c, c->count);
-  tape_open(&v->replayed, c, c->count);
-  tape_open(&v->leaves, c, 0);
+  for (int k = 0; k < TAPES; k++)
+    tape_open(&v->tape[k], &v->equals[k], c, k == LEAVES ? 0 : c->count);
+  tape_compile(&v->tape[COMPILED], &v->equals[COMPILED]);
   rec_open(&v->recursive, c, a, b);
   bool good = check(v);
   if (good) measure(setup, sheet, v);
-  good = good && bench_ok("overhead", BENCH_REPLAYED, v->replayed.status, v->replayed.t) &&
-         bench_ok("overhead", BENCH_RECORDED, v->recorded.status, v->recorded.t);
-  ky_tape_free(v->recorded.t);
-  ky_tape_free(v->replayed.t);
-  ky_tape_free(v->leaves.t);
+  for (int k = 0; k < TAPES; k++) {
+    good = good && (k == LEAVES || taped_ok(&v->tape[k], (bench_variant)(BENCH_RECORDED + k)));
+    taped_close(&v->tape[k]);
+  }
   rec_close(&v->recursive);
   free(v->kernel.results);
   free(v);
@@ -218,8 +244,8 @@ bool workload_overhead(const bench_setup *setup, bench_sheet *sheet) {
   sheet->extras = extras;
   sheet->extra_count = EXTRA_COUNT;
   float *a = bench_alloc_aligned(most * sizeof *a), *b = bench_alloc_aligned(most * sizeof *b);
-  bench_random_f32(1, most, a, 1);
-  bench_random_f32(2, most, b, 1);
+  bench_random(KY_F32, 1, most, a, 1);
+  bench_random(KY_F32, 2, most, b, 1);
   bool good = true;
   for (int op = 0; good && op < OPERATIONS; op++)
     for (size_t k = 0; good && k < sizeof sizes / sizeof *sizes; k++) {

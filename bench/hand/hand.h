@@ -7,8 +7,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
-/* ---- chain: y = y x; y = y + x, n operations, starting at y = x
- * ------------------------------- */
+/* ---- chain: y = y x; y = y + x, n operations, starting at y = x */
 
 /* Returns y; keeps the y's that are multiplied in saved[(n + 1) / 2]. */
 double hand_chain_forward(size_t n, double x, double *saved);
@@ -16,14 +15,12 @@ double hand_chain_forward(size_t n, double x, double *saved);
 /* Returns dy/dx. */
 double hand_chain_backward(size_t n, double x, const double *saved);
 
-/* ---- diamond: x = a x + b x, depth times
- * --------------------------------------------------------- */
+/* ---- diamond: x = a x + b x, depth times */
 
 /* Returns the last x, starting at x0; saved[depth]; the derivatives with respect to a and b. */
 double hand_diamond(size_t depth, double x0, double a, double b, double *saved, double grad[2]);
 
-/* ---- demo: linear 3->2, sin, linear 2->4, sigmoid, binary cross entropy
- * ----------------------------- */
+/* ---- demo: linear 3->2, sin, linear 2->4, sigmoid, binary cross entropy */
 
 typedef struct hand_demo {
   double w1[2][3], b1[2], w2[4][2], b2[4];
@@ -32,8 +29,7 @@ typedef struct hand_demo {
 /* One step of gradient descent; returns the summed loss before it. */
 double hand_demo_step(hand_demo *net, const double x[3], const double y[4], double rate);
 
-/* ---- mlp: 784-512-512-10, relu, mean cross entropy
- * ----------------------------------------------------- */
+/* ---- mlp: 784-512-512-10, relu, mean cross entropy */
 
 #define HAND_IN      784
 #define HAND_HIDDEN  512
@@ -49,5 +45,46 @@ size_t hand_mlp_room(size_t batch);
 /* One step of gradient descent; returns the loss before it. x [batch,784]. */
 double hand_mlp_step(hand_mlp *net, size_t batch, const float *x, const int64_t *labels,
                      float rate, float *room);
+
+/* ---- mlpdeep: layers of equal width, relu between them, mean squared error */
+
+typedef struct hand_mlpdeep {
+  size_t layers, width;
+  float **w, **b; /* one a layer, [width,width] and [width] */
+} hand_mlpdeep;
+
+size_t hand_mlpdeep_room(const hand_mlpdeep *net, size_t batch);
+
+/* Like hand_mlp_step; x and y [batch,width]. */
+double hand_mlpdeep_step(hand_mlpdeep *net, size_t batch, const float *x, const float *y,
+                         float rate, float *room);
+
+/* ---- chainwise: sum of tanh(x) x + sigmoid(x) / 2 */
+
+/* Returns the sum; g gets its gradient. */
+double hand_chainwise(size_t n, const float *x, float *g);
+
+/* ---- softmaxce: mean cross entropy of rows of logits */
+
+/* x [rows,classes]; returns the loss; g gets its gradient. */
+double hand_softmaxce(size_t rows, size_t classes, const float *x, const int64_t *labels,
+                      float *g);
+
+/* ---- rosenbrock: sum of 100 (x[i+1] - x[i]^2)^2 + (1 - x[i])^2 */
+
+/* n of at least 2; returns the sum; g gets its gradient. */
+double hand_rosenbrock(size_t n, const double *x, double *g);
+
+/* ---- gmm: log-likelihood of a mixture, parametrised as in workload_gmm.c */
+
+typedef struct hand_gmm {
+  size_t n, d, k; /* d even */
+  const double *x, *alpha, *means, *logs, *lower;
+  double *g_alpha, *g_means, *g_logs, *g_lower; /* all null: the value alone */
+} hand_gmm;
+
+/* What it needs beside all that, in doubles. */
+size_t hand_gmm_room(const hand_gmm *m);
+double hand_gmm_value(const hand_gmm *m, double *room);
 
 #endif

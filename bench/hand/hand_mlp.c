@@ -1,13 +1,12 @@
 /* SPDX-License-Identifier: MIT */
-/* The network by hand. Gradients are scaled by the rate where they arise, so that the products
- * add the update to the weights and no gradient of a weight is ever stored. One sample has
- * loops of its own, which read a weight twice and write it once. */
+/* The network by hand. One sample has loops of its own, which read a weight twice and write it
+ * once. */
 #include <assert.h>
 #include <math.h>
 #include <string.h>
 
 #include "hand/hand.h"
-#include "kernels/gemm.h"
+#include "hand/hand_layer.h"
 
 size_t hand_mlp_room(size_t batch) { return batch * (4 * HAND_HIDDEN + HAND_CLASSES); }
 
@@ -29,75 +28,38 @@ static double cross_entropy(size_t batch, float *z, const int64_t *labels, float
 
 /* ---- batches ----------------------------------------------------------------------------- */
 
-/* y [batch,out] = x w' + b, then relu if asked for. */
-static void layer(size_t batch, size_t in, size_t out, float *restrict y, const float *x,
-                  const float *w, const float *restrict b, int relu) {
-  ky__gemm[KY_F32](batch, out, in, (ky_matrix){(void *)(uintptr_t)x, (ptrdiff_t)in, 1},
-                   (ky_matrix){(void *)(uintptr_t)w, 1, (ptrdiff_t)in}, 0,
-                   (ky_matrix){y, (ptrdiff_t)out, 1});
-  for (size_t r = 0; r < batch; r++, y += out)
-    for (size_t k = 0; k < out; k++) {
-      const float z = y[k] + b[k];
-      y[k] = relu && z <= 0 ? 0 : z;
-    }
-}
-
-/* gx [batch,in] = g w. */
-static void into_input(size_t batch, size_t in, size_t out, float *gx, float *g, float *w) {
-  ky__gemm[KY_F32](batch, in, out, (ky_matrix){g, (ptrdiff_t)out, 1},
-                   (ky_matrix){w, (ptrdiff_t)in, 1}, 0, (ky_matrix){gx, (ptrdiff_t)in, 1});
-}
-
-/* g is 0 where the relu's result y is 0; b += column sums of g. */
-static void through_relu(size_t batch, float *restrict g, const float *restrict y,
-                         float *restrict b) {
-  for (size_t r = 0; r < batch; r++, g += HAND_HIDDEN, y += HAND_HIDDEN)
-    for (size_t k = 0; k < HAND_HIDDEN; k++) {
-      g[k] = y[k] > 0 ? g[k] : 0;
-      b[k] += g[k];
-    }
-}
-
-/* w += g' x. */
-static void update(size_t batch, size_t in, size_t out, float *w, float *g, const float *x) {
-  ky__gemm[KY_F32](out, in, batch, (ky_matrix){g, 1, (ptrdiff_t)out},
-                   (ky_matrix){(void *)(uintptr_t)x, (ptrdiff_t)in, 1}, 1,
-                   (ky_matrix){w, (ptrdiff_t)in, 1});
-}
-
 static double step_batch(hand_mlp *net, size_t batch, const float *x, const int64_t *labels,
                          float rate, float *room) {
-  float *h1 = room, *h2 = h1 + batch * HAND_HIDDEN, *g1 = h2 + batch * HAND_HIDDEN;
-  float *g2 = g1 + batch * HAND_HIDDEN, *z = g2 + batch * HAND_HIDDEN;
-  layer(batch, HAND_IN, HAND_HIDDEN, h1, x, net->w1, net->b1, 1);
-  layer(batch, HAND_HIDDEN, HAND_HIDDEN, h2, h1, net->w2, net->b2, 1);
-  layer(batch, HAND_HIDDEN, HAND_CLASSES, z, h2, net->w3, net->b3, 0);
+  const size_t in = HAND_IN, hidden = HAND_HIDDEN, classes = HAND_CLASSES;
+  float *h1 = room, *h2 = h1 + batch * hidden, *g1 = h2 + batch * hidden;
+  float *g2 = g1 + batch * hidden, *z = g2 + batch * hidden;
+  hand_layer(batch, in, hidden, h1, x, net->w1, net->b1, 1);
+  hand_layer(batch, hidden, hidden, h2, h1, net->w2, net->b2, 1);
+  hand_layer(batch, hidden, classes, z, h2, net->w3, net->b3, 0);
   const double loss = cross_entropy(batch, z, labels, -rate);
-  into_input(batch, HAND_HIDDEN, HAND_CLASSES, g2, z, net->w3);
-  update(batch, HAND_HIDDEN, HAND_CLASSES, net->w3, z, h2);
-  for (size_t k = 0; k < batch * HAND_CLASSES; k++) net->b3[k % HAND_CLASSES] += z[k];
-  through_relu(batch, g2, h2, net->b2);
-  into_input(batch, HAND_HIDDEN, HAND_HIDDEN, g1, g2, net->w2);
-  update(batch, HAND_HIDDEN, HAND_HIDDEN, net->w2, g2, h1);
-  through_relu(batch, g1, h1, net->b1);
-  update(batch, HAND_IN, HAND_HIDDEN, net->w1, g1, x);
+  hand_layer_bias(batch, classes, z, NULL, net->b3);
+  hand_layer_input(batch, hidden, classes, g2, z, net->w3);
+  hand_layer_update(batch, hidden, classes, net->w3, z, h2);
+  hand_layer_bias(batch, hidden, g2, h2, net->b2);
+  hand_layer_input(batch, hidden, hidden, g1, g2, net->w2);
+  hand_layer_update(batch, hidden, hidden, net->w2, g2, h1);
+  hand_layer_bias(batch, hidden, g1, h1, net->b1);
+  hand_layer_update(batch, in, hidden, net->w1, g1, x);
   return loss;
 }
 
 /* ---- one sample -------------------------------------------------------------------------- */
 
-/* A vector of the compiler's, wherever it lies. */
-typedef float lanes __attribute__((vector_size(16 * sizeof(float)), aligned(sizeof(float))));
+/* A vector of the compiler's, wherever it lies. Never passed by value: how that is done depends
+ * on the instruction set. */
+typedef float lanes
+    __attribute__((vector_size(16 * sizeof(float)), aligned(sizeof(float)), may_alias));
 
-static lanes load(const float *x) {
-  lanes v;
-  memcpy(&v, x, sizeof v);
-  return v;
-}
+static const lanes *at(const float *x) { return (const lanes *)x; }
 
-static float total(lanes v) {
+static float total(const lanes *v) {
   float sum = 0;
-  for (int k = 0; k < 16; k++) sum += v[k];
+  for (int k = 0; k < 16; k++) sum += (*v)[k];
   return sum;
 }
 
@@ -108,17 +70,19 @@ static void layer_one(size_t in, size_t out, float *restrict y, const float *res
     const float *w0 = w + k * in, *w1 = w0 + in;
     lanes s0 = {0}, s1 = {0}, t0 = {0}, t1 = {0};
     for (size_t i = 0; i + 32 <= in; i += 32) {
-      const lanes even = load(x + i), odd = load(x + i + 16);
-      s0 += load(w0 + i) * even;
-      s1 += load(w1 + i) * even;
-      t0 += load(w0 + i + 16) * odd;
-      t1 += load(w1 + i + 16) * odd;
+      const lanes even = *at(x + i), odd = *at(x + i + 16);
+      s0 += *at(w0 + i) * even;
+      s1 += *at(w1 + i) * even;
+      t0 += *at(w0 + i + 16) * odd;
+      t1 += *at(w1 + i + 16) * odd;
     }
     if (in % 32) {
-      s0 += load(w0 + in - 16) * load(x + in - 16);
-      s1 += load(w1 + in - 16) * load(x + in - 16);
+      s0 += *at(w0 + in - 16) * *at(x + in - 16);
+      s1 += *at(w1 + in - 16) * *at(x + in - 16);
     }
-    const float z0 = b[k] + total(s0 + t0), z1 = b[k + 1] + total(s1 + t1);
+    s0 += t0;
+    s1 += t1;
+    const float z0 = b[k] + total(&s0), z1 = b[k + 1] + total(&s1);
     y[k] = relu && z0 <= 0 ? 0 : z0;
     y[k + 1] = relu && z1 <= 0 ? 0 : z1;
   }

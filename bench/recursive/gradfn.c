@@ -5,7 +5,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 
-#include "kernels/copy.h"
+#include "kernels/kernels.h"
 
 /* ---- memory ------------------------------------------------------------------------------ */
 
@@ -140,14 +140,14 @@ static void list_merge(rec_heap *h, rec_grads *grads, rec_tensor *weight, rec_te
   const ky_dtype dtype = (ky_dtype)grad->dtype;
   if ((*sum)->refs > 1) {
     rec_tensor *own = rec_gradient(h, *sum);
-    ky__copy_run(dtype, own->count, own->data, 1, 0, (*sum)->data, 1);
+    ky__kernels()->copy->run(dtype, own->count, own->data, 1, 0, (*sum)->data, 1);
     rec_drop(h, *sum);
     *sum = own;
   }
   if (dtype == KY_F64 && grad->count == 1)
     *(double *)(*sum)->data += *(const double *)grad->data;
   else
-    ky__copy_run(dtype, grad->count, (*sum)->data, 1, 1, grad->data, 1);
+    ky__kernels()->copy->run(dtype, grad->count, (*sum)->data, 1, 1, grad->data, 1);
   rec_drop(h, grad);
 }
 
@@ -161,7 +161,7 @@ void rec_descend_into(rec_heap *h, rec_tensor *input, rec_tensor *grad, rec_grad
 void rec_backward(rec_heap *h, rec_tensor *root, rec_grads *grads) {
   if (!root->wants) return;
   rec_tensor *ones = rec_gradient(h, root);
-  ky__fill((ky_dtype)root->dtype, ones->count, ones->data, 1, 0);
+  ky__kernels()->copy->fill((ky_dtype)root->dtype, ones->count, ones->data, 1, 0);
   rec_descend_into(h, root, ones, grads);
 }
 

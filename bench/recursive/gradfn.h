@@ -18,7 +18,8 @@ typedef struct rec_grad_fn {
   rec_backward_fn *backward;
   rec_tensor *input[3];
   ky_pull1 *const *pull; /* functions of one input: the kernel, and */
-  bool reads_result;     /* whether it reads the result, or the input */
+  bool reads_result;     /* whether it reads the result, or the input, and */
+  double factor;         /* its scalar */
   const int64_t *labels; /* cross entropy, and */
   void *lse;             /* what it keeps of each row, in the tensor's block */
 } rec_grad_fn;

@@ -1,10 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /* The linear layer and the losses. */
-#include "kernels/copy.h"
+#include "kernels/kernels.h"
 #include "kernels/gemm.h"
-#include "kernels/loss.h"
-#include "kernels/reduce.h"
-#include "kernels/softmax.h"
 #include "recursive/gradfn.h"
 
 /* ---- linear ------------------------------------------------------------------------------ */
@@ -31,7 +28,7 @@ static rec_tensor *for_bias(rec_heap *h, const rec_tensor *bias, rec_tensor *gra
                           .strides = {(int64_t)e.out, 1}};
   ky_reduce_plan plan;
   ky__plan_reduction(&plan, &rows, (const int64_t[]){0, 1});
-  ky__sum[bias->dtype](&plan, sum->data, 0, 1, grad->data);
+  ky__kernels()->reduce->sum[bias->dtype](&plan, sum->data, 0, 1, grad->data);
   return sum;
 }
 
@@ -65,8 +62,8 @@ rec_tensor *rec_linear(rec_heap *h, rec_tensor *x, rec_tensor *w, rec_tensor *bi
   const ptrdiff_t in = (ptrdiff_t)e.in, out = (ptrdiff_t)e.out;
   const size_t row_bytes = r->count / e.rows * (x->dtype == KY_F64 ? 8 : 4);
   for (size_t k = 0; k < e.rows; k++)
-    ky__copy_run((ky_dtype)x->dtype, e.out, (char *)r->data + k * row_bytes, 1, 0, bias->data,
-                 1);
+    ky__kernels()->copy->run((ky_dtype)x->dtype, e.out, (char *)r->data + k * row_bytes, 1, 0,
+                             bias->data, 1);
   ky__gemm[x->dtype](e.rows, e.out, e.in, (ky_matrix){x->data, in, 1},
                      (ky_matrix){w->data, 1, in}, 1, (ky_matrix){r->data, out, 1});
   return rec_finish(h, r, input);
@@ -77,7 +74,8 @@ rec_tensor *rec_linear(rec_heap *h, rec_tensor *x, rec_tensor *w, rec_tensor *bi
 static void backward_bce(rec_heap *h, rec_tensor *result, rec_tensor *grad, rec_grads *grads) {
   rec_tensor *p = result->fn->input[0], *y = result->fn->input[1];
   rec_tensor *for_p = rec_gradient(h, p);
-  ky__bce[p->dtype].pull_a(p->count, for_p->data, 0, grad->data, 0, 1, p->data, 1, y->data, 1);
+  ky__kernels()->loss->bce[p->dtype].pull_a(p->count, for_p->data, 0, grad->data, 0, 1, p->data,
+                                            1, y->data, 1);
   rec_drop(h, grad);
   rec_descend_into(h, p, for_p, grads);
 }
@@ -86,8 +84,28 @@ static void backward_bce(rec_heap *h, rec_tensor *result, rec_tensor *grad, rec_
 rec_tensor *rec_bce(rec_heap *h, rec_tensor *p, rec_tensor *y) {
   rec_tensor *const input[3] = {p, y, NULL};
   rec_tensor *r = rec_result(h, 0, NULL, 0, backward_bce, input);
-  const double sum = ky__bce[p->dtype].sum(p->count, p->data, 1, y->data, 1);
-  ky__fill((ky_dtype)p->dtype, 1, r->data, sum, 0);
+  const double sum = ky__kernels()->loss->bce[p->dtype].sum(p->count, p->data, 1, y->data, 1);
+  ky__kernels()->copy->fill((ky_dtype)p->dtype, 1, r->data, sum, 0);
+  return rec_finish(h, r, input);
+}
+
+/* ---- mean squared error ------------------------------------------------------------------ */
+
+static void backward_mse(rec_heap *h, rec_tensor *result, rec_tensor *grad, rec_grads *grads) {
+  rec_tensor *p = result->fn->input[0], *y = result->fn->input[1];
+  rec_tensor *for_p = rec_gradient(h, p);
+  ky__kernels()->loss->mse[p->dtype].pull_a(p->count, for_p->data, 0, grad->data, 0,
+                                            1 / (double)p->count, p->data, 1, y->data, 1);
+  rec_drop(h, grad);
+  rec_descend_into(h, p, for_p, grads);
+}
+
+/* y is data here too. */
+rec_tensor *rec_mse(rec_heap *h, rec_tensor *p, rec_tensor *y) {
+  rec_tensor *const input[3] = {p, y, NULL};
+  rec_tensor *r = rec_result(h, 0, NULL, 0, backward_mse, input);
+  const double sum = ky__kernels()->loss->mse[p->dtype].sum(p->count, p->data, 1, y->data, 1);
+  ky__kernels()->copy->fill((ky_dtype)p->dtype, 1, r->data, sum / (double)p->count, 0);
   return rec_finish(h, r, input);
 }
 
@@ -98,9 +116,9 @@ static void backward_cross_entropy(rec_heap *h, rec_tensor *result, rec_tensor *
   const rec_grad_fn *fn = result->fn;
   rec_tensor *x = fn->input[0], *for_x = rec_gradient(h, x);
   const size_t rows = (size_t)x->dims[0], classes = (size_t)x->dims[1];
-  ky__pull_cross_entropy[x->dtype](rows, classes, for_x->data, 0, grad->data, 0,
-                                   1 / (double)rows, fn->lse, x->data,
-                                   (ky_pitch){(ptrdiff_t)classes, 1}, fn->labels);
+  ky__kernels()->softmax->pull_cross_entropy[x->dtype](
+      rows, classes, for_x->data, 0, grad->data, 0, 1 / (double)rows, fn->lse, x->data,
+      (ky_pitch){(ptrdiff_t)classes, 1}, fn->labels);
   rec_drop(h, grad);
   rec_descend_into(h, x, for_x, grads);
 }
@@ -111,9 +129,9 @@ rec_tensor *rec_cross_entropy(rec_heap *h, rec_tensor *x, const int64_t *labels)
   rec_tensor *r = rec_result(h, 0, NULL, sizeof(double) + rows * sizeof(double),
                              backward_cross_entropy, input);
   void *lse = (double *)r->data + 1;
-  const double total = ky__map_cross_entropy[x->dtype](
+  const double total = ky__kernels()->softmax->map_cross_entropy[x->dtype](
       rows, classes, NULL, lse, x->data, (ky_pitch){(ptrdiff_t)classes, 1}, labels);
-  ky__fill((ky_dtype)x->dtype, 1, r->data, total / (double)rows, 0);
+  ky__kernels()->copy->fill((ky_dtype)x->dtype, 1, r->data, total / (double)rows, 0);
   if (r->fn) {
     r->fn->labels = labels;
     r->fn->lse = lse;

@@ -43,23 +43,24 @@ size_t rec_count(const rec_tensor *t);
 /* The first element. */
 double rec_item(const rec_tensor *t);
 
-/* ---- operations: each takes over one reference to every operand -----------------------------
- */
+/* ---- operations: each takes over one reference to every operand */
 
 rec_tensor *rec_add(rec_heap *h, rec_tensor *a, rec_tensor *b); /* a and b of one shape */
 rec_tensor *rec_mul(rec_heap *h, rec_tensor *a, rec_tensor *b);
 rec_tensor *rec_sin(rec_heap *h, rec_tensor *x);
+rec_tensor *rec_tanh(rec_heap *h, rec_tensor *x);
 rec_tensor *rec_sigmoid(rec_heap *h, rec_tensor *x);
 rec_tensor *rec_relu(rec_heap *h, rec_tensor *x);
-rec_tensor *rec_sum(rec_heap *h, rec_tensor *x); /* over all elements */
+rec_tensor *rec_scale(rec_heap *h, rec_tensor *x, double s); /* x s */
+rec_tensor *rec_sum(rec_heap *h, rec_tensor *x);             /* over all elements */
 rec_tensor *rec_linear(rec_heap *h, rec_tensor *x, rec_tensor *w, rec_tensor *bias);
 rec_tensor *rec_bce(rec_heap *h, rec_tensor *p, rec_tensor *y); /* summed */
+rec_tensor *rec_mse(rec_heap *h, rec_tensor *p, rec_tensor *y); /* mean */
 
 /* Mean over the rows of x; one label a row, borrowed until the result is freed. */
 rec_tensor *rec_cross_entropy(rec_heap *h, rec_tensor *x, const int64_t *labels);
 
-/* ---- gradients
- * ------------------------------------------------------------------------------- */
+/* ---- gradients */
 
 /* Adds the pairs of d root / d weight to `grads`, which starts empty. */
 void rec_backward(rec_heap *h, rec_tensor *root, rec_grads *grads);

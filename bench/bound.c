@@ -1,0 +1,130 @@
+/* SPDX-License-Identifier: MIT */
+/* See bound.h. */
+#include "bound.h"
+
+#include <math.h>
+#include <stdlib.h>
+
+#include "hand/rates.h"
+#include "kernels/gemm.h"
+#include "workload.h"
+
+#define GAP 320 /* bytes between arrays, lest all begin at the same place of a page */
+
+void bound_add_product(bound *b, bound_product p) {
+  if (b->product_count == b->product_room) {
+    b->product_room = b->product_room ? 2 * b->product_room : 16;
+    b->products = bench_resize(b->products, b->product_room, sizeof *b->products);
+  }
+  b->products[b->product_count++] = p;
+}
+
+double bound_flops(const bound *b) {
+  double total = 0;
+  for (size_t k = 0; k < b->product_count; k++) {
+    const bound_product *p = &b->products[k];
+    total += 2 * (double)p->m * (double)p->n * (double)p->k;
+  }
+  return total;
+}
+
+static int array_count(const bound *b) {
+  int count = 0;
+  for (size_t k = 0; k < b->product_count; k++) {
+    const bound_product *p = &b->products[k];
+    const int used[3] = {p->a.array, p->b.array, p->c};
+    for (int i = 0; i < 3; i++) count = used[i] >= count ? used[i] + 1 : count;
+  }
+  return count;
+}
+
+static size_t elements_of(const bound *b, int array) {
+  size_t most = 0;
+  for (size_t k = 0; k < b->product_count; k++) {
+    const bound_product *p = &b->products[k];
+    const size_t size[3] = {p->m * p->k, p->k * p->n, p->m * p->n};
+    const int used[3] = {p->a.array, p->b.array, p->c};
+    for (int i = 0; i < 3; i++)
+      if (used[i] == array && size[i] > most) most = size[i];
+  }
+  return most;
+}
+
+static size_t stride_of(const bound *b, int array) {
+  return elements_of(b, array) * ky_dtype_size(b->dtype) / 64 * 64 + 64 + GAP;
+}
+
+void bound_open(bound *b) {
+  const int count = array_count(b);
+  size_t bytes = 0;
+  for (int k = 0; k < count; k++) bytes += stride_of(b, k);
+  char *at = b->block = bench_alloc_aligned(bytes);
+  b->array = bench_alloc((size_t)count, sizeof *b->array);
+  for (int k = 0; k < count; at += stride_of(b, k), k++) b->array[k] = at;
+  const size_t half = (size_t)(b->bytes / 2);
+  b->from = half ? bench_alloc_aligned(half) : NULL;
+  b->to = half ? bench_alloc_aligned(half) : NULL;
+}
+
+void bound_close(bound *b) {
+  free(b->products);
+  free(b->block);
+  free(b->array);
+  free(b->from);
+  free(b->to);
+}
+
+/* ---- the cells --------------------------------------------------------------------------- */
+
+static ky_matrix matrix(const bound *b, bound_matrix which, size_t rows, size_t columns) {
+  const ptrdiff_t row = which.swapped ? 1 : (ptrdiff_t)columns;
+  const ptrdiff_t column = which.swapped ? (ptrdiff_t)rows : 1;
+  return (ky_matrix){b->array[which.array], row, column};
+}
+
+static void run_products(void *state) {
+  const bound *b = state;
+  ky_gemm *const gemm = ky__gemm[b->dtype];
+  for (size_t k = 0; k < b->product_count; k++) {
+    const bound_product *p = &b->products[k];
+    const bound_matrix c = {p->c, false};
+    gemm(p->m, p->n, p->k, matrix(b, p->a, p->m, p->k), matrix(b, p->b, p->k, p->n), p->adds,
+         matrix(b, c, p->m, p->n));
+  }
+}
+
+static void run_functions(void *state) {
+  const bound *b = state;
+  static rate_call *const calls[BOUND_FUNCTION_COUNT] = {
+#define X(name) rate_##name,
+      BOUND_FUNCTIONS(X)
+#undef X
+  };
+  for (int k = 0; k < BOUND_FUNCTION_COUNT; k++)
+    if (b->calls[k] > 0) calls[k]((size_t)b->calls[k]);
+}
+
+static void run_copy(void *state) {
+  const bound *b = state;
+  rate_copy((size_t)(b->bytes / 2) / RATE_LINE, b->to, b->from);
+}
+
+int bound_cells(bound *b, bench_cell *cells) {
+  int count = 0;
+  double calls = 0;
+  for (int k = 0; k < BOUND_FUNCTION_COUNT; k++) calls += b->calls[k];
+  if (b->product_count > 0) cells[count++] = (bench_cell){.call = run_products, .state = b};
+  if (calls > 0) cells[count++] = (bench_cell){.call = run_functions, .state = b};
+  if (b->to) cells[count++] = (bench_cell){.call = run_copy, .state = b};
+  return count;
+}
+
+double bound_time(const bound *b, const bench_cell *cells) {
+  double calls = 0, arithmetic = 0, memory = 0;
+  for (int k = 0; k < BOUND_FUNCTION_COUNT; k++) calls += b->calls[k];
+  if (b->product_count > 0) arithmetic += bench_summary(cells++).median;
+  if (calls > 0) arithmetic += bench_summary(cells++).median;
+  if (b->to) memory = bench_summary(cells).median;
+  const double longer = arithmetic > memory ? arithmetic : memory;
+  return longer > 0 ? longer : NAN;
+}

@@ -1,0 +1,69 @@
+/* SPDX-License-Identifier: MIT */
+/* The time that a step cannot do without, measured beside it: its matrix products alone, its
+ * transcendental functions alone in vectorised loops, and a copy of as many bytes as it has to
+ * read and write. Arithmetic and memory may overlap, so the longer of the two is the bound. */
+#ifndef KYBENCH_BOUND_H
+#define KYBENCH_BOUND_H
+
+#include <stdbool.h>
+#include <stddef.h>
+
+#include "kytape/base.h"
+#include "measure.h"
+
+/* One row a function whose rate can be asked for. */
+#define BOUND_FUNCTIONS(X) X(exp_f32) X(tanh_f32) X(exp_f64)
+
+typedef enum bound_function {
+#define X(name) BOUND_##name,
+  BOUND_FUNCTIONS(X)
+#undef X
+      BOUND_FUNCTION_COUNT
+} bound_function;
+
+/* A matrix of a product: the number of its array, and whether it is read with axes swapped. */
+typedef struct bound_matrix {
+  int array;
+  bool swapped;
+} bound_matrix;
+
+/* c (=, or += if `adds`) a b with c [m,n], a [m,k], b [k,n]. */
+typedef struct bound_product {
+  size_t m, n, k;
+  bound_matrix a, b;
+  int c;
+  bool adds;
+} bound_product;
+
+#define BOUND_CELLS 3
+
+/* Fill in, then open. Arrays of products are named by small numbers; the same number is the
+ * same memory, as large as its largest use. */
+typedef struct bound {
+  ky_dtype dtype; /* of the products */
+  bound_product *products;
+  size_t product_count, product_room;
+  double calls[BOUND_FUNCTION_COUNT]; /* of each function */
+  double bytes;                       /* read and written together */
+
+  char *block;
+  char **array;
+  void *from, *to; /* of the copy */
+} bound;
+
+void bound_add_product(bound *b, bound_product p);
+
+/* Makes the arrays. They are zeros, so that products that add do not grow. */
+void bound_open(bound *b);
+void bound_close(bound *b);
+
+/* Fills in BOUND_CELLS cells at most; returns how many. */
+int bound_cells(bound *b, bench_cell *cells);
+
+/* The bound in nanoseconds by the cells when they have been measured; NaN without cells. */
+double bound_time(const bound *b, const bench_cell *cells);
+
+/* Floating-point operations of the products. */
+double bound_flops(const bound *b);
+
+#endif

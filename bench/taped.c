@@ -1,0 +1,143 @@
+/* SPDX-License-Identifier: MIT */
+/* See taped.h. The first status that is not OK stays; whoever runs the calls asks for it. */
+#include "taped.h"
+
+#include <math.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+static void keep_status(taped *s, ky_status status) {
+  if (s->status == KY_OK) s->status = status;
+}
+
+void taped_open(taped *s, const taped_model *model, void *problem) {
+  *s = (taped){.model = model, .problem = problem, .t = ky_tape_new(NULL)};
+}
+
+void taped_close(taped *s) {
+  ky_exec_free(s->exec);
+  ky_program_free(s->program);
+  ky_tape_free(s->t);
+  ky_optimizer_free(s->optimizer);
+  for (size_t k = 0; k < s->weights; k++) ky_tensor_free(s->weight[k]);
+  free(s->weight);
+  free(s->param);
+}
+
+void taped_weight(taped *s, ky_dtype dtype, int rank, const int64_t *dims, void *data) {
+  if (s->weights == s->room) {
+    s->room = s->room ? 2 * s->room : 16;
+    s->weight = bench_resize(s->weight, s->room, sizeof *s->weight);
+    s->param = bench_resize(s->param, s->room, sizeof *s->param);
+  }
+  const size_t k = s->weights++;
+  s->weight[k] = NULL;
+  keep_status(s, ky_tensor_wrap(NULL, dtype, rank, dims, data, &s->weight[k]));
+  s->param[k] = ky_param(s->t, s->weight[k]);
+}
+
+void taped_start(taped *s, double rate) {
+  if (rate != 0) keep_status(s, ky_sgd_new(NULL, rate, &s->optimizer));
+  s->step = ky_tape_mark(s->t);
+  s->root = s->model->record(s);
+  keep_status(s, ky_tape_check(s->t));
+}
+
+/* ---- the tape ---------------------------------------------------------------------------- */
+
+void taped_record(void *state) {
+  taped *s = state;
+  keep_status(s, ky_tape_rewind(s->t, s->step));
+  s->root = s->model->record(s);
+}
+
+void taped_forward(void *state) {
+  taped *s = state;
+  keep_status(s, ky_forward(s->t));
+}
+
+void taped_backward(void *state) {
+  taped *s = state;
+  keep_status(s, ky_backward(s->t, s->root, &s->grads));
+  keep_status(s, ky_item(s->t, s->root, &s->value));
+}
+
+static void learn(taped *s) {
+  taped_backward(s);
+  if (s->optimizer) keep_status(s, ky_optimizer_step(s->optimizer, &s->grads));
+}
+
+void taped_recorded(void *state) {
+  taped *s = state;
+  if (s->model->next) s->model->next(s);
+  taped_record(s);
+  learn(s);
+}
+
+void taped_replayed(void *state) {
+  taped *s = state;
+  if (s->model->next) s->model->next(s);
+  for (int k = 0; k < s->inputs; k++)
+    keep_status(s, ky_input_set(s->t, s->input[k], s->data[k]));
+  taped_forward(s);
+  learn(s);
+}
+
+/* ---- the program ------------------------------------------------------------------------- */
+
+static ky_status descend(void *optimizer, ky_tensor *weight, const void *grad) {
+  const ky_grad_pair pair = {.weight = weight, .grad = grad};
+  const ky_grads one = {1, &pair};
+  return ky_optimizer_step(optimizer, &one);
+}
+
+void taped_compile_with(taped *s, ky_var root, const ky_compile_options *options) {
+  ky_compile_options compiling = {.size = sizeof compiling};
+  ky_exec_options running = {.size = sizeof running};
+  if (options) compiling = *options;
+  if (s->optimizer) {
+    compiling.updates = 1;
+    running.update = (ky_update){descend, s->optimizer};
+  }
+  keep_status(s, ky_compile(s->t, root, &compiling, &s->program));
+  if (s->program) keep_status(s, ky_exec_new(s->program, &running, &s->exec));
+}
+
+void taped_compile(taped *s) { taped_compile_with(s, s->root, NULL); }
+
+void taped_compiled(void *state) {
+  taped *s = state;
+  if (s->model->next) s->model->next(s);
+  for (int k = 0; k < s->inputs; k++)
+    keep_status(s, ky_exec_input(s->exec, s->input[k], s->data[k]));
+  keep_status(s, ky_exec_step(s->exec, &s->grads));
+  keep_status(s, ky_exec_item(s->exec, s->root, &s->value));
+}
+
+void taped_compiled_forward(void *state) {
+  taped *s = state;
+  keep_status(s, ky_exec_forward(s->exec));
+}
+
+/* ---- what came out of it ----------------------------------------------------------------- */
+
+const void *taped_grad(const taped *s, size_t k) {
+  return k < s->grads.count ? s->grads.pairs[k].grad : NULL;
+}
+
+double taped_length(const taped *s) {
+  return (double)(s->program ? ky_program_length(s->program) : ky_tape_length(s->t)) - 1;
+}
+
+double taped_bytes(const taped *s) {
+  return (double)(s->program ? ky_program_memory(s->program).total : ky_tape_bytes(s->t));
+}
+
+bool taped_ok(const taped *s, bench_variant variant) {
+  if (s->status == KY_OK) return true;
+  fprintf(stderr, "kybench: %s, %s: %s: %s %s\n", s->model->workload,
+          bench_variant_name(variant), ky_status_text(s->status), ky_tape_message(s->t),
+          s->exec ? ky_exec_message(s->exec) : "");
+  return false;
+}

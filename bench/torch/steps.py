@@ -1,0 +1,201 @@
+# SPDX-License-Identifier: MIT
+"""The workloads of kybench in PyTorch, as its users write them, timed with one and two threads.
+
+    steps.py version
+    steps.py WORKLOAD ARGUMENT SECONDS SAMPLE
+
+prints a line for each thread count: threads, median, minimum, spread, samples, calls a sample,
+value of the root in the first step. Times are nanoseconds. Data are those of bench_random in
+workload.c.
+"""
+import sys
+import time
+
+try:
+    import torch
+    import torch.nn.functional as F
+except ImportError:
+    sys.exit(1)  # kybench says so
+
+MASK = 0xFFFFFFFF
+
+
+def random(dtype, seed, shape, bound):
+    """Uniform in [-bound, bound), the same numbers as bench_random in C."""
+    count = 1
+    for extent in shape:
+        count *= extent
+    h = (torch.arange(count, dtype=torch.int64) + seed * 0x9E3779B9) & MASK
+    h = ((h ^ (h >> 16)) * 0x7FEB352D) & MASK
+    h = ((h ^ (h >> 15)) * 0x846CA68B) & MASK
+    h = h ^ (h >> 16)
+    x = bound * (2 * (h.to(torch.float64) / 2**32) - 1)
+    return x.to(dtype).reshape(shape)
+
+
+def training(weights, rate, loss_of):
+    """A step of gradient descent in place; returns the loss before it."""
+    for w in weights:
+        w.requires_grad_(True)
+
+    def step():
+        loss = loss_of()
+        grads = torch.autograd.grad(loss, weights)
+        with torch.no_grad():
+            torch._foreach_add_(weights, grads, alpha=-rate)
+        return loss
+
+    return step
+
+
+def gradient(weights, value_of):
+    """Value and gradients; returns the value."""
+    for w in weights:
+        w.requires_grad_(True)
+
+    def step():
+        value = value_of()
+        torch.autograd.grad(value, weights)
+        return value
+
+    return step
+
+
+def demo(_):
+    f64 = torch.float64
+    x = torch.tensor([1, 9, 5], dtype=f64)  # the second sample, which comes first in kybench
+    y = torch.tensor([1, 0, 0, 0], dtype=f64)
+    w1 = torch.tensor([[0.49671415, -0.1382643, 0.64768854],
+                       [1.52302986, -0.23415337, -0.23413696]], dtype=f64)
+    b1 = torch.tensor([1.57921282, 0.76743473], dtype=f64)
+    w2 = torch.tensor([[-0.46947439, 0.54256004], [-0.46341769, -0.46572975],
+                       [0.24196227, -1.91328024], [-1.72491783, -0.56228753]], dtype=f64)
+    b2 = torch.tensor([-1.01283112, 0.31424733, -0.90802408, -1.4123037], dtype=f64)
+
+    def loss():
+        p = torch.sigmoid(F.linear(torch.sin(F.linear(x, w1, b1)), w2, b2))
+        return F.binary_cross_entropy(p, y, reduction="sum")
+
+    return training([w1, b1, w2, b2], 0.1, loss)
+
+
+def mlp(batch):
+    batch = int(batch)
+    f32 = torch.float32
+    dims = [(512, 784), (512,), (512, 512), (512,), (10, 512), (10,)]
+    w = [random(f32, 100 + k, shape, 0.04) for k, shape in enumerate(dims)]
+    x = random(f32, 7, (batch, 784), 1)
+    labels = torch.arange(batch) * 7 % 10
+
+    def loss():
+        h = F.relu(F.linear(x, w[0], w[1]))
+        h = F.relu(F.linear(h, w[2], w[3]))
+        return F.cross_entropy(F.linear(h, w[4], w[5]), labels)
+
+    return training(w, 1e-3, loss)
+
+
+def mlpdeep(layers):
+    layers = int(layers)
+    f32 = torch.float32
+    w = [random(f32, 200 + k, (64, 64), 0.3) for k in range(layers)]
+    b = [random(f32, 300 + k, (64,), 0.1) for k in range(layers)]
+    x = random(f32, 8, (16, 64), 1)
+    y = random(f32, 9, (16, 64), 1)
+
+    def loss():
+        h = x
+        for k in range(layers):
+            h = F.linear(h, w[k], b[k])
+            if k + 1 < layers:
+                h = F.relu(h)
+        return F.mse_loss(h, y)
+
+    return training(w + b, 1e-3, loss)
+
+
+def chainwise(n):
+    x = random(torch.float32, 1, (int(n),), 4)
+    return gradient([x], lambda: (torch.tanh(x) * x + 0.5 * torch.sigmoid(x)).sum())
+
+
+def softmaxce(rows):
+    rows = int(rows)
+    x = random(torch.float32, 1, (rows, 1000), 5)
+    labels = torch.arange(rows) * 7 % 1000
+    return gradient([x], lambda: F.cross_entropy(x, labels))
+
+
+def rosenbrock(n):
+    x = random(torch.float64, 1, (int(n),), 1)
+
+    def value():
+        a, b = x[:-1], x[1:]
+        return (100 * (b - a.square()).square() + (1 - a).square()).sum()
+
+    return gradient([x], value)
+
+
+def gmm(argument):
+    n, d, k = (int(word) for word in argument.split(","))
+    f64 = torch.float64
+    x = random(f64, 1, (n, d), 1)
+    alpha = random(f64, 2, (k,), 1)
+    means = random(f64, 3, (k, d), 1)
+    logs = random(f64, 4, (k, d), 0.5)
+    lower = random(f64, 5, (k, d, d), 0.1)
+
+    def value():
+        q = torch.tril(lower, -1) + torch.diag_embed(torch.exp(logs))
+        c = torch.matmul(q, means.unsqueeze(2)).reshape(k * d)
+        y = F.linear(x, q.reshape(k * d, d), -c).reshape(n, k, d)
+        inner = alpha + logs.sum(1) - 0.5 * y.square().sum(2)
+        constant = -0.5 * n * d * 1.8378770664093453
+        return constant + torch.logsumexp(inner, 1).sum() - n * torch.logsumexp(alpha, 0)
+
+    return gradient([alpha, means, logs, lower], value)
+
+
+WORKLOADS = {f.__name__: f
+             for f in (demo, mlp, mlpdeep, chainwise, softmaxce, rosenbrock, gmm)}
+
+
+def measure(step, seconds, sample):
+    calls = 1
+    while True:
+        start = time.perf_counter()
+        for _ in range(calls):
+            step()
+        spent = time.perf_counter() - start
+        if spent >= sample:
+            break
+        calls *= 2
+    times = []
+    begin = time.perf_counter()
+    while len(times) < 5 or (len(times) < 301 and time.perf_counter() - begin < seconds):
+        start = time.perf_counter()
+        for _ in range(calls):
+            step()
+        times.append((time.perf_counter() - start) / calls * 1e9)
+    times.sort()
+    n = len(times)
+    low = (n - 1) // 10
+    median = 0.5 * (times[(n - 1) // 2] + times[n // 2])
+    spread = (times[n - 1 - low] - times[low]) / median
+    return f"{median:.10g} {times[0]:.10g} {spread:.4g} {n} {calls}"
+
+
+def main():
+    if sys.argv[1] == "version":
+        print(torch.__version__)
+        return
+    name, argument, seconds, sample = sys.argv[1:5]
+    for threads in (1, 2):
+        torch.set_num_threads(threads)
+        step = WORKLOADS[name](argument)
+        value = step().item()
+        print(threads, measure(step, float(seconds), float(sample)), f"{value:.17g}",
+              flush=True)
+
+
+main()
