@@ -160,7 +160,7 @@ typedef struct variants {
 static bool agree(bench_variant variant, double loss, const net *got, const net *want) {
   if (!bench_agree("mlp", variant, "loss", loss, want->loss, 1e-5)) return false;
   for (int k = 0; k < ARRAYS; k++) {
-    char what[16];
+    char what[24];
     snprintf(what, sizeof what, "weight %d", k);
     if (!bench_agree_all("mlp", variant, what, KY_F32, count_of(k), got->array[k],
                          want->array[k], 2e-5))

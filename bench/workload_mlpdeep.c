@@ -159,7 +159,7 @@ typedef struct variants {
 static bool agree(bench_variant variant, double loss, const net *got, const net *want) {
   if (!bench_agree("mlpdeep", variant, "loss", loss, want->loss, TOLERANCE)) return false;
   for (int k = 0; k < LAYERS; k++) {
-    char what[16];
+    char what[24];
     snprintf(what, sizeof what, "layer %d", k);
     if (!bench_agree_all("mlpdeep", variant, what, KY_F32, WIDTH * WIDTH, got->w[k], want->w[k],
                          TOLERANCE) ||
