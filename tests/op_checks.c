@@ -46,13 +46,16 @@ static void check_value(op_case *c) {
 }
 
 /* The same for the gradient of operand k. Of an elementwise operation a broadcast operand gets
- * a sum, whose terms are of the order of the cotangent, and what is computed from the rounded
- * result, as 1 - r^2 is, may cancel. */
+ * a sum, whose terms are of the order of the cotangent; each is rounded on its own, and the
+ * roundings of n terms add up like the square root of n, whatever the terms themselves cancel
+ * to. What is computed from the rounded result, as 1 - r^2 is, may cancel too. */
 static double norm_of_gradient(const op_case *c, int k) {
   const double norm = nd_norm(&c->grad_f64[k]);
   const bool sum = c->set->each && c->x[k].count < c->want.count;
   const bool of_result = c->set->each && (c->info->reads & KY_READS_R);
-  return sum || of_result ? fmax(norm, nd_norm(&c->cotangent)) : norm;
+  if (!sum && !of_result) return norm;
+  const double terms = sum ? (double)c->want.count / (double)c->x[k].count : 1;
+  return fmax(norm, nd_norm(&c->cotangent) * sqrt(terms));
 }
 
 static void read_gradients(op_case *c) {
