@@ -299,7 +299,7 @@ static void check_level(const kernel *k, const kernel *plain, const char *level,
                         ky_dtype dtype) {
   for (int special = -1; special < 48; special++) {
     draw_operands(dtype, special);
-    if (k->norm) draw(dtype, &operand[2], SOME, 0, 1, -1); /* a loss's labels */
+    if (k->norm > 0) draw(dtype, &operand[2], SOME, 0, 1, -1); /* a loss's labels */
     call(k, SOME, &got, 0, &operand[0], &operand[1], 1, &operand[2], 1);
     call(plain, SOME, &want, 0, &operand[0], &operand[1], 1, &operand[2], 1);
     for (int i = 0; i < SOME; i++)
