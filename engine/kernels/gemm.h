@@ -5,10 +5,9 @@
 
 #include "kernels/kernels.h"
 
-/* c = d + a b, see ky_product. Extents may be 0. An element of c has the same bits whatever the
- * other rows and columns are, as long as the product goes the same way (which depends on the
- * extents), and one with terms along k in order also when the way differs, if BLIS's kernels
- * fuse multiply and add. */
+/* c = d + a b, see ky_product. Extents may be 0. An element has the same bits whatever the
+ * other rows and columns are, if only the product goes the same way; which way depends on the
+ * extents. Tiles and BLIS agree to the bit where both fuse multiply and add. */
 void ky__multiply(const ky_kernels *kernels, ky_dtype dtype, const ky_product *product);
 
 /* Share `part` of `parts` of a product: some of the rows or of the columns of c, maybe none. It

@@ -13,12 +13,15 @@
   #include <immintrin.h>
 #endif
 
-#define DEPTH       KY_GEMM_DEPTH
-#define WIDE        2    /* vectors in a row of a tile */
-#define SHALLOW     32   /* rows of b that are streamed side by side, and */
-#define STRIP_BYTES 1024 /* how much of each */
-#define DOT_COLUMNS 2    /* dot products side by side */
-#define TINY        24   /* m n k up to which scalars win */
+#define DEPTH        KY_GEMM_DEPTH
+#define WIDE         2    /* vectors in a row of a tile */
+#define STRIP_BYTES  1024 /* in a row of a strip */
+#define SHALLOW      32   /* rows of b that stream side by side, */
+#define SHALLOW_COPY 128  /* when they are copied first, */
+#define FEW_ROWS     8    /* when they are a multiple of PAGE bytes apart */
+#define PAGE         4096
+#define DOT_COLUMNS  2  /* dot products side by side */
+#define TINY         24 /* m n k up to which scalars win */
 
 /* Rows of a tile: its sums, a row of b and an element of a fill the registers. */
 #if defined(__AVX512F__)
