@@ -35,10 +35,9 @@ static void poison_arena(const ky_arena *arena) {
 /* Overwrites what the reverse sweep may not read. */
 static void poison_undeclared(op_case *c) {
   ky_frame *f = &c->t->frame;
-  const bool list = c->info->arity == KY_ARITY_LIST;
   for (int k = 0; k < c->sample.operands; k++)
-    if (!(c->info->reads & (list ? KY_READS_A : KY_READS_A << k))) poison_value(c, c->v[k].id);
-  if (!(c->info->reads & KY_READS_R)) poison_value(c, c->r.id);
+    if (!ky__reads_operand(f->code, c->r.id, (uint32_t)k)) poison_value(c, c->v[k].id);
+  if (!ky__reads_result(f->code, c->r.id)) poison_value(c, c->r.id);
   poison_arena(&f->adjoints);
   poison_arena(&f->scratch);
   memset(f->adj, POISON, c->t->code.count * sizeof *f->adj);

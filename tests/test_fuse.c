@@ -13,8 +13,7 @@
 #include "ops/fusion.h"
 #include "tape/program.h"
 
-/* ---- tapes --------------------------------------------------------------------------------
- */
+/* ---- tapes ----------------------------------------------------------------------------- */
 
 #define MOST_VARS 12
 
@@ -108,8 +107,7 @@ static int count_of(const scene *s, ky_op op) {
   return count;
 }
 
-/* ---- the bits -------------------------------------------------------------------------------
- */
+/* ---- the bits -------------------------------------------------------------------------- */
 
 static void assert_same_bits(const char *what, const ky_array *got, const ky_array *want) {
   assert_int_equal(got->count, want->count);
@@ -125,33 +123,46 @@ static void assert_same_bits(const char *what, const ky_array *got, const ky_arr
   }
 }
 
+static void compare_values(scene *s, ky_exec *e) {
+  ky_array got, want;
+  for (int k = 0; k <= s->kept_count; k++) {
+    const ky_var v = k < s->kept_count ? s->kept[k] : s->root;
+    if (!v.id) continue;
+    if (ky_exec_data(e, v, &got) != KY_OK) fail_msg("%s", ky_exec_message(e));
+    assert_int_equal(ky_data(s->t, v, &want), KY_OK);
+    assert_same_bits(k < s->kept_count ? "a kept value" : "the root", &got, &want);
+  }
+}
+
+static void compare_gradients(scene *s, ky_exec *e) {
+  ky_array got, want;
+  for (int k = 0; k < s->watched_count; k++) {
+    if (ky_grad(s->t, s->watched[k], &want) != KY_OK) {
+      assert_int_equal(ky_exec_grad(e, s->watched[k], &got), KY_UNCONNECTED);
+      continue;
+    }
+    if (ky_exec_grad(e, s->watched[k], &got) != KY_OK) fail_msg("%s", ky_exec_message(e));
+    char what[32];
+    snprintf(what, sizeof what, "gradient %d", k);
+    assert_same_bits(what, &got, &want);
+  }
+}
+
+/* Sweep by sweep, then in one go, over used memory. */
 static void assert_runs_like_tape(scene *s) {
   ky_exec *e;
-  ky_array got, want;
   assert_int_equal(ky_exec_new(s->program, NULL, &e), KY_OK);
-  for (int round = 0; round < 2; round++) { /* the second time over used memory */
-    if (ky_exec_forward(e) != KY_OK) fail_msg("%s", ky_exec_message(e));
+  for (int round = 0; round < 3; round++) {
+    const bool differentiate = s->watched_count > 0;
+    const bool step = differentiate && round > 0;
+    if ((step ? ky_exec_step(e, NULL) : ky_exec_forward(e)) != KY_OK)
+      fail_msg("%s", ky_exec_message(e));
     assert_int_equal(ky_forward(s->t), KY_OK);
-    for (int k = 0; k <= s->kept_count; k++) {
-      const ky_var v = k < s->kept_count ? s->kept[k] : s->root;
-      if (!v.id) continue;
-      if (ky_exec_data(e, v, &got) != KY_OK) fail_msg("%s", ky_exec_message(e));
-      assert_int_equal(ky_data(s->t, v, &want), KY_OK);
-      assert_same_bits(k < s->kept_count ? "a kept value" : "the root", &got, &want);
-    }
-    if (!s->watched_count) continue;
-    if (ky_exec_backward(e, NULL) != KY_OK) fail_msg("%s", ky_exec_message(e));
-    assert_int_equal(ky_backward(s->t, s->root, NULL), KY_OK);
-    for (int k = 0; k < s->watched_count; k++) {
-      if (ky_grad(s->t, s->watched[k], &want) != KY_OK) {
-        assert_int_equal(ky_exec_grad(e, s->watched[k], &got), KY_UNCONNECTED);
-        continue;
-      }
-      if (ky_exec_grad(e, s->watched[k], &got) != KY_OK) fail_msg("%s", ky_exec_message(e));
-      char what[32];
-      snprintf(what, sizeof what, "gradient %d", k);
-      assert_same_bits(what, &got, &want);
-    }
+    if (differentiate) assert_int_equal(ky_backward(s->t, s->root, NULL), KY_OK);
+    compare_values(s, e);
+    if (differentiate && !step && ky_exec_backward(e, NULL) != KY_OK)
+      fail_msg("%s", ky_exec_message(e));
+    if (differentiate) compare_gradients(s, e);
   }
   ky_exec_free(e);
 }
@@ -179,8 +190,7 @@ static void check(scene *s, recording *record, int fused, uint32_t left) {
   }
 }
 
-/* ---- one run
- * ---------------------------------------------------------------------------------- */
+/* ---- one run -------------------------------------------------------------------------- */
 
 #define CASE(name, fused, left)                                                                \
   static void record_##name(scene *s);                                                         \
@@ -252,6 +262,21 @@ CASE(where_and_comparisons, 1, 4) {
   s->root = ky_where(s->t, n, ky_add(s->t, a, z), ky_where(s->t, m, z, a));
 }
 
+CASE(three_operands, 1, 4) {
+  const ky_var x = watched(s, KY_SHAPE(20, 130)), y = watched(s, KY_SHAPE(130));
+  const ky_var z = watched(s, KY_SHAPE(20, 1));
+  const ky_var a = ky_fma(s->t, x, y, ky_sin(s->t, x));
+  s->root = ky_lerp(s->t, z, a, ky_sigmoid(s->t, ky_fma(s->t, y, x, z)));
+}
+
+/* Sums hand their adjoint on as it is, unless who gets it gets more. */
+CASE(sums_of_sums, 1, 3) {
+  const ky_var x = watched(s, KY_SHAPE(900)), y = watched(s, KY_SHAPE(900));
+  const ky_var a = ky_square(s->t, x), b = ky_exp(s->t, y);
+  const ky_var c = ky_add(s->t, a, b), d = ky_add(s->t, c, ky_add(s->t, b, x));
+  s->root = ky_sum_all(s->t, ky_add(s->t, ky_add(s->t, d, d), ky_sub(s->t, c, y)));
+}
+
 CASE(mask_from_outside, 1, 3) {
   const ky_var x = watched(s, KY_SHAPE(40, 60)), c = array(s, KY_SHAPE(40, 60));
   const ky_var m = keep(s, ky_ge_scalar(s->t, ky_tanh(s->t, c), 0.2));
@@ -272,8 +297,7 @@ CASE(strided_inputs, 1, 8) {
   s->root = ky_mul(s->t, ky_sin(s->t, ky_mul(s->t, x, even)), ky_add(s->t, wide, x));
 }
 
-/* ---- sums and means
- * ---------------------------------------------------------------------------- */
+/* ---- sums and means ------------------------------------------------------------------- */
 
 CASE(mean_of_all_with_kept_dims, 1, 2) {
   const ky_var x = watched(s, KY_SHAPE(3, 700));
@@ -304,8 +328,7 @@ CASE(normalisation_is_three_runs, 3, 6) {
   s->root = ky_mean_all(s->t, ky_tanh(s->t, ky_mul(s->t, d, r)));
 }
 
-/* ---- where runs end
- * ------------------------------------------------------------------------------ */
+/* ---- where runs end ------------------------------------------------------------------- */
 
 CASE(kept_value_ends_a_run, 2, 3) {
   const ky_var x = watched(s, KY_SHAPE(501));
@@ -391,8 +414,7 @@ static void long_runs_are_cut(void **state) {
   assert_runs_like_tape(s);
 }
 
-/* ---- what the reverse sweep reads
- * ----------------------------------------------------------------- */
+/* ---- what the reverse sweep reads ----------------------------------------------------- */
 
 CASE(gradient_of_a_bias_reads_the_result_alone, 1, 3) {
   const ky_var x = watched(s, KY_SHAPE(64, 64)), b = watched(s, KY_SHAPE(64));
@@ -428,9 +450,7 @@ static void intermediate_values_have_no_place_in_memory(void **state) {
   assert_true(after.total < before.total / 2);
 }
 
-/* ---- text
- * --------------------------------------------------------------------------------------------
- */
+/* ---- text ----------------------------------------------------------------------------- */
 
 static void dump_has_a_line_for_each_step(void **state) {
   scene *s = *state;
@@ -457,8 +477,7 @@ static void dump_has_a_line_for_each_step(void **state) {
     if (!strstr(text, lines[k])) fail_msg("\"%s\" lacks \"%s\"", text, lines[k]);
 }
 
-/* ---- the verifier
- * --------------------------------------------------------------------------------------- */
+/* ---- the verifier --------------------------------------------------------------------- */
 
 /* A program of two inputs, a mul and a tanh, and a way to spoil it. */
 static void record_pair(scene *s) {
@@ -503,9 +522,7 @@ REFUSES(result_must_be_that_of_the_ending, p.keep = true, "shape")
 REFUSES(gradient_flag_must_be_that_of_the_inputs, i->flags &= (uint8_t)~KY_WANT_A,
         "gradient flags")
 
-/* ---- the list
- * --------------------------------------------------------------------------------------------
- */
+/* ---- the list ------------------------------------------------------------------------- */
 
 #define TEST(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
 
@@ -521,6 +538,8 @@ int main(void) {
       TEST(broadcast_scalars),
       TEST(broadcast_operand_with_several_uses),
       TEST(where_and_comparisons),
+      TEST(three_operands),
+      TEST(sums_of_sums),
       TEST(mask_from_outside),
       TEST(result_that_is_a_mask),
       TEST(strided_inputs),

@@ -17,140 +17,51 @@
 #define TILE_BYTES (24 * 1024) /* of all registers together, while that leaves TILE_LEAST */
 #define TILE_GRAIN 64
 
-/* ---- rule
- * -------------------------------------------------------------------------------------------
- */
+/* ---- steps ---------------------------------------------------------------------------- */
 
-/* dtype of what `ref` stands for. */
-static ky_dtype dtype_of(const ky_query *q, const ky_fusion *p, uint32_t ref) {
-  if (ref < p->inputs) return ky__dtype_of(q, (ky_id)q->code->pool[q->ins->b + ref]);
-  const ky_form_kind kind = (ky_form_kind)ky__forms[p->step[ref - p->inputs].op].kind;
-  return kind == KY_TEST1 || kind == KY_TEST2 ? KY_MASK : (ky_dtype)p->dtype;
-}
-
-static ky_status check_step(const ky_query *q, const ky_fusion *p, uint32_t k) {
-  const ky_step *s = &p->step[k];
-  if (s->op >= KY_OP_COUNT || ky__forms[s->op].kind == KY_NO_STEP)
-    return ky__fail(q->fault, KY_BAD_ARGUMENT, "step %u: opcode %u is no step", (unsigned)k,
-                    (unsigned)s->op);
-  const ky_form *form = &ky__forms[s->op];
-  for (uint32_t n = 0; n < form->operands; n++) {
-    if (s->ref[n] >= p->inputs + k)
-      return ky__fail(q->fault, KY_BAD_ARGUMENT, "step %u: operand %u is not known yet",
-                      (unsigned)k, (unsigned)n);
-    const ky_dtype wanted = form->kind == KY_SELECT && n == 0 ? KY_MASK : (ky_dtype)p->dtype;
-    const ky_dtype got = dtype_of(q, p, s->ref[n]);
-    if (got != wanted)
-      return ky__fail(q->fault, KY_BAD_DTYPE, "step %u: operand %u must be %s, got %s",
-                      (unsigned)k, (unsigned)n, ky_dtype_name(wanted), ky_dtype_name(got));
-  }
-  return KY_OK;
-}
-
-static ky_status check_inputs(const ky_query *q, const ky_fusion *p, uint32_t *wants) {
-  const ky_layout space = q->code->layouts.at[p->space];
-  *wants = 0;
-  for (uint32_t k = 0; k < p->inputs; k++) {
-    const ky_id id = (ky_id)q->code->pool[q->ins->b + k];
-    const ky_layout *layout = ky__layout_of(q, id);
-    ky_layout both;
-    KY_TRY(ky__broadcast(layout, &space, &both, q->fault));
-    if (!ky__same_dims(&both, &space))
-      return ky__fail(q->fault, KY_BAD_SHAPE, "operand %u is larger than the index space",
-                      (unsigned)k);
-    if (!ky__wants(q->code, id)) continue;
-    *wants |= 1u << k;
-    if (!ky__sums_in_tiles(layout, &space))
-      return ky__fail(q->fault, KY_BAD_SHAPE,
-                      "the gradient of operand %u is no sum of rows or columns", (unsigned)k);
-  }
-  return KY_OK;
-}
-
-/* The dims of the result: those of the space, reduced. */
-static ky_status answer_ending(ky_query *q, const ky_fusion *p, ky_dtype dtype) {
-  const ky_layout space = q->code->layouts.at[p->space];
-  ky_pattern pattern;
-  if (p->ending == KY_OP_nop) return ky__answer(q, dtype, &space);
-  if ((p->ending != KY_OP_sum && p->ending != KY_OP_mean) || p->axes >> space.rank ||
-      !ky__is_float(dtype) || !ky__pattern_of(&space, p->axes, &pattern))
-    return ky__fail(q->fault, KY_BAD_ARGUMENT, "ends in opcode %u over axes 0x%x",
-                    (unsigned)p->ending, (unsigned)p->axes);
-  int64_t dims[KY_MAX_RANK];
-  int rank = 0;
-  for (int k = 0; k < space.rank; k++) {
-    const bool reduced = p->axes >> k & 1;
-    if (!reduced || p->keep) dims[rank++] = reduced ? 1 : space.dims[k];
-  }
-  ky_layout out;
-  KY_TRY(ky__layout_dense(rank, dims, &out, q->fault));
-  return ky__answer(q, dtype, &out);
-}
-
-ky_status ky__rule_fused(ky_query *q) {
-  ky_fusion p;
-  if (!ky__fusion_decode(q->code, q->ins, &p))
-    return ky__fail(q->fault, KY_BAD_ARGUMENT, "the register program does not lie in the pool");
-  const ky_layout *space = &q->code->layouts.at[p.space < q->code->layouts.count ? p.space : 0];
-  if (p.space >= q->code->layouts.count || !space->dense)
-    return ky__fail(q->fault, KY_BAD_ARGUMENT, "the index space %u does not exist",
-                    (unsigned)p.space);
-  if (!ky__is_float(p.dtype))
-    return ky__fail(q->fault, KY_BAD_DTYPE, "steps want f32 or f64, got %s",
-                    ky_dtype_name((ky_dtype)p.dtype));
-  if (space->count == 0) return ky__fail(q->fault, KY_BAD_SHAPE, "the index space is empty");
-  for (uint32_t k = 0; k < p.steps; k++) KY_TRY(check_step(q, &p, k));
-  uint32_t wants;
-  KY_TRY(check_inputs(q, &p, &wants));
-  int64_t is[2 + 3 * KY_FUSION_STEPS], should[2 + 3 * KY_FUSION_STEPS];
-  ky__fusion_encode(&p, is);
-  ky__fusion_settle(&p, wants);
-  ky__fusion_encode(&p, should);
-  if (memcmp(is, should, ky__fusion_words(p.steps) * sizeof *is) != 0)
-    return ky__fail(q->fault, KY_BAD_ARGUMENT, "the registers are not those of the program");
-  q->klass = KY_GENERAL;
-  return answer_ending(q, &p, dtype_of(q, &p, p.inputs + p.steps - 1u));
-}
-
-bool ky__sums_in_tiles(const ky_layout *operand, const ky_layout *space) {
-  ky_pattern pattern;
-  return operand->count == space->count ||
-         ky__pattern_of(space, ky__broadcast_axes(operand, space), &pattern);
-}
-
-/* ---- steps
- * ------------------------------------------------------------------------------------------ */
-
-/* The kernels of an opcode for one dtype. */
+/* The kernels of an opcode for one dtype; those of its form are set. */
 typedef struct calls {
   ky_map1 *map1;
   ky_pull1 *pull1;
   ky_map2 *map2;
-  ky_pull2 *pull2[2];
+  ky_map3 *map3;
+  ky_pull2 *pull2[3];
   ky_test test;
 } calls;
 
-static calls calls_of(const ky_frame *f, uint16_t op, ky_dtype dtype) {
+static void find_calls(const ky_frame *f, uint16_t op, ky_dtype dtype, calls *c) {
   const ky_elementwise_kernels *kernels = f->kernels->elementwise;
   switch (op) {
 #define UNARY(name, ...)                                                                       \
   case KY_OP_##name:                                                                           \
-    return (calls){.map1 = kernels->map_##name[dtype], .pull1 = kernels->pull_##name[dtype]};
+    c->map1 = kernels->map_##name[dtype];                                                      \
+    c->pull1 = kernels->pull_##name[dtype];                                                    \
+    return;
 #include "kernels/unary.def"
 #undef UNARY
 #define BINARY(name, ...)                                                                      \
   case KY_OP_##name:                                                                           \
-    return (calls){                                                                            \
-        .map2 = kernels->map_##name[dtype],                                                    \
-        .pull2 = {kernels->pull_##name##_a[dtype], kernels->pull_##name##_b[dtype]}};
+    c->map2 = kernels->map_##name[dtype];                                                      \
+    c->pull2[0] = kernels->pull_##name##_a[dtype];                                             \
+    c->pull2[1] = kernels->pull_##name##_b[dtype];                                             \
+    return;
 #include "kernels/binary.def"
 #undef BINARY
+#define TERNARY(name, ...)                                                                     \
+  case KY_OP_##name:                                                                           \
+    c->map3 = kernels->map_##name[dtype];                                                      \
+    c->pull2[0] = kernels->pull_##name##_a[dtype];                                             \
+    c->pull2[1] = kernels->pull_##name##_b[dtype];                                             \
+    c->pull2[2] = kernels->pull_##name##_c[dtype];                                             \
+    return;
+#include "kernels/ternary.def"
+#undef TERNARY
 #define TEST(name, sign)                                                                       \
   case KY_OP_##name:                                                                           \
-  case KY_OP_##name##_scalar: return (calls){.test = KY_TEST_##name};
+  case KY_OP_##name##_scalar: c->test = KY_TEST_##name; return;
     KY_TESTS(TEST)
 #undef TEST
-  default: return (calls){0};
+  default: return;
   }
 }
 
@@ -176,29 +87,26 @@ static char *register_at(const machine *m, uint32_t number) {
 static void compute(const machine *m, uint32_t k, size_t n, void *r) {
   const ky_step *s = &m->p.step[k];
   const calls *c = &m->calls[k];
+  const ky_test_kernels *test = m->f->kernels->test;
   const ky_dtype dtype = (ky_dtype)m->p.dtype;
   const ky_form *form = &ky__forms[s->op];
-  const ky_piece a = m->value[s->ref[0]];
-  const ky_piece b = form->operands > 1 ? m->value[s->ref[1]] : a;
+  const ky_piece x = m->value[s->ref[0]];
+  const ky_piece y = form->operands > 1 ? m->value[s->ref[1]] : x;
+  const ky_piece z = form->operands > 2 ? m->value[s->ref[2]] : x;
   switch ((ky_form_kind)form->kind) {
-  case KY_MAP1: c->map1(n, r, a.data, a.stride, s->s, s->u); break;
-  case KY_MAP2: c->map2(n, r, a.data, a.stride, b.data, b.stride); break;
-  case KY_TEST1:
-    m->f->kernels->test->compare_scalar(c->test, dtype, n, r, a.data, a.stride, s->s);
-    break;
-  case KY_TEST2:
-    m->f->kernels->test->compare(c->test, dtype, n, r, a.data, a.stride, b.data, b.stride);
-    break;
+  case KY_MAP1: c->map1(n, r, x.data, x.stride, s->s, s->u); break;
+  case KY_MAP2: c->map2(n, r, x.data, x.stride, y.data, y.stride); break;
+  case KY_MAP3: c->map3(n, r, x.data, x.stride, y.data, y.stride, z.data, z.stride); break;
+  case KY_TEST1: test->compare_scalar(c->test, dtype, n, r, x.data, x.stride, s->s); break;
+  case KY_TEST2: test->compare(c->test, dtype, n, r, x.data, x.stride, y.data, y.stride); break;
   case KY_SELECT:
-    m->f->kernels->test->select(dtype, n, r, a.data, a.stride, b.data, b.stride,
-                                m->value[s->ref[2]].data, m->value[s->ref[2]].stride);
+    test->select(dtype, n, r, x.data, x.stride, y.data, y.stride, z.data, z.stride);
     break;
   case KY_NO_STEP: break;
   }
 }
 
-/* ---- tiles
- * ------------------------------------------------------------------------------------------ */
+/* ---- tiles ---------------------------------------------------------------------------- */
 
 /* Elements of a tile when it has `registers`. */
 static int64_t tile_for(uint32_t registers, size_t size) {
@@ -225,14 +133,14 @@ static uint32_t start_feeds(machine *m, uint32_t wanted) {
 static bool cut_tiles(machine *m, uint32_t wanted, uint32_t registers, uint32_t gathered,
                       uint32_t more) {
   const uint32_t count = registers + gathered + more;
-  m->tile = tile_for(count ? count : 1, m->size);
+  m->tile = m->space->count <= TILE_LEAST ? TILE_LEAST : tile_for(count ? count : 1, m->size);
   m->pitch = (size_t)m->tile * m->size;
   int64_t period = 1;
-  for (uint32_t k = 0; k < m->p.inputs; k++) {
+  for (uint32_t k = 0; k < m->p.inputs && gathered && m->space->count > m->tile; k++) {
     if (!(wanted >> k & 1) || !ky__feed_gathers(&m->feed[k])) continue;
     if (m->feed[k].period <= m->tile && m->feed[k].period > period) period = m->feed[k].period;
   }
-  m->tile -= m->tile % period;
+  if (period > 1) m->tile -= m->tile % period;
   if (count == 0) return true;
   m->registers = ky__scratch(m->f, count * m->pitch);
   for (uint32_t k = 0; m->registers && k < m->p.inputs; k++)
@@ -241,9 +149,26 @@ static bool cut_tiles(machine *m, uint32_t wanted, uint32_t registers, uint32_t 
   return m->registers != NULL;
 }
 
+/* Has the cache fetch what will be read or written while the tile is computed. Memory would
+ * else be waited for in bursts, one kernel at a time. */
+static inline void expect(const void *at, size_t bytes) {
+  for (size_t k = 0; k < bytes; k += KY_ALIGN) __builtin_prefetch((const char *)at + k);
+}
+
+static inline void expect_stores(const void *at, size_t bytes) {
+  for (size_t k = 0; k < bytes; k += KY_ALIGN) __builtin_prefetch((const char *)at + k, 1);
+}
+
+/* The tile's elements of the inputs in `wanted`; those of the next tile are on their way. */
 static void feed_tile(machine *m, uint32_t wanted, int64_t start, size_t n) {
-  for (uint32_t k = 0; k < m->p.inputs; k++)
-    if (wanted >> k & 1) m->value[k] = ky__feed_tile(m->f, &m->feed[k], start, n, m->tile);
+  const bool more = m->space->count - start >= 2 * m->tile;
+  for (uint32_t k = 0; k < m->p.inputs; k++) {
+    if (!(wanted >> k & 1)) continue;
+    m->value[k] = ky__feed_tile(m->f, &m->feed[k], start, n, m->tile);
+    const size_t bytes = (size_t)m->tile * m->feed[k].size;
+    if (more && m->value[k].stride == 1 && !ky__feed_gathers(&m->feed[k]))
+      expect((const char *)m->value[k].data + bytes, bytes);
+  }
 }
 
 static bool start_machine(machine *m, ky_frame *f, ky_id pc) {
@@ -253,7 +178,7 @@ static bool start_machine(machine *m, ky_frame *f, ky_id pc) {
   m->space = &f->code->layouts.at[m->p.space];
   m->size = ky_dtype_size((ky_dtype)m->p.dtype);
   for (uint32_t k = 0; k < m->p.steps; k++)
-    m->calls[k] = calls_of(f, m->p.step[k].op, (ky_dtype)m->p.dtype);
+    find_calls(f, m->p.step[k].op, (ky_dtype)m->p.dtype, &m->calls[k]);
   return true;
 }
 
@@ -278,26 +203,35 @@ static bool start_tally(machine *m, ky_tally *t, uint32_t axes) {
   return memory != NULL;
 }
 
-/* ---- forward
- * ---------------------------------------------------------------------------------------- */
+/* The tally of the ending. */
+static bool start_value(machine *m, ky_tally *t) {
+  t->out = ky__data(m->f, m->pc);
+  t->beta = 0;
+  t->divisor = divisor_of(m);
+  return start_tally(m, t, m->p.axes);
+}
+
+/* ---- forward -------------------------------------------------------------------------- */
 
 static void run_forward(machine *m) {
   const uint32_t last = m->p.steps - 1u, all = (1u << m->p.inputs) - 1;
   const bool reduces = m->p.ending != KY_OP_nop;
   char *out = ky__data(m->f, m->pc);
   const size_t out_size = ky_dtype_size((ky_dtype)m->f->code->ins[m->pc].dtype);
-  ky_tally tally = {.out = out, .divisor = divisor_of(m)};
+  ky_tally tally;
   if (!cut_tiles(m, all, m->p.forward_registers, start_feeds(m, all), 0)) return;
-  if (reduces && !start_tally(m, &tally, m->p.axes)) return;
+  if (reduces && !start_value(m, &tally)) return;
   for (uint32_t k = 0; k <= last; k++)
-    m->value[m->p.inputs + k] = (ky_piece){register_at(m, m->p.step[k].forward), 1};
+    if (m->p.step[k].forward != KY_NO_REGISTER)
+      m->value[m->p.inputs + k].data = register_at(m, m->p.step[k].forward);
+  for (uint32_t k = 0; k <= last; k++) m->value[m->p.inputs + k].stride = 1;
   for (int64_t start = 0; start < m->space->count; start += m->tile) {
     const size_t n = tile_length(m, start);
     feed_tile(m, all, start, n);
     if (!reduces) m->value[m->p.inputs + last].data = out + start * (int64_t)out_size;
     for (uint32_t k = 0; k <= last; k++)
       compute(m, k, n, (void *)(uintptr_t)m->value[m->p.inputs + k].data);
-    if (reduces) ky__tally_add(m->f, &tally, start, n, m->value[m->p.inputs + last].data);
+    if (reduces) ky__tally_add(m->f, &tally, n, m->value[m->p.inputs + last].data);
   }
   if (reduces) ky__tally_end(&tally);
 }
@@ -310,8 +244,7 @@ void fwd_fused(ky_frame *f, ky_id pc) {
   ky__arena_reset(&f->scratch, mark);
 }
 
-/* ---- adjoint
- * ---------------------------------------------------------------------------------------- */
+/* ---- adjoint -------------------------------------------------------------------------- */
 
 /* One contribution of a step to one of its operands, in the order of the reverse sweep. */
 typedef struct pull {
@@ -331,6 +264,8 @@ typedef struct reversal {
   size_t spread_held;
   const char *g;  /* adjoint of the instruction */
   ky_feed g_feed; /* where an ending spreads it over the space */
+  bool turns;
+  ky_tally value; /* when it turns */
   pull pull[2 * KY_FUSION_STEPS];
 } reversal;
 
@@ -347,8 +282,11 @@ static bool pull_to_input(reversal *r, pull *to, uint32_t ref) {
   }
   to->in_memory = layout->count == m->space->count;
   to->out = to->in_memory ? r->dest[ref].ptr : NULL;
-  to->tally = (ky_tally){.out = r->dest[ref].ptr, .beta = to->beta, .divisor = 1};
-  return to->in_memory || start_tally(m, &to->tally, ky__broadcast_axes(layout, m->space));
+  if (to->in_memory) return true;
+  to->tally.out = r->dest[ref].ptr;
+  to->tally.beta = to->beta;
+  to->tally.divisor = 1;
+  return start_tally(m, &to->tally, ky__broadcast_axes(layout, m->space));
 }
 
 /* Lists the contributions of all steps. */
@@ -370,7 +308,8 @@ static bool list_pulls(reversal *r) {
         if (!pull_to_input(r, to, ref)) return false;
       } else {
         const uint32_t at = ref - m->p.inputs;
-        if (m->p.step[at].adjoint == KY_NO_REGISTER) continue;
+        const uint8_t own = k + 1 == m->p.steps ? KY_SEED_REGISTER : s->adjoint;
+        if (m->p.step[at].adjoint == KY_NO_REGISTER || m->p.step[at].adjoint == own) continue;
         to->in_memory = false;
         to->out = register_at(m, m->p.step[at].adjoint);
         to->beta = seen >> at & 1;
@@ -387,6 +326,7 @@ static ky_piece saved_piece(const reversal *r, const pull *to, int which, const 
   switch ((ky_saved)ky__forms[s->op].saved[to->slot][which]) {
   case KY_SAVED_A: return r->m.value[s->ref[0]];
   case KY_SAVED_B: return r->m.value[s->ref[1]];
+  case KY_SAVED_C: return r->m.value[s->ref[2]];
   case KY_SAVED_R: return r->m.value[r->m.p.inputs + to->step];
   case KY_SAVED_N: break;
   }
@@ -411,14 +351,14 @@ static void give(reversal *r, pull *to, int64_t start, size_t n, const void *g) 
   char *out = to->in_memory ? to->out + start * (int64_t)r->m.size : to->out;
   const int beta = out ? to->beta : 0;
   if (!out && identity) {
-    ky__tally_add(r->m.f, &to->tally, start, n, g);
+    ky__tally_add(r->m.f, &to->tally, n, g);
     return;
   }
   if (!out) out = r->spare;
   const ky_piece p = saved_piece(r, to, 0, g), q = saved_piece(r, to, 1, g);
   if (form->kind == KY_MAP1) {
     c->pull1(n, out, beta, g, p.data, p.stride, s->s, s->u);
-  } else if (form->kind == KY_MAP2) {
+  } else if (form->kind == KY_MAP2 || form->kind == KY_MAP3) {
     c->pull2[to->slot](n, out, beta, g, p.data, p.stride, q.data, q.stride);
   } else if (beta) {
     select_g(r, to, n, g, r->spare);
@@ -426,7 +366,7 @@ static void give(reversal *r, pull *to, int64_t start, size_t n, const void *g) 
   } else {
     select_g(r, to, n, g, out);
   }
-  if (!to->out) ky__tally_add(r->m.f, &to->tally, start, n, out);
+  if (!to->out) ky__tally_add(r->m.f, &to->tally, n, out);
 }
 
 /* The adjoint of the last step's result. One number all over stays in its register. */
@@ -444,6 +384,9 @@ static void reverse_tile(reversal *r, int64_t start, size_t n) {
   machine *m = &r->m;
   const uint32_t last = m->p.steps - 1u;
   feed_tile(m, m->p.reads, start, n);
+  for (uint32_t k = 0; k < r->pulls; k++)
+    if (r->pull[k].in_memory)
+      expect_stores(r->pull[k].out + start * (int64_t)m->size, n * m->size);
   if (m->p.reads_result)
     m->value[m->p.inputs + last] =
         (ky_piece){(const char *)ky__data(m->f, m->pc) + start * (int64_t)m->size, 1};
@@ -453,27 +396,33 @@ static void reverse_tile(reversal *r, int64_t start, size_t n) {
     compute(m, k, n, to);
     m->value[m->p.inputs + k] = (ky_piece){to, 1};
   }
+  if (r->turns) ky__tally_add(m->f, &r->value, n, m->value[m->p.inputs + last].data);
   const void *seed = seed_tile(r, start, n);
   for (uint32_t k = 0; k < r->pulls; k++) {
-    const uint32_t step = r->pull[k].step;
-    give(r, &r->pull[k], start, n,
-         step == last ? seed : register_at(m, m->p.step[step].adjoint));
+    const uint32_t step = r->pull[k].step, at = m->p.step[step].adjoint;
+    const bool seeded = step == last || at == KY_SEED_REGISTER;
+    give(r, &r->pull[k], start, n, seeded ? seed : register_at(m, at));
   }
 }
 
 /* The adjoint of a reduced result as an operand that is broadcast over the space. */
 static void start_g(reversal *r) {
   machine *m = &r->m;
+  const ky_layout *result = ky__layout(m->f->code, m->pc);
+  const ky_dtype dtype = (ky_dtype)m->p.dtype;
   r->g = ky__adjoint(m->f, m->pc);
   r->spread_held = 0;
-  r->g_feed = (ky_feed){.rank = 1, .strides = {1}};
   if (m->p.ending == KY_OP_nop) return;
+  if (result->count == 1) {
+    ky__feed_start(&r->g_feed, dtype, r->g, result, m->space);
+    return;
+  }
   ky_layout kept = *m->space;
   for (int k = 0; k < kept.rank; k++)
     if (m->p.axes >> k & 1) kept.dims[k] = 1;
   kept = ky__dense(&kept);
   ky__layout_settle(&kept);
-  ky__feed_start(&r->g_feed, (ky_dtype)m->p.dtype, r->g, &kept, m->space);
+  ky__feed_start(&r->g_feed, dtype, r->g, &kept, m->space);
 }
 
 static void run_reverse(reversal *r) {
@@ -486,22 +435,28 @@ static void run_reverse(reversal *r) {
   r->g_feed.gathered = register_at(m, registers + gathered + 2);
   memset(r->dest, 0, sizeof r->dest);
   if (!list_pulls(r)) return;
+  if (r->turns && !start_value(m, &r->value)) return;
   for (int64_t start = 0; start < m->space->count; start += m->tile)
     reverse_tile(r, start, tile_length(m, start));
+  if (r->turns) ky__tally_end(&r->value);
   for (uint32_t k = 0; k < r->pulls; k++)
     if (!r->pull[k].out) ky__tally_end(&r->pull[k].tally);
 }
 
-void vjp_fused(ky_frame *f, ky_id pc) {
+static void reverse(ky_frame *f, ky_id pc, bool turns) {
   const ky_place mark = ky__arena_mark(&f->scratch);
   reversal r;
   r.m.registers = NULL;
+  r.turns = turns;
   if (start_machine(&r.m, f, pc)) run_reverse(&r);
   ky__arena_reset(&f->scratch, mark);
 }
 
-/* ---- memory
- * ----------------------------------------------------------------------------------------- */
+void vjp_fused(ky_frame *f, ky_id pc) { reverse(f, pc, false); }
+
+void ky__fused_turn(ky_frame *f, ky_id pc) { reverse(f, pc, true); }
+
+/* ---- memory --------------------------------------------------------------------------- */
 
 static size_t aligned(size_t bytes) { return (bytes + KY_ALIGN - 1) / KY_ALIGN * KY_ALIGN; }
 

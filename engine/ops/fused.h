@@ -3,13 +3,14 @@
 #ifndef KY_FUSED_H
 #define KY_FUSED_H
 
+#include "frame.h"
 #include "ops/fusion.h"
 
 /* Scratch memory that the instruction asks for at most, forward or in reverse. */
 size_t ky__fused_scratch(const ky_code *code, ky_id pc);
 
-/* Whether what `operand` gets can be summed tile by tile, as its broadcast over `space`
- * demands. */
-bool ky__sums_in_tiles(const ky_layout *operand, const ky_layout *space);
+/* Value and adjoint of an instruction that `turns`, whose own adjoint is there already: with
+ * one walk over the tiles instead of two, and the same bits. */
+void ky__fused_turn(ky_frame *f, ky_id pc);
 
 #endif

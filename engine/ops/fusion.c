@@ -7,9 +7,10 @@
 
 #include "kernels/test.h"
 #include "opinfo.h"
+#include "ops/family.h"
+#include "ops/tile.h"
 
-/* ---- forms
- * ------------------------------------------------------------------------------------------ */
+/* ---- forms ---------------------------------------------------------------------------- */
 
 enum {
   N = KY_SAVED_N,
@@ -17,12 +18,14 @@ enum {
   A = KY_SAVED_A,
   X = KY_SAVED_A,
   B = KY_SAVED_B,
+  C = KY_SAVED_C,
   R = KY_SAVED_R
 };
 
 #define IS_G 1
 #define IS_A 0
 #define IS_B 0
+#define IS_C 0
 #define IS_R 0
 #define IS_N 0
 
@@ -40,6 +43,14 @@ const ky_form ky__forms[KY_OP_COUNT] = {
                     .saved = {{pa, qa}, {pb, qb}}},
 #include "kernels/binary.def"
 #undef BINARY
+#define TERNARY(name, primal, pa, qa, adjoint_a, pb, qb, adjoint_b, pc, qc, adjoint_c)         \
+  [KY_OP_##name] = {.kind = KY_MAP3,                                                           \
+                    .operands = 3,                                                             \
+                    .pulled = 7,                                                               \
+                    .identity = IS_##pa | IS_##pb << 1 | IS_##pc << 2,                         \
+                    .saved = {{pa, qa}, {pb, qb}, {pc, qc}}},
+#include "kernels/ternary.def"
+#undef TERNARY
 #define TEST(name, sign)                                                                       \
   [KY_OP_##name] = {.kind = KY_TEST2, .operands = 2},                                          \
   [KY_OP_##name##_scalar] = {.kind = KY_TEST1, .operands = 1, .scalars = 1},
@@ -51,8 +62,7 @@ const ky_form ky__forms[KY_OP_COUNT] = {
                          .saved = {{N, N}, {A, N}, {A, N}}},
 };
 
-/* ---- registers
- * -------------------------------------------------------------------------------------- */
+/* ---- registers ------------------------------------------------------------------------ */
 
 /* From when to when something needs a register, both ends inclusive: kernels may not overlap.
  */
@@ -113,6 +123,7 @@ static uint32_t saved_ref(const ky_fusion *p, uint32_t k, uint8_t saved, uint32_
   switch ((ky_saved)saved) {
   case KY_SAVED_A: return p->step[k].ref[0];
   case KY_SAVED_B: return p->step[k].ref[1];
+  case KY_SAVED_C: return p->step[k].ref[2];
   case KY_SAVED_R: return p->inputs + k;
   case KY_SAVED_N: break;
   }
@@ -152,7 +163,9 @@ static activity find_activity(ky_fusion *p, uint32_t wants) {
           need(p, &a, saved_ref(p, k, form->saved[n][m], none));
     }
   }
-  if (a.needed >> last & 1 && p->ending == KY_OP_nop) {
+  if (p->turns) {
+    a.needed = UINT32_MAX >> (31 - last);
+  } else if (a.needed >> last & 1 && p->ending == KY_OP_nop) {
     p->reads_result = true;
     a.needed &= ~(1u << last);
   }
@@ -162,20 +175,50 @@ static activity find_activity(ky_fusion *p, uint32_t wants) {
   return a;
 }
 
+/* How many contributions each step's adjoint gets. */
+static void count_contributions(const ky_fusion *p, activity a, uint8_t *counts) {
+  memset(counts, 0, p->steps);
+  for (uint32_t k = 0; k < p->steps; k++) {
+    const ky_form *form = &ky__forms[p->step[k].op];
+    for (uint32_t n = 0; n < form->operands && a.active >> k & 1; n++)
+      if (form->pulled >> n & 1 && p->step[k].ref[n] >= p->inputs)
+        counts[p->step[k].ref[n] - p->inputs]++;
+  }
+}
+
+/* Which step's adjoint serves for step k too: a sum hands its own on, to who gets no other. */
+static void find_holders(const ky_fusion *p, activity a, uint8_t *holders) {
+  uint8_t counts[KY_FUSION_STEPS];
+  count_contributions(p, a, counts);
+  for (uint32_t k = 0; k < KY_FUSION_STEPS; k++) holders[k] = (uint8_t)k;
+  for (uint32_t k = p->steps; k-- > 0;) {
+    const ky_form *form = &ky__forms[p->step[k].op];
+    for (uint32_t n = 0; n < form->operands && a.active >> k & 1; n++) {
+      if (!(form->identity >> n & 1) || p->step[k].ref[n] < p->inputs) continue;
+      const uint32_t to = p->step[k].ref[n] - p->inputs;
+      if (counts[to] == 1) holders[to] = holders[k];
+    }
+  }
+}
+
 /* Step k is computed again at time k, its adjoint runs at time 2 steps - 1 - k. */
 static void settle_reverse(ky_fusion *p, activity a) {
   life lives[2 * KY_FUSION_STEPS] = {0};
-  uint8_t registers[2 * KY_FUSION_STEPS];
-  const uint32_t steps = p->steps, end = 2 * steps, none = UINT32_MAX;
+  uint8_t registers[2 * KY_FUSION_STEPS], holders[KY_FUSION_STEPS];
+  const uint32_t steps = p->steps, last = steps - 1, end = 2 * steps, none = UINT32_MAX;
+  find_holders(p, a, holders);
   for (uint32_t k = 0; k < steps; k++) {
     lives[k] = (life){k, k, a.needed >> k & 1};
-    lives[steps + k] = (life){end, end - 1 - k, a.active >> k & 1 && k + 1 < steps};
+    lives[steps + k] =
+        (life){end, end - 1 - k, a.active >> k & 1 && k < last && holders[k] == k};
     for (uint32_t n = 0; n < ky__forms[p->step[k].op].operands && a.needed >> k & 1; n++)
       last_use(lives, p->step[k].ref[n], p->inputs, k);
   }
   for (uint32_t k = steps; k-- > 0;) {
     const ky_form *form = &ky__forms[p->step[k].op];
     const uint32_t now = end - 1 - k;
+    if (a.active >> k & 1 && lives[steps + holders[k]].death < now)
+      lives[steps + holders[k]].death = now;
     for (uint32_t n = 0; n < form->operands && a.active >> k & 1; n++) {
       if (!(form->pulled >> n & 1)) continue;
       for (int m = 0; m < 2; m++) {
@@ -189,8 +232,11 @@ static void settle_reverse(ky_fusion *p, activity a) {
   }
   p->reverse_registers = assign(lives, end, end, registers);
   for (uint32_t k = 0; k < steps; k++) {
+    const bool active = a.active >> k & 1 && k < last;
     p->step[k].reverse = registers[k];
-    p->step[k].adjoint = registers[steps + k];
+    p->step[k].adjoint = !active              ? KY_NO_REGISTER
+                         : holders[k] == last ? KY_SEED_REGISTER
+                                              : registers[steps + holders[k]];
   }
 }
 
@@ -201,8 +247,7 @@ void ky__fusion_settle(ky_fusion *p, uint32_t wants) {
   settle_reverse(p, find_activity(p, wants));
 }
 
-/* ---- pool words
- * ------------------------------------------------------------------------------------- */
+/* ---- pool words ----------------------------------------------------------------------- */
 
 static int64_t word(uint64_t bits) {
   union {
@@ -224,7 +269,8 @@ static uint8_t byte(uint64_t bits, int at) { return (uint8_t)(bits >> at); }
 
 void ky__fusion_encode(const ky_fusion *p, int64_t *words) {
   words[0] = word(p->space | (uint64_t)p->dtype << 32 | (uint64_t)p->steps << 40 |
-                  (uint64_t)p->keep << 48 | (uint64_t)p->reads_result << 49);
+                  (uint64_t)p->keep << 48 | (uint64_t)p->reads_result << 49 |
+                  (uint64_t)p->turns << 50);
   words[1] = word(p->ending | (uint64_t)p->axes << 16 | (uint64_t)p->forward_registers << 24 |
                   (uint64_t)p->reverse_registers << 32 | (uint64_t)p->reads << 40);
   for (uint32_t k = 0; k < p->steps; k++) {
@@ -248,6 +294,7 @@ bool ky__fusion_decode(const ky_code *code, const ky_ins *i, ky_fusion *p) {
   p->steps = byte(head, 40);
   p->keep = head >> 48 & 1;
   p->reads_result = head >> 49 & 1;
+  p->turns = head >> 50 & 1;
   p->ending = (uint16_t)more;
   p->axes = byte(more, 16);
   p->forward_registers = byte(more, 24);
@@ -270,9 +317,7 @@ bool ky__fusion_decode(const ky_code *code, const ky_ins *i, ky_fusion *p) {
   return true;
 }
 
-/* ---- text
- * -------------------------------------------------------------------------------------------
- */
+/* ---- text ----------------------------------------------------------------------------- */
 
 static void say_ref(ky_text *text, const ky_code *code, ky_id pc, const ky_fusion *p,
                     uint32_t ref) {
@@ -302,4 +347,97 @@ void ky__fusion_say(ky_text *text, const ky_code *code, ky_id pc, const ky_fusio
   for (uint32_t n = 0; n < form->operands; n++) say_ref(text, code, pc, p, s->ref[n]);
   if (form->scalars > 0) ky__say(text, " %.17g", s->s);
   if (form->scalars > 1) ky__say(text, " %.17g", s->u);
+}
+
+/* ---- rule ----------------------------------------------------------------------------- */
+
+/* dtype of what `ref` stands for. */
+static ky_dtype dtype_of(const ky_query *q, const ky_fusion *p, uint32_t ref) {
+  if (ref < p->inputs) return ky__dtype_of(q, (ky_id)q->code->pool[q->ins->b + ref]);
+  const ky_form_kind kind = (ky_form_kind)ky__forms[p->step[ref - p->inputs].op].kind;
+  return kind == KY_TEST1 || kind == KY_TEST2 ? KY_MASK : (ky_dtype)p->dtype;
+}
+
+static ky_status check_step(const ky_query *q, const ky_fusion *p, uint32_t k) {
+  const ky_step *s = &p->step[k];
+  if (s->op >= KY_OP_COUNT || ky__forms[s->op].kind == KY_NO_STEP)
+    return ky__fail(q->fault, KY_BAD_ARGUMENT, "step %u: opcode %u is no step", (unsigned)k,
+                    (unsigned)s->op);
+  const ky_form *form = &ky__forms[s->op];
+  for (uint32_t n = 0; n < form->operands; n++) {
+    if (s->ref[n] >= p->inputs + k)
+      return ky__fail(q->fault, KY_BAD_ARGUMENT, "step %u: operand %u is not known yet",
+                      (unsigned)k, (unsigned)n);
+    const ky_dtype wanted = form->kind == KY_SELECT && n == 0 ? KY_MASK : (ky_dtype)p->dtype;
+    const ky_dtype got = dtype_of(q, p, s->ref[n]);
+    if (got != wanted)
+      return ky__fail(q->fault, KY_BAD_DTYPE, "step %u: operand %u must be %s, got %s",
+                      (unsigned)k, (unsigned)n, ky_dtype_name(wanted), ky_dtype_name(got));
+  }
+  return KY_OK;
+}
+
+static ky_status check_inputs(const ky_query *q, const ky_fusion *p, uint32_t *wants) {
+  const ky_layout space = q->code->layouts.at[p->space];
+  *wants = 0;
+  for (uint32_t k = 0; k < p->inputs; k++) {
+    const ky_id id = (ky_id)q->code->pool[q->ins->b + k];
+    const ky_layout *layout = ky__layout_of(q, id);
+    ky_layout both;
+    KY_TRY(ky__broadcast(layout, &space, &both, q->fault));
+    if (!ky__same_dims(&both, &space))
+      return ky__fail(q->fault, KY_BAD_SHAPE, "operand %u is larger than the index space",
+                      (unsigned)k);
+    if (!ky__wants(q->code, id)) continue;
+    *wants |= 1u << k;
+    if (!ky__sums_in_tiles(layout, &space))
+      return ky__fail(q->fault, KY_BAD_SHAPE,
+                      "the gradient of operand %u is no sum of rows or columns", (unsigned)k);
+  }
+  return KY_OK;
+}
+
+/* The dims of the result: those of the space, reduced. */
+static ky_status answer_ending(ky_query *q, const ky_fusion *p, ky_dtype dtype) {
+  const ky_layout space = q->code->layouts.at[p->space];
+  ky_pattern pattern;
+  if (p->ending == KY_OP_nop && !p->turns) return ky__answer(q, dtype, &space);
+  if ((p->ending != KY_OP_sum && p->ending != KY_OP_mean) || p->axes >> space.rank ||
+      !ky__is_float(dtype) || !ky__pattern_of(&space, p->axes, &pattern))
+    return ky__fail(q->fault, KY_BAD_ARGUMENT, "ends in opcode %u over axes 0x%x",
+                    (unsigned)p->ending, (unsigned)p->axes);
+  int64_t dims[KY_MAX_RANK];
+  int rank = 0;
+  for (int k = 0; k < space.rank; k++) {
+    const bool reduced = p->axes >> k & 1;
+    if (!reduced || p->keep) dims[rank++] = reduced ? 1 : space.dims[k];
+  }
+  ky_layout out;
+  KY_TRY(ky__layout_dense(rank, dims, &out, q->fault));
+  return ky__answer(q, dtype, &out);
+}
+
+ky_status ky__rule_fused(ky_query *q) {
+  ky_fusion p;
+  if (!ky__fusion_decode(q->code, q->ins, &p))
+    return ky__fail(q->fault, KY_BAD_ARGUMENT, "the register program does not lie in the pool");
+  const ky_layout *space = &q->code->layouts.at[p.space < q->code->layouts.count ? p.space : 0];
+  if (p.space >= q->code->layouts.count || !space->dense)
+    return ky__fail(q->fault, KY_BAD_ARGUMENT, "the index space %u does not exist",
+                    (unsigned)p.space);
+  if (!ky__is_float(p.dtype))
+    return ky__fail(q->fault, KY_BAD_DTYPE, "steps want f32 or f64, got %s",
+                    ky_dtype_name((ky_dtype)p.dtype));
+  if (space->count == 0) return ky__fail(q->fault, KY_BAD_SHAPE, "the index space is empty");
+  for (uint32_t k = 0; k < p.steps; k++) KY_TRY(check_step(q, &p, k));
+  uint32_t wants;
+  KY_TRY(check_inputs(q, &p, &wants));
+  int64_t is[2 + 3 * KY_FUSION_STEPS], should[2 + 3 * KY_FUSION_STEPS];
+  ky__fusion_encode(&p, is);
+  ky__fusion_settle(&p, wants);
+  ky__fusion_encode(&p, should);
+  if (memcmp(is, should, ky__fusion_words(p.steps) * sizeof *is) != 0)
+    return ky__fail(q->fault, KY_BAD_ARGUMENT, "the registers are not those of the program");
+  q->klass = KY_GENERAL;
+  return answer_ending(q, &p, dtype_of(q, &p, p.inputs + p.steps - 1u));
 }

@@ -3,8 +3,8 @@
  * space, and what is left of it when it is written into the pool.
  *
  *   pool at b:  operand ids (c of them)
- *               space | dtype << 32 | steps << 40 | keep << 48 | reads_result << 49
- *               ending | axes << 16 | forward_registers << 24 | reverse_registers << 32 | reads
+ *               space | dtype << 32 | steps << 40 | keep << 48 | reads_result << 49 | turns <<
+ * 50 ending | axes << 16 | forward_registers << 24 | reverse_registers << 32 | reads
  * << 40 per step:  op | refs << 16, 24, 32 | forward << 40 | reverse << 48 | adjoint << 56 s
  * and u as the bits of doubles
  *
@@ -21,13 +21,15 @@
 #define KY_FUSION_INPUTS 16u
 #define KY_FUSION_STEPS  32u
 #define KY_NO_REGISTER   0xffu
+#define KY_SEED_REGISTER 0xfeu /* stands for the adjoint that the last step starts with */
 
 typedef struct ky_step {
   uint16_t op;
   uint8_t ref[3];
   uint8_t forward; /* of the result; none: it goes to memory */
   uint8_t reverse; /* of the result, computed again; none: not needed, or read from memory */
-  uint8_t adjoint; /* of the result's adjoint; none: not wanted, or the last step's */
+  uint8_t adjoint; /* of the result's adjoint, maybe that of the step it is the same as; none:
+                      not wanted, or the last step's */
   double s, u;
 } ky_step;
 
@@ -41,23 +43,25 @@ typedef struct ky_fusion {
   uint8_t forward_registers, reverse_registers;
   uint16_t reads; /* bit k: the reverse sweep reads input k */
   bool reads_result;
+  bool turns; /* the reverse sweep computes every step, so that it can do without a forward one
+               */
   ky_step step[KY_FUSION_STEPS];
 } ky_fusion;
 
-/* ---- what an opcode is as a step ----------------------------------------------------------
- */
+/* ---- what an opcode is as a step ------------------------------------------------------- */
 
 typedef enum ky_form_kind {
   KY_NO_STEP,
   KY_MAP1,
   KY_MAP2,
+  KY_MAP3,
   KY_TEST1,
   KY_TEST2,
   KY_SELECT
 } ky_form_kind;
 
 /* What p and q of an adjoint formula are: nothing, an operand, the result. */
-typedef enum ky_saved { KY_SAVED_N, KY_SAVED_A, KY_SAVED_B, KY_SAVED_R } ky_saved;
+typedef enum ky_saved { KY_SAVED_N, KY_SAVED_A, KY_SAVED_B, KY_SAVED_C, KY_SAVED_R } ky_saved;
 
 typedef struct ky_form {
   uint8_t kind; /* ky_form_kind */
@@ -70,10 +74,9 @@ typedef struct ky_form {
 
 extern const ky_form ky__forms[KY_OP_COUNT];
 
-/* ---- the program ----------------------------------------------------------------------------
- */
+/* ---- the program ----------------------------------------------------------------------- */
 
-/* Works out registers and reads. wants: bit k: input k wants a gradient. */
+/* Works out registers and reads from all the rest. wants: bit k: input k wants a gradient. */
 void ky__fusion_settle(ky_fusion *p, uint32_t wants);
 
 /* Pool words behind the operand ids. */
@@ -96,6 +99,11 @@ static inline bool ky__fused_reads(const ky_code *code, const ky_ins *i, uint32_
 
 static inline bool ky__fused_reads_result(const ky_code *code, const ky_ins *i) {
   return (uint64_t)code->pool[i->b + i->c] >> 49 & 1;
+}
+
+/* Whether value and adjoint of the instruction can come in one go. */
+static inline bool ky__fused_turns(const ky_code *code, const ky_ins *i) {
+  return (uint64_t)code->pool[i->b + i->c] >> 50 & 1;
 }
 
 /* One line a step: "r1 = mul r0 %2". The text of step k < steps, or of the ending for k ==

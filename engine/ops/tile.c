@@ -6,8 +6,7 @@
 
 #include "ops/family.h"
 
-/* ---- feeds
- * ------------------------------------------------------------------------------------------ */
+/* ---- feeds ---------------------------------------------------------------------------- */
 
 void ky__feed_start(ky_feed *feed, ky_dtype dtype, const void *data, const ky_layout *layout,
                     const ky_layout *space) {
@@ -95,8 +94,7 @@ ky_piece ky__feed_tile(const ky_frame *f, ky_feed *feed, int64_t start, size_t n
   return (ky_piece){feed->gathered, 1};
 }
 
-/* ---- patterns
- * --------------------------------------------------------------------------------------- */
+/* ---- patterns ------------------------------------------------------------------------- */
 
 bool ky__pattern_of(const ky_layout *space, uint32_t reduced, ky_pattern *pattern) {
   int64_t inner = 1, outer = 1; /* extents of the last axes of one kind, of those before */
@@ -126,8 +124,13 @@ uint32_t ky__broadcast_axes(const ky_layout *layout, const ky_layout *space) {
   return axes;
 }
 
-/* ---- tallies
- * ---------------------------------------------------------------------------------------- */
+bool ky__sums_in_tiles(const ky_layout *operand, const ky_layout *space) {
+  ky_pattern pattern;
+  return operand->count == space->count ||
+         ky__pattern_of(space, ky__broadcast_axes(operand, space), &pattern);
+}
+
+/* ---- tallies -------------------------------------------------------------------------- */
 
 size_t ky__tally_bytes(ky_pattern pattern, ky_dtype dtype) {
   return pattern.row ? KY_SUM_BLOCK * ky_dtype_size(dtype)
@@ -136,6 +139,7 @@ size_t ky__tally_bytes(ky_pattern pattern, ky_dtype dtype) {
 
 void ky__tally_start(ky_tally *t, void *memory) {
   memset(t->lane, 0, sizeof t->lane);
+  t->at = t->index = 0;
   t->held = 0;
   t->block = t->pattern.row ? memory : NULL;
   t->totals = t->pattern.row ? NULL : memory;
@@ -173,7 +177,9 @@ static void add_to_row(const ky_frame *f, ky_tally *t, size_t n, const char *x) 
 static void end_row(const ky_frame *f, ky_tally *t, int64_t index, size_t n, const char *x) {
   const size_t size = ky_dtype_size(t->dtype);
   const size_t whole = (t->held + n) / KY_SUM_BLOCK * KY_SUM_BLOCK;
-  const size_t before = whole ? whole - t->held : t->held ? n : 0; /* what goes through blocks */
+  const size_t before = whole     ? whole - t->held
+                        : t->held ? n
+                                  : 0; /* what goes through blocks */
   add_to_row(f, t, before, x);
   const void *rest = t->held ? t->block : x + before * size;
   put(t, index,
@@ -182,22 +188,21 @@ static void end_row(const ky_frame *f, ky_tally *t, int64_t index, size_t n, con
   t->held = 0;
 }
 
-void ky__tally_add(const ky_frame *f, ky_tally *t, int64_t start, size_t n, const void *x) {
+void ky__tally_add(const ky_frame *f, ky_tally *t, size_t n, const void *x) {
   const char *from = x;
   const size_t size = ky_dtype_size(t->dtype);
   const int64_t period = t->pattern.row ? t->pattern.row : t->pattern.columns;
-  int64_t at = start % period, index = start / period;
   while (n > 0) {
-    const size_t rest = (size_t)(period - at), part = rest < n ? rest : n;
+    const size_t rest = (size_t)(period - t->at), part = rest < n ? rest : n;
     if (t->totals)
-      f->kernels->reduce->add_row[t->dtype](part, t->totals + at, from);
+      f->kernels->reduce->add_row[t->dtype](part, t->totals + t->at, from);
     else if (part < rest)
       add_to_row(f, t, part, from);
     else
-      end_row(f, t, index++, part, from);
+      end_row(f, t, t->index++, part, from);
+    t->at = part < rest ? t->at + (int64_t)part : 0;
     from += part * size;
     n -= part;
-    at = 0;
   }
 }
 

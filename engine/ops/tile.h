@@ -8,8 +8,7 @@
 
 #include "frame.h"
 
-/* ---- feeds
- * -------------------------------------------------------------------------------------- */
+/* ---- feeds ---------------------------------------------------------------------------- */
 
 /* Elements of a tile: in the array itself where they lie there one after the other. */
 typedef struct ky_piece {
@@ -42,8 +41,7 @@ static inline bool ky__feed_gathers(const ky_feed *feed) {
  * last. */
 ky_piece ky__feed_tile(const ky_frame *f, ky_feed *feed, int64_t start, size_t n, int64_t tile);
 
-/* ---- tallies
- * ------------------------------------------------------------------------------------ */
+/* ---- tallies -------------------------------------------------------------------------- */
 
 /* How the elements of a space are summed. */
 typedef struct ky_pattern {
@@ -58,12 +56,17 @@ bool ky__pattern_of(const ky_layout *space, uint32_t reduced, ky_pattern *patter
 /* The axes of `space` along which `layout` is broadcast. */
 uint32_t ky__broadcast_axes(const ky_layout *layout, const ky_layout *space);
 
+/* Whether what `operand` gets can be summed tile by tile, as its broadcast over `space`
+ * demands. */
+bool ky__sums_in_tiles(const ky_layout *operand, const ky_layout *space);
+
 typedef struct ky_tally {
   ky_pattern pattern;
   ky_dtype dtype;
   void *out; /* out = beta out + sum / divisor */
   int beta;
   double divisor;
+  int64_t at, index;         /* position in the row under way; its number */
   double lane[KY_SUM_LANES]; /* of the row under way */
   size_t held;               /* elements in `block` */
   void *block;               /* rows: a block that the last tile cut */
@@ -76,8 +79,8 @@ size_t ky__tally_bytes(ky_pattern pattern, ky_dtype dtype);
 /* Starts with pattern, dtype, out, beta and divisor set; `memory` has ky__tally_bytes. */
 void ky__tally_start(ky_tally *tally, void *memory);
 
-/* Adds a dense tile that starts at `start`, where the last one ended. */
-void ky__tally_add(const ky_frame *f, ky_tally *tally, int64_t start, size_t n, const void *x);
+/* Adds the next n elements of the space. */
+void ky__tally_add(const ky_frame *f, ky_tally *tally, size_t n, const void *x);
 
 /* Writes what is not written yet. */
 void ky__tally_end(ky_tally *tally);

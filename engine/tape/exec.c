@@ -8,6 +8,7 @@
 #include "base/memory.h"
 #include "opinfo.h"
 #include "ops/family.h"
+#include "ops/fused.h"
 #include "tape/program.h"
 
 /* What the last call left behind. */
@@ -138,7 +139,8 @@ static void settle(ky_exec *e) {
     if (p->value_at[id] != KY_NOWHERE) e->frame.val[id].ptr = base + p->value_at[id];
     if (p->adjoint_at[id] != KY_NOWHERE) e->frame.adj[id].ptr = base + p->adjoint_at[id];
   }
-  for (uint32_t k = 0; k < p->code.aux_count; k++) e->frame.aux[k] = base + p->aux_at[k];
+  for (uint32_t k = 0; k < p->code.aux_count && base; k++)
+    e->frame.aux[k] = base + p->aux_at[k];
   if (p->code.bind_count)
     memcpy(e->frame.bind, p->binds, p->code.bind_count * sizeof *p->binds);
 }
@@ -265,12 +267,13 @@ ky_status ky_exec_bind(ky_exec *e, ky_var input, ky_array array) {
 
 /* ---- sweeps ------------------------------------------------------------------------------------------- */
 
-static ky_status forward(ky_exec *e) {
+/* Runs what comes before `end`. */
+static ky_status forward(ky_exec *e, ky_id end) {
   const ky_program *p = e->program;
   e->fault.status = KY_OK;
   e->state = FRESH;
-  const ky_id pc = ky__sweep_forward(&e->frame, p->constants + 1, p->code.count, false);
-  if (pc < p->code.count) return report(e, pc);
+  const ky_id pc = ky__sweep_forward(&e->frame, p->constants + 1, end, false);
+  if (pc < end) return report(e, pc);
   e->state = FORWARD_DONE;
   return KY_OK;
 }
@@ -284,11 +287,10 @@ static ky_status apply_update(ky_exec *e, ky_id param) {
               ky_status_text(status));
 }
 
-/* The reverse sweep, stopping where a weight is due. */
-static ky_status reverse(ky_exec *e) {
+/* The reverse sweep from `pc` down, stopping where a weight is due. */
+static ky_status reverse(ky_exec *e, ky_id pc) {
   const ky_program *p = e->program;
   ky_frame *f = &e->frame;
-  ky_id pc = p->root;
   for (uint32_t k = 0; e->update.apply && k < p->due_count; k++) {
     const ky_due due = p->dues[k];
     if (pc >= due.after) {
@@ -315,7 +317,8 @@ static void collect(ky_exec *e, ky_grads *grads) {
   *grads = (ky_grads){count, e->pairs};
 }
 
-static ky_status backward(ky_exec *e, ky_grads *grads) {
+/* turns: the root's value has not been computed yet, and comes with its adjoint. */
+static ky_status backward(ky_exec *e, ky_grads *grads, bool turns) {
   const ky_program *p = e->program;
   if (!p->root)
     return fail(e, KY_UNCONNECTED, "backward: the program was compiled without a root");
@@ -329,7 +332,11 @@ static ky_status backward(ky_exec *e, ky_grads *grads) {
   e->state = FRESH; /* values may lie where adjoints go now */
   memset(e->frame.seen, 0, p->root + 1);
   if (ky__seed(&e->frame, p->root, NULL) != KY_OK) return report(e, p->root);
-  KY_TRY(reverse(e));
+  if (turns) {
+    ky__fused_turn(&e->frame, p->root);
+    if (e->fault.status != KY_OK) return report(e, p->root);
+  }
+  KY_TRY(reverse(e, turns ? p->root - 1 : p->root));
   e->state = REVERSE_DONE;
   if (grads && !e->update.apply) collect(e, grads);
   return KY_OK;
@@ -337,20 +344,21 @@ static ky_status backward(ky_exec *e, ky_grads *grads) {
 
 ky_status ky_exec_forward(ky_exec *e) {
   KY_TRY(enter(e));
-  return leave(e, forward(e));
+  return leave(e, forward(e, e->program->code.count));
 }
 
 ky_status ky_exec_backward(ky_exec *e, ky_grads *grads) {
   if (grads) *grads = (ky_grads){0, NULL};
   KY_TRY(enter(e));
-  return leave(e, backward(e, grads));
+  return leave(e, backward(e, grads, false));
 }
 
 ky_status ky_exec_step(ky_exec *e, ky_grads *grads) {
   if (grads) *grads = (ky_grads){0, NULL};
   KY_TRY(enter(e));
-  const ky_status status = forward(e);
-  return leave(e, status == KY_OK ? backward(e, grads) : status);
+  const ky_program *p = e->program;
+  const ky_status status = forward(e, p->turns ? p->root : p->code.count);
+  return leave(e, status == KY_OK ? backward(e, grads, p->turns) : status);
 }
 
 /* ---- reading ------------------------------------------------------------------------------------------ */

@@ -37,8 +37,7 @@ typedef struct fuser {
   member *at;
 } fuser;
 
-/* ---- what can be fused
- * -------------------------------------------------------------------------------- */
+/* ---- what can be fused ---------------------------------------------------------------- */
 
 /* dtype of what an elementwise instruction computes with, masks aside. */
 static ky_dtype real_of(const ky_code *code, ky_id id) {
@@ -80,9 +79,7 @@ static void count_contributions(fuser *z) {
       z->at[ky__operand(z->code, pc, k)].contributions += contributes(z->code, pc, k);
 }
 
-/* ---- grouping
- * -------------------------------------------------------------------------------------------
- */
+/* ---- grouping ------------------------------------------------------------------------- */
 
 /* How many operands of `pc` the group has not got yet. */
 static uint32_t new_inputs(const fuser *z, ky_id pc, ky_id group) {
@@ -152,8 +149,7 @@ static void place(fuser *z, ky_id pc) {
   }
 }
 
-/* ---- writing the program
- * ---------------------------------------------------------------------------------- */
+/* ---- writing the program -------------------------------------------------------------- */
 
 /* The ref of a value in the program of `group`; a new input if it has none. */
 static uint8_t input_ref(fuser *z, ky_id id, ky_id group, ky_fusion *p, int64_t *inputs) {
@@ -182,6 +178,7 @@ static void write_program(fuser *z, ky_id group, ky_fusion *p, int64_t *inputs) 
   if (reduces) {
     p->axes = (uint8_t)end->b;
     p->keep = end->c != 0;
+    p->turns = group == z->pass->program->root;
   }
   for (int writing = 0; writing < 2; writing++) {
     for (ky_id pc = z->at[group].next;; pc = z->at[pc].next) {

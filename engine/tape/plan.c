@@ -293,6 +293,9 @@ static size_t scratch_bound(const ky_program *p) {
 
 static ky_status plan(planner *q) {
   ky_program *p = q->p;
+  const ky_ins *root = &p->code.ins[p->root];
+  p->turns = ky__opinfo[root->op].attr == KY_ATTR_FUSED && p->root == p->code.count - 1 &&
+             ky__fused_turns(&p->code, root);
   find_active(q);
   const uint32_t count = p->code.count;
   for (ky_id id = 1; id < count; id++)

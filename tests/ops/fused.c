@@ -161,9 +161,10 @@ static ky_var record_fused(ky_tape *t, const ky_var *x, const ky_sample *s) {
       {.shape = {DIMS(2, 3, 4), {0}, DIMS(1, 4)}, __VA_ARGS__},                                \
       {.shape = {DIMS(2, 1, 3), DIMS(3), DIMS(2, 1, 1)}, __VA_ARGS__},                         \
       {.shape = {DIMS(64, 70), DIMS(64, 1), DIMS(70)}, __VA_ARGS__},                           \
-      {.shape = {DIMS(5000), DIMS(1), DIMS(5000)}, __VA_ARGS__},                               \
-      {.shape = {DIMS(3, 1500), DIMS(3, 1), DIMS(1500)}, __VA_ARGS__},                         \
-      {.shape = {DIMS(1500, 3), DIMS(3), DIMS(1500, 1)}, __VA_ARGS__}, {                       \
+      {.shape = {DIMS(300), DIMS(1), DIMS(300)}, __VA_ARGS__},                                 \
+      {.shape = {DIMS(5000), DIMS(5000), DIMS(5000)}, __VA_ARGS__},                            \
+      {.shape = {DIMS(3, 400), DIMS(3, 1), DIMS(400)}, __VA_ARGS__},                           \
+      {.shape = {DIMS(400, 3), DIMS(3), DIMS(400, 1)}, __VA_ARGS__}, {                         \
     .shape = {{0}, {0}, {0}}, __VA_ARGS__                                                      \
   }
 
@@ -183,8 +184,8 @@ static const ky_sample samples_of_fused[] = {
     {.shape = {DIMS(4, 70), DIMS(70), DIMS(4, 1)}, .n = {GATE, MEAN}, .dims = DIMS(1)},
     {.shape = {DIMS(4, 2, 9), DIMS(9), {0}}, .n = {NEST, SUM, 1}, .dims = DIMS(0, 1)},
     {.shape = {DIMS(4, 2, 9), DIMS(9), {0}}, .n = {NEST, SUM, 1}, .dims = DIMS(1, 2)},
-    {.shape = {DIMS(3, 1600), DIMS(3, 1), DIMS(1600)}, .n = {GATE, SUM}, .dims = DIMS(1)},
-    {.shape = {DIMS(3, 1600), DIMS(3, 1), DIMS(1600)}, .n = {GATE, SUM}, .dims = DIMS(0)},
+    {.shape = {DIMS(3, 600), DIMS(3, 1), DIMS(600)}, .n = {GATE, SUM}, .dims = DIMS(1)},
+    {.shape = {DIMS(3, 600), DIMS(3, 1), DIMS(600)}, .n = {GATE, SUM}, .dims = DIMS(0)},
 };
 
 static const ky_refusal refusals_of_fused[] = {
