@@ -35,6 +35,7 @@ extern "C" {
   X(BAD_INDEX, "a label or index is out of range")                                             \
   X(STALE, "a weight changed between forward and backward")                                    \
   X(UNCONNECTED, "no differentiated value leads from here to the root")                        \
+  X(NO_THREAD, "a thread could not be started")                                                \
   X(NONFINITE, "a value is NaN or infinite")                                                   \
   X(BAD_TAPE, "the verifier refused an instruction")
 
