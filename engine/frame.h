@@ -6,6 +6,7 @@
 #ifndef KY_FRAME_H
 #define KY_FRAME_H
 
+#include "base/team.h"
 #include "code.h"
 #include "kernels/kernels.h"
 #include "kytape/tensor.h"
@@ -32,6 +33,8 @@ typedef struct ky_bind {
 typedef struct ky_frame {
   const ky_code *code;
   const ky_kernels *kernels; /* of the level that runs it */
+  ky_team *team;             /* who shares the work of large instructions; null: nobody */
+  size_t grain;              /* elements of work that make it worth to wake a thread */
   ky_word *val;  /* per instruction */
   ky_word *adj;  /* per instruction; meaningful where `seen` */
   uint8_t *seen; /* per instruction: the adjoint has its first contribution */

@@ -28,7 +28,8 @@ int __wrap_pthread_create(pthread_t *thread, const pthread_attr_t *attributes,
   return __real_pthread_create(thread, attributes, run, argument);
 }
 
-static void visit(void *context, size_t begin, size_t end) {
+static void visit(void *context, uint32_t piece, size_t begin, size_t end) {
+  (void)piece;
   atomic_int *seen = context;
   for (size_t k = begin; k < end; k++) atomic_fetch_add(&seen[k], 1);
 }
@@ -64,7 +65,8 @@ typedef struct cuts {
   atomic_int pieces, crooked;
 } cuts;
 
-static void note_cut(void *context, size_t begin, size_t end) {
+static void note_cut(void *context, uint32_t piece, size_t begin, size_t end) {
+  (void)piece;
   cuts *c = context;
   atomic_fetch_add(&c->pieces, 1);
   if (begin % c->grain || (end % c->grain && end != c->count) || begin >= end)
@@ -96,7 +98,8 @@ static void sleeping_workers_wake_up(void **state) {
 }
 
 /* Longer than the caller looks before it sleeps. */
-static void dawdle(void *context, size_t begin, size_t end) {
+static void dawdle(void *context, uint32_t piece, size_t begin, size_t end) {
+  (void)piece;
   const struct timespec pause = {0, begin == 0 ? 0 : 5000000};
   nanosleep(&pause, NULL);
   atomic_fetch_add((atomic_int *)context, (int)(end - begin));

@@ -60,11 +60,15 @@ static bool wait_a_little(unsigned *looks) {
   return ++*looks < LOOKS + YIELDS;
 }
 
+static inline size_t grains_of(size_t count, size_t grain) {
+  return count / grain + (count % grain != 0);
+}
+
 static void run_piece(ky_team *team, uint32_t piece, uint32_t pieces) {
-  const size_t grains = (team->count + team->grain - 1) / team->grain;
+  const size_t grains = grains_of(team->count, team->grain);
   const size_t begin = grains * piece / pieces * team->grain;
   const size_t end = grains * (piece + 1) / pieces * team->grain;
-  team->job(team->context, begin, end < team->count ? end : team->count);
+  team->job(team->context, piece, begin, end < team->count ? end : team->count);
   atomic_fetch_add(&team->finished, 1); /* who waits says so before the last look at it */
   if (!atomic_load(&team->waiting)) return;
   pthread_mutex_lock(&team->mutex);
@@ -133,12 +137,18 @@ static void await_end(ky_team *team, uint32_t pieces) {
   pthread_mutex_unlock(&team->mutex);
 }
 
-void ky__team_run(ky_team *team, size_t count, size_t grain, ky_job *job, void *context) {
-  const size_t grains = (count + grain - 1) / grain;
+uint32_t ky__team_size(const ky_team *team) { return team ? team->size : 1; }
+
+uint32_t ky__team_pieces(const ky_team *team, size_t count, size_t grain) {
+  const size_t grains = grains_of(count, grain);
   const uint32_t size = ky__team_size(team);
-  const uint32_t pieces = grains < size ? (uint32_t)grains : size;
+  return grains < size ? (uint32_t)grains : size;
+}
+
+void ky__team_share(ky_team *team, size_t count, size_t grain, ky_job *job, void *context) {
+  const uint32_t pieces = ky__team_pieces(team, count, grain);
   if (pieces < 2) {
-    if (count > 0) job(context, 0, count);
+    if (count > 0) job(context, 0, 0, count);
     return;
   }
   team->job = job;
@@ -149,8 +159,6 @@ void ky__team_run(ky_team *team, size_t count, size_t grain, ky_job *job, void *
   take_pieces(team, publish(team, pieces));
   await_end(team, pieces);
 }
-
-uint32_t ky__team_size(const ky_team *team) { return team ? team->size : 1; }
 
 void ky__team_free(ky_team *team) {
   if (!team) return;

@@ -26,6 +26,8 @@
 
 #include "kernels/gemm.h"
 
+#include "base/team.h"
+
 #include <stdbool.h>
 #include <stdlib.h>
 
@@ -45,7 +47,10 @@ static void by_blis(const ky_kernels *kernels, ky_dtype dtype, const ky_product 
   kernels->gemm_small->multiply[dtype](p);
 }
 
-ky_status ky__gemm_warm_up(void) { return KY_OK; }
+ky_status ky__gemm_warm_up(uint32_t threads) {
+  (void)threads;
+  return KY_OK;
+}
 
 const char *ky__gemm_info(void) { return "kernels of our own (built without BLIS)"; }
 
@@ -58,6 +63,8 @@ const char *ky__gemm_info(void) { return "kernels of our own (built without BLIS
   #pragma weak bli_pba_compute_pool_block_sizes
   #pragma weak bli_pba_acquire_m
   #pragma weak bli_pba_release
+  #pragma weak bli_sba_checkout_array
+  #pragma weak bli_sba_checkin_array
 
 /* ---- BLIS's kernels ---------------------------------------------------------------------- */
 
@@ -100,28 +107,49 @@ static rntm_t one_thread(void) {
   return r;
 }
 
-ky_status ky__gemm_warm_up(void) {
+/* The smallest product that goes through all of BLIS. */
+static void call_once(cntx_t *cntx) {
   float x[2] = {0, 0}, one = 1;
   rntm_t r = one_thread();
-  cntx_t *cntx = context();
   bli_sgemm_ex(BLIS_NO_TRANSPOSE, BLIS_NO_TRANSPOSE, 1, 1, 1, &one, x, 1, 1, x, 1, 1, &one,
                x + 1, 1, 1, cntx, &r);
-  if (!cntx || !bli_pba_acquire_m || !bli_pba_release || !bli_pba_compute_pool_block_sizes)
-    return KY_OK;
-  /* BLIS sized its pools for the kernels it chose. Taking a block of the larger size once makes
-   * them grow now, after a trial that this much memory can be had. */
+}
+
+/* A call takes the small blocks of control structures from an array of pools, one array for
+ * each call under way: so that each array meets a call, those before it are held. */
+static void warm_small_blocks(uint32_t threads, cntx_t *cntx) {
+  array_t *held[KY_MAX_THREADS];
+  for (uint32_t k = 0; k < threads; k++) {
+    call_once(cntx);
+    if (!bli_sba_checkout_array || !bli_sba_checkin_array) return;
+    held[k] = bli_sba_checkout_array(1);
+  }
+  for (uint32_t k = threads; k-- > 0;) bli_sba_checkin_array(held[k]);
+}
+
+/* Takes `threads` blocks of a kind at a time, which makes BLIS's pool of them grow to that. */
+static void warm_blocks(uint32_t threads, siz_t bytes, packbuf_t kind) {
+  rntm_t r = one_thread();
+  mem_t held[KY_MAX_THREADS] = {0};
+  bli_pba_rntm_set_pba(&r);
+  for (uint32_t k = 0; k < threads; k++) bli_pba_acquire_m(&r, bytes, kind, &held[k]);
+  for (uint32_t k = 0; k < threads; k++) bli_pba_release(&r, &held[k]);
+}
+
+ky_status ky__gemm_warm_up(uint32_t threads) {
+  cntx_t *cntx = context();
+  warm_small_blocks(threads, cntx);
+  if (!bli_pba_acquire_m || !bli_pba_release || !bli_pba_compute_pool_block_sizes) return KY_OK;
+  /* BLIS sized its pools for the kernels it chose: they may have to grow, too. That is tried
+   * first, because it aborts when there is no memory. */
   siz_t bytes[3];
-  bli_pba_compute_pool_block_sizes(&bytes[0], &bytes[1], &bytes[2], cntx);
-  void *trial = malloc(bytes[0] + bytes[1] + ((size_t)1 << 20));
+  bli_pba_compute_pool_block_sizes(&bytes[0], &bytes[1], &bytes[2],
+                                   cntx ? cntx : bli_gks_query_cntx());
+  void *trial = malloc(threads * (bytes[0] + bytes[1] + ((size_t)1 << 20)));
   if (!trial) return KY_NO_MEMORY;
   free(trial);
-  bli_pba_rntm_set_pba(&r);
-  const packbuf_t kind[2] = {BLIS_BUFFER_FOR_A_BLOCK, BLIS_BUFFER_FOR_B_PANEL};
-  for (int k = 0; k < 2; k++) {
-    mem_t mem = {0};
-    bli_pba_acquire_m(&r, bytes[k], kind[k], &mem);
-    bli_pba_release(&r, &mem);
-  }
+  warm_blocks(threads, bytes[0], BLIS_BUFFER_FOR_A_BLOCK);
+  warm_blocks(threads, bytes[1], BLIS_BUFFER_FOR_B_PANEL);
   return KY_OK;
 }
 

@@ -8,9 +8,10 @@
 #include "kernels/level.h"
 #include "kytape/base.h"
 
-/* All arrays are dense: x, r, g, gx [rows,n]; w, b, gw, gb [n]; mean, rstd [rows]. */
+/* x, r, g, gx [rows,n], whose rows are `pitch` elements apart; w, b, gw, gb [n]; mean, rstd
+ * [rows]. */
 typedef struct ky_normalize {
-  size_t rows, n;
+  size_t rows, n, pitch;
   const void *x;
   const void *w, *b; /* null: 1 and 0 */
   void *mean;        /* null: rows are not centred */
@@ -23,6 +24,7 @@ typedef struct ky_normalize {
   int beta_x, beta_w, beta_b;
 } ky_normalize;
 
+/* gw and gb alone can be had for some of the columns, with the bits that all of them have. */
 typedef void ky_normalize_fn(const ky_normalize *s);
 
 typedef struct ky_normalize_kernels {

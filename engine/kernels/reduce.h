@@ -25,8 +25,10 @@ void ky__plan_share(ky_reduce_plan *plan, const ky_layout *in, const int64_t *ou
 typedef void ky_sum_kernel(const ky_reduce_plan *plan, void *out, int beta, double scale,
                            const void *in);
 
-/* out [n] = beta out + the sum of the rows of in [rows,n], both dense. */
-typedef void ky_sum_rows_kernel(size_t rows, size_t n, void *out, int beta, const void *in);
+/* out [n] = beta out + the sum of the rows of in [rows,n], whose rows are `pitch` elements
+ * apart. */
+typedef void ky_sum_rows_kernel(size_t rows, size_t n, size_t pitch, void *out, int beta,
+                                const void *in);
 
 /* out = sum(in) / n; NaN for n = 0. */
 typedef void ky_mean_kernel(const ky_reduce_plan *plan, void *out, double n, const void *in);
@@ -34,9 +36,9 @@ typedef void ky_mean_kernel(const ky_reduce_plan *plan, void *out, double n, con
 /* ky_mean_kernel of one dense run of `count` elements: the same bits, no plan. */
 typedef void ky_mean_run_kernel(size_t count, void *out, double n, const void *in);
 
-/* Parts of the sums above, for who meets the elements bit by bit; the same bits. A run: `lane` starts
- * as zeros, takes a block of KY_SUM_BLOCK elements after the other, then the rest, fewer, which gives the
- * sum. Columns: the rows in order, total[k] += x[k]. */
+/* Parts of the sums above, for who meets the elements bit by bit; the same bits. A run: `lane`
+ * starts as zeros, takes a block of KY_SUM_BLOCK elements after the other, then the rest,
+ * fewer, which gives the sum. Columns: the rows in order, total[k] += x[k]. */
 #define KY_SUM_LANES 16
 #define KY_SUM_BLOCK 512
 typedef void ky_sum_block_kernel(double lane[KY_SUM_LANES], const void *x);

@@ -61,6 +61,34 @@ ky_status ky__rule_where(ky_query *q) {
 /* ---- forward
  * ------------------------------------------------------------------------------------ */
 
+/* A kernel's call over dense arrays and single elements: r from a and b, or r (a dense adjoint)
+ * from g and the saved a and b. A stride is 1, or 0 for a single element. */
+typedef struct dense_call {
+  ky_map2 *map;
+  ky_pull2 *pull;
+  size_t size; /* of an element */
+  void *r;
+  const void *g, *a, *b;
+  size_t sa, sb;
+  int beta;
+} dense_call;
+
+static void map_dense(void *context, uint32_t piece, size_t begin, size_t end) {
+  (void)piece;
+  const dense_call *c = context;
+  c->map(end - begin, ky__element(c->r, begin, c->size),
+         ky__element(c->a, begin * c->sa, c->size), (ptrdiff_t)c->sa,
+         ky__element(c->b, begin * c->sb, c->size), (ptrdiff_t)c->sb);
+}
+
+static void pull_dense(void *context, uint32_t piece, size_t begin, size_t end) {
+  (void)piece;
+  const dense_call *c = context;
+  c->pull(end - begin, ky__element(c->r, begin, c->size), c->beta,
+          ky__element(c->g, begin, c->size), ky__element(c->a, begin * c->sa, c->size),
+          (ptrdiff_t)c->sa, ky__element(c->b, begin * c->sb, c->size), (ptrdiff_t)c->sb);
+}
+
 static void map(ky_frame *f, ky_id pc, ky_map2 *const kernels[2]) {
   const ky_ins *i = &f->code->ins[pc];
   const ky_layout *space = ky__layout(f->code, pc);
@@ -69,7 +97,14 @@ static void map(ky_frame *f, ky_id pc, ky_map2 *const kernels[2]) {
   const void *a = ky__data(f, i->a), *b = ky__data(f, i->b);
   const ky_class class = ky__class(i);
   if (class != KY_GENERAL) {
-    kernel((size_t)space->count, r, a, class != KY_A_ONE, b, class != KY_B_ONE);
+    dense_call call = {.map = kernel,
+                       .size = ky_dtype_size((ky_dtype)i->dtype),
+                       .r = r,
+                       .a = a,
+                       .b = b,
+                       .sa = class != KY_A_ONE,
+                       .sb = class != KY_B_ONE};
+    ky__team_run(f->team, (size_t)space->count, f->grain, map_dense, &call);
     return;
   }
   ky_loop loop;
@@ -94,15 +129,34 @@ typedef struct saved {
   const ky_layout *layout;
 } saved;
 
+/* Whether an operand of `space` is walked with one stride: a dense array of its extents, or a
+ * single element. */
+static bool is_flat(const ky_layout *layout, const ky_layout *space) {
+  return layout->count == 1 || (layout->dense && layout->count == space->count);
+}
+
 /* out = beta out + kernel(g, p, q), all over the dense index space of the result. */
 static void contributions(ky_frame *f, ky_id pc, ky_pull2 *kernel, void *out, int beta, saved p,
                           saved q) {
   const ky_layout *space = ky__layout(f->code, pc);
+  const void *g = ky__adjoint(f, pc);
+  const size_t size = ky_dtype_size((ky_dtype)f->code->ins[pc].dtype);
+  if (is_flat(p.layout, space) && is_flat(q.layout, space)) {
+    dense_call call = {.pull = kernel,
+                       .size = size,
+                       .r = out,
+                       .g = g,
+                       .a = p.data,
+                       .b = q.data,
+                       .sa = p.layout->count == space->count,
+                       .sb = q.layout->count == space->count,
+                       .beta = beta};
+    ky__team_run(f->team, (size_t)space->count, f->grain, pull_dense, &call);
+    return;
+  }
   ky_loop loop;
   ky__plan(&loop, space, 2, (const ky_layout *const[]){p.layout, q.layout});
   if (ky__loop_empty(&loop)) return;
-  const void *g = ky__adjoint(f, pc);
-  const size_t size = ky_dtype_size((ky_dtype)f->code->ins[pc].dtype);
   const int last = loop.rank - 1;
   ky_walk w = {0};
   do {

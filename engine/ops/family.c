@@ -2,7 +2,8 @@
 /* What the families of operations share. */
 #include "ops/family.h"
 
-/* ---- shape rules ---------------------------------------------------------------------------- */
+/* ---- shape rules ----------------------------------------------------------------------------
+ */
 
 static ky_status answer(ky_query *q, ky_dtype dtype, const ky_layout *layout, bool view) {
   q->dtype = (uint8_t)dtype;
@@ -35,7 +36,8 @@ ky_status ky__need_same_dtype(const ky_query *q, ky_id a, ky_id b) {
                   ky_dtype_name(db));
 }
 
-/* ---- walks ------------------------------------------------------------------------------------ */
+/* ---- walks
+ * ------------------------------------------------------------------------------------ */
 
 ky_layout ky__dense(const ky_layout *layout) {
   ky_layout dense = {.rank = layout->rank, .dense = true, .count = layout->count};
@@ -132,6 +134,24 @@ static bool is_row_of(const ky_layout *to, const ky_layout *from) {
   return k == to->rank;
 }
 
+/* A column sum. */
+typedef struct columns {
+  const ky_frame *f;
+  ky_dtype dtype;
+  size_t rows, n;
+  ky_dest to;
+  const void *from;
+} columns;
+
+static void sum_columns(void *context, uint32_t piece, size_t begin, size_t end) {
+  (void)piece;
+  const columns *c = context;
+  const size_t size = ky_dtype_size(c->dtype);
+  c->f->kernels->reduce->sum_rows[c->dtype](c->rows, end - begin, c->n,
+                                            ky__element(c->to.ptr, begin, size), c->to.beta,
+                                            ky__element(c->from, begin, size));
+}
+
 void ky__sum_to(const ky_frame *f, ky_dtype dtype, ky_dest dst, const ky_layout *to,
                 const void *src, const ky_layout *from) {
   if (to->count == from->count) {
@@ -139,8 +159,8 @@ void ky__sum_to(const ky_frame *f, ky_dtype dtype, ky_dest dst, const ky_layout 
     return;
   }
   if (to->count > 0 && is_row_of(to, from)) {
-    f->kernels->reduce->sum_rows[dtype]((size_t)(from->count / to->count), (size_t)to->count,
-                                        dst.ptr, dst.beta, src);
+    columns c = {f, dtype, (size_t)(from->count / to->count), (size_t)to->count, dst, src};
+    ky__team_run(f->team, c.n, ky__grain_of(f, c.rows), sum_columns, &c);
     return;
   }
   const ky_layout dense_to = ky__dense(to), dense_from = ky__dense(from);

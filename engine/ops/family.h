@@ -44,6 +44,21 @@ ky_status ky__need_float(const ky_query *q, ky_id id);
 /* BAD_DTYPE unless operands a and b have one dtype. */
 ky_status ky__need_same_dtype(const ky_query *q, ky_id a, ky_id b);
 
+/* ---- shared work ------------------------------------------------------------------------- */
+
+/* The grain of a job whose items have `elements` each. */
+static inline size_t ky__grain_of(const ky_frame *f, size_t elements) {
+  return elements < f->grain ? f->grain / (elements ? elements : 1) : 1;
+}
+
+/* The element of an array of elements of `size` bytes. */
+static inline void *ky__element(const void *base, size_t index, size_t size) {
+  return (char *)(uintptr_t)base + index * size;
+}
+
+/* ky__multiply, shared by the frame's team. Not from within a job. */
+void ky__product(const ky_frame *f, ky_dtype dtype, const ky_product *p);
+
 /* ---- walks -------------------------------------------------------------------------------- */
 
 /* Array `n` of a walk, advanced to the current run. */

@@ -74,7 +74,9 @@ typedef struct machine {
   size_t size; /* of an element that is no mask */
   int64_t tile;
   char *registers;
-  size_t pitch; /* bytes from one register to the next */
+  size_t pitch;    /* bytes from one register to the next */
+  uint32_t pieces; /* that the space is taken in, each with registers of its own */
+  size_t stretch;  /* bytes from the registers of one piece to those of the next */
   calls calls[KY_FUSION_STEPS];
   ky_feed feed[KY_FUSION_INPUTS];
   ky_piece value[KY_FUSION_INPUTS + KY_FUSION_STEPS]; /* of the tile under way, by ref */
@@ -127,6 +129,12 @@ static uint32_t start_feeds(machine *m, uint32_t wanted) {
   return gathered;
 }
 
+/* Elements of a piece: whole tiles. */
+static size_t grain_of(const machine *m) {
+  const size_t tile = (size_t)m->tile;
+  return m->f->grain > tile ? m->f->grain / tile * tile : tile;
+}
+
 /* Cuts tiles so that the longest operand that repeats within one repeats with each of them, and
  * gives out registers: those of the program first, then one for each feed that needs it, then
  * `more`. */
@@ -141,8 +149,12 @@ static bool cut_tiles(machine *m, uint32_t wanted, uint32_t registers, uint32_t 
     if (m->feed[k].period <= m->tile && m->feed[k].period > period) period = m->feed[k].period;
   }
   if (period > 1) m->tile -= m->tile % period;
+  if (m->pieces > 1)
+    m->pieces = ky__team_pieces(m->f->team, (size_t)m->space->count, grain_of(m));
+  m->stretch = 0;
   if (count == 0) return true;
-  m->registers = ky__scratch(m->f, count * m->pitch);
+  m->stretch = (count * m->pitch + KY_ALIGN - 1) / KY_ALIGN * KY_ALIGN;
+  m->registers = ky__scratch(m->f, m->pieces * m->stretch);
   for (uint32_t k = 0; m->registers && k < m->p.inputs; k++)
     if (wanted >> k & 1 && ky__feed_gathers(&m->feed[k]))
       m->feed[k].gathered = register_at(m, registers++);
@@ -174,6 +186,7 @@ static void feed_tile(machine *m, uint32_t wanted, int64_t start, size_t n) {
 static bool start_machine(machine *m, ky_frame *f, ky_id pc) {
   m->f = f;
   m->pc = pc;
+  m->registers = NULL;
   if (!ky__fusion_decode(f->code, &f->code->ins[pc], &m->p)) return false;
   m->space = &f->code->layouts.at[m->p.space];
   m->size = ky_dtype_size((ky_dtype)m->p.dtype);
@@ -211,36 +224,65 @@ static bool start_value(machine *m, ky_tally *t) {
   return start_tally(m, t, m->p.axes);
 }
 
+static inline uint32_t every_input(const machine *m) { return (1u << m->p.inputs) - 1; }
+
+/* Makes a copy of a machine use the registers of another piece. */
+static void move_registers(machine *m, uint32_t piece) {
+  if (m->registers) m->registers += piece * m->stretch;
+  for (uint32_t k = 0; k < m->p.inputs; k++)
+    if (m->feed[k].gathered)
+      m->feed[k].gathered = (char *)m->feed[k].gathered + piece * m->stretch;
+}
+
 /* ---- forward -------------------------------------------------------------------------- */
 
-static void run_forward(machine *m) {
-  const uint32_t last = m->p.steps - 1u, all = (1u << m->p.inputs) - 1;
-  const bool reduces = m->p.ending != KY_OP_nop;
+/* The tiles of begin..end-1. tally: what takes the last step's results; null: they are stored.
+ */
+static void run_forward(machine *m, int64_t begin, int64_t end, ky_tally *tally) {
+  const uint32_t last = m->p.steps - 1u, all = every_input(m);
   char *out = ky__data(m->f, m->pc);
   const size_t out_size = ky_dtype_size((ky_dtype)m->f->code->ins[m->pc].dtype);
-  ky_tally tally;
-  if (!cut_tiles(m, all, m->p.forward_registers, start_feeds(m, all), 0)) return;
-  if (reduces && !start_value(m, &tally)) return;
   for (uint32_t k = 0; k <= last; k++)
     if (m->p.step[k].forward != KY_NO_REGISTER)
       m->value[m->p.inputs + k].data = register_at(m, m->p.step[k].forward);
   for (uint32_t k = 0; k <= last; k++) m->value[m->p.inputs + k].stride = 1;
-  for (int64_t start = 0; start < m->space->count; start += m->tile) {
+  for (int64_t start = begin; start < end; start += m->tile) {
     const size_t n = tile_length(m, start);
     feed_tile(m, all, start, n);
-    if (!reduces) m->value[m->p.inputs + last].data = out + start * (int64_t)out_size;
+    if (!tally) m->value[m->p.inputs + last].data = out + start * (int64_t)out_size;
     for (uint32_t k = 0; k <= last; k++)
       compute(m, k, n, (void *)(uintptr_t)m->value[m->p.inputs + k].data);
-    if (reduces) ky__tally_add(m->f, &tally, n, m->value[m->p.inputs + last].data);
+    if (tally) ky__tally_add(m->f, tally, n, m->value[m->p.inputs + last].data);
   }
-  if (reduces) ky__tally_end(&tally);
+}
+
+static void forward_piece(void *context, uint32_t piece, size_t begin, size_t end) {
+  machine own = *(const machine *)context;
+  move_registers(&own, piece);
+  run_forward(&own, (int64_t)begin, (int64_t)end, NULL);
+}
+
+static void forward(machine *m) {
+  const uint32_t all = every_input(m);
+  const bool reduces = m->p.ending != KY_OP_nop;
+  m->pieces = reduces ? 1 : ky__team_size(m->f->team);
+  if (!cut_tiles(m, all, m->p.forward_registers, start_feeds(m, all), 0)) return;
+  ky_tally tally;
+  if (reduces) {
+    if (!start_value(m, &tally)) return;
+    run_forward(m, 0, m->space->count, &tally);
+    ky__tally_end(&tally);
+  } else if (m->pieces > 1) {
+    ky__team_run(m->f->team, (size_t)m->space->count, grain_of(m), forward_piece, m);
+  } else {
+    run_forward(m, 0, m->space->count, NULL);
+  }
 }
 
 void fwd_fused(ky_frame *f, ky_id pc) {
   const ky_place mark = ky__arena_mark(&f->scratch);
   machine m;
-  m.registers = NULL;
-  if (start_machine(&m, f, pc)) run_forward(&m);
+  if (start_machine(&m, f, pc)) forward(&m);
   ky__arena_reset(&f->scratch, mark);
 }
 
@@ -425,8 +467,33 @@ static void start_g(reversal *r) {
   ky__feed_start(&r->g_feed, dtype, r->g, &kept, m->space);
 }
 
+/* One piece of a reversal that sums nothing. */
+static void reverse_piece(void *context, uint32_t piece, size_t begin, size_t end) {
+  reversal own = *(const reversal *)context;
+  const size_t ahead = piece * own.m.stretch;
+  move_registers(&own.m, piece);
+  own.spare += ahead;
+  own.spread += ahead;
+  own.g_feed.gathered = (char *)own.g_feed.gathered + ahead;
+  for (uint32_t k = 0; k < own.pulls; k++)
+    if (!own.pull[k].in_memory) own.pull[k].out += ahead;
+  for (size_t start = begin; start < end; start += (size_t)own.m.tile)
+    reverse_tile(&own, (int64_t)start, tile_length(&own.m, (int64_t)start));
+}
+
+/* Whether adjoints are summed: those of operands that are broadcast over the space. */
+static bool sums(const machine *m) {
+  for (uint32_t k = 0; k < m->p.inputs; k++) {
+    const ky_id id = ky__operand(m->f->code, m->pc, k);
+    if (ky__wants(m->f->code, id) && ky__layout(m->f->code, id)->count != m->space->count)
+      return true;
+  }
+  return false;
+}
+
 static void run_reverse(reversal *r) {
   machine *m = &r->m;
+  m->pieces = r->turns || sums(m) ? 1 : ky__team_size(m->f->team);
   start_g(r);
   const uint32_t gathered = start_feeds(m, m->p.reads), registers = m->p.reverse_registers;
   if (!cut_tiles(m, m->p.reads, registers, gathered, 3)) return;
@@ -436,6 +503,10 @@ static void run_reverse(reversal *r) {
   memset(r->dest, 0, sizeof r->dest);
   if (!list_pulls(r)) return;
   if (r->turns && !start_value(m, &r->value)) return;
+  if (m->pieces > 1) {
+    ky__team_run(m->f->team, (size_t)m->space->count, grain_of(m), reverse_piece, r);
+    return;
+  }
   for (int64_t start = 0; start < m->space->count; start += m->tile)
     reverse_tile(r, start, tile_length(m, start));
   if (r->turns) ky__tally_end(&r->value);
@@ -446,7 +517,6 @@ static void run_reverse(reversal *r) {
 static void reverse(ky_frame *f, ky_id pc, bool turns) {
   const ky_place mark = ky__arena_mark(&f->scratch);
   reversal r;
-  r.m.registers = NULL;
   r.turns = turns;
   if (start_machine(&r.m, f, pc)) run_reverse(&r);
   ky__arena_reset(&f->scratch, mark);
@@ -460,14 +530,14 @@ void ky__fused_turn(ky_frame *f, ky_id pc) { reverse(f, pc, true); }
 
 static size_t aligned(size_t bytes) { return (bytes + KY_ALIGN - 1) / KY_ALIGN * KY_ALIGN; }
 
-size_t ky__fused_scratch(const ky_code *code, ky_id pc) {
+size_t ky__fused_scratch(const ky_code *code, ky_id pc, uint32_t threads) {
   ky_fusion p;
   if (!ky__fusion_decode(code, &code->ins[pc], &p)) return 0;
   const size_t size = ky_dtype_size((ky_dtype)p.dtype);
   const uint32_t forward = p.forward_registers, reverse = p.reverse_registers + 3u;
   const uint32_t most = p.inputs + (forward > reverse ? forward : reverse);
   const size_t least = (size_t)most * TILE_LEAST * size;
-  size_t bytes = aligned(least > TILE_BYTES ? least : TILE_BYTES);
+  size_t bytes = threads * aligned(least > TILE_BYTES ? least : TILE_BYTES);
   ky_pattern pattern;
   if (p.ending != KY_OP_nop && ky__pattern_of(&code->layouts.at[p.space], p.axes, &pattern))
     bytes += aligned(ky__tally_bytes(pattern, (ky_dtype)p.dtype));

@@ -83,6 +83,7 @@ static bool prepare(ky_frame *f, ky_id pc, bool centred, ky_normalize *s) {
   *s = (ky_normalize){.rows = 1, .n = 1, .eps = ky__pool_f64(f->code, i->b + POOL_EPS)};
   for (int k = 0; k < x->rank; k++)
     *(k < x->rank - axes ? &s->rows : &s->n) *= (size_t)x->dims[k];
+  s->pitch = s->n;
   s->x = dense_value(f, operand(f->code, i, POOL_X));
   s->w = dense_value(f, operand(f->code, i, POOL_WEIGHT));
   if (s->rows == 0) return f->fault->status == KY_OK; /* there is no aux buffer */
@@ -91,13 +92,68 @@ static bool prepare(ky_frame *f, ky_id pc, bool centred, ky_normalize *s) {
   return f->fault->status == KY_OK;
 }
 
+/* A normalisation that is shared out by rows, or for gw and gb by columns. */
+typedef struct shared {
+  ky_normalize_fn *run;
+  ky_normalize s;
+  size_t size; /* of an element */
+} shared;
+
+static void *moved(const void *base, size_t elements, size_t size) {
+  return base ? ky__element(base, elements, size) : NULL;
+}
+
+static void run_rows(void *context, uint32_t piece, size_t begin, size_t end) {
+  (void)piece;
+  const shared *all = context;
+  ky_normalize s = all->s;
+  const size_t at = begin * s.pitch;
+  s.rows = end - begin;
+  s.x = moved(s.x, at, all->size);
+  s.r = moved(s.r, at, all->size);
+  s.g = moved(s.g, at, all->size);
+  s.gx = moved(s.gx, at, all->size);
+  s.mean = moved(s.mean, begin, all->size);
+  s.rstd = moved(s.rstd, begin, all->size);
+  all->run(&s);
+}
+
+static void run_columns(void *context, uint32_t piece, size_t begin, size_t end) {
+  (void)piece;
+  const shared *all = context;
+  ky_normalize s = all->s;
+  s.n = end - begin;
+  s.x = moved(s.x, begin, all->size);
+  s.g = moved(s.g, begin, all->size);
+  s.gw = moved(s.gw, begin, all->size);
+  s.gb = moved(s.gb, begin, all->size);
+  all->run(&s);
+}
+
+/* One thread reads x and g once for all adjoints; several do the rows, then the columns. */
+static void pull(const ky_frame *f, shared *all) {
+  const ky_normalize s = all->s;
+  if (ky__team_pieces(f->team, s.rows * s.n, f->grain) < 2) {
+    all->run(&all->s);
+    return;
+  }
+  all->s.gw = all->s.gb = NULL;
+  if (s.gx) ky__team_run(f->team, s.rows, ky__grain_of(f, s.n), run_rows, all);
+  all->s.gx = NULL;
+  all->s.gw = s.gw;
+  all->s.gb = s.gb;
+  if (s.gw || s.gb) ky__team_run(f->team, s.n, ky__grain_of(f, s.rows), run_columns, all);
+}
+
 static void forward(ky_frame *f, ky_id pc, bool centred) {
   const ky_ins *i = &f->code->ins[pc];
-  ky_normalize s;
-  if (!prepare(f, pc, centred, &s)) return;
-  s.b = dense_value(f, operand(f->code, i, POOL_BIAS));
-  s.r = ky__data(f, pc);
-  if (f->fault->status == KY_OK) f->kernels->normalize->map[i->dtype](&s);
+  shared all = {f->kernels->normalize->map[i->dtype], {0}, ky_dtype_size((ky_dtype)i->dtype)};
+  ky_normalize *s = &all.s;
+  if (!prepare(f, pc, centred, s)) return;
+  s->b = dense_value(f, operand(f->code, i, POOL_BIAS));
+  s->r = ky__data(f, pc);
+  if (f->fault->status == KY_OK)
+    ky__team_run(f->team, s->rows, ky__grain_of(f, s->n), run_rows, &all);
 }
 
 static void reverse(ky_frame *f, ky_id pc, bool centred) {
@@ -107,13 +163,14 @@ static void reverse(ky_frame *f, ky_id pc, bool centred) {
     const ky_id id = operand(f->code, i, k);
     d[k] = ky__dest(f, id, id && ky__wants(f->code, id));
   }
-  ky_normalize s;
-  if (!prepare(f, pc, centred, &s)) return;
-  s.g = ky__adjoint(f, pc);
-  s.gx = d[POOL_X].ptr, s.beta_x = d[POOL_X].beta;
-  s.gw = d[POOL_WEIGHT].ptr, s.beta_w = d[POOL_WEIGHT].beta;
-  s.gb = d[POOL_BIAS].ptr, s.beta_b = d[POOL_BIAS].beta;
-  f->kernels->normalize->pull[i->dtype](&s);
+  shared all = {f->kernels->normalize->pull[i->dtype], {0}, ky_dtype_size((ky_dtype)i->dtype)};
+  ky_normalize *s = &all.s;
+  if (!prepare(f, pc, centred, s)) return;
+  s->g = ky__adjoint(f, pc);
+  s->gx = d[POOL_X].ptr, s->beta_x = d[POOL_X].beta;
+  s->gw = d[POOL_WEIGHT].ptr, s->beta_w = d[POOL_WEIGHT].beta;
+  s->gb = d[POOL_BIAS].ptr, s->beta_b = d[POOL_BIAS].beta;
+  pull(f, &all);
 }
 
 void fwd_layernorm(ky_frame *f, ky_id pc) { forward(f, pc, true); }

@@ -4,6 +4,42 @@
 #include "kernels/gemm.h"
 #include "ops/family.h"
 
+/* ---- shared products
+ * --------------------------------------------------------------------------------- */
+
+#define FLOPS 32.0 /* that take as long as an element of other work */
+
+typedef struct shares {
+  const ky_kernels *kernels;
+  ky_dtype dtype;
+  const ky_product *whole;
+  size_t count;
+} shares;
+
+static void multiply_shares(void *context, uint32_t piece, size_t begin, size_t end) {
+  (void)piece;
+  const shares *s = context;
+  for (size_t k = begin; k < end; k++) {
+    const ky_product share = ky__gemm_share(s->dtype, s->whole, s->count, k);
+    ky__multiply(s->kernels, s->dtype, &share);
+  }
+}
+
+static double flops_of(const ky_product *p) {
+  return 2 * (double)p->m * (double)p->n * (double)p->k;
+}
+
+void ky__product(const ky_frame *f, ky_dtype dtype, const ky_product *p) {
+  const size_t threads = ky__team_size(f->team);
+  const double worth = threads > 1 ? flops_of(p) / (FLOPS * (double)f->grain) : 1;
+  if (worth < 2) {
+    ky__multiply(f->kernels, dtype, p);
+    return;
+  }
+  shares s = {f->kernels, dtype, p, worth < (double)threads ? (size_t)worth : threads};
+  ky__team_run(f->team, s.count, 1, multiply_shares, &s);
+}
+
 /* ---- matmul: rule
  * ------------------------------------------------------------------------------- */
 
@@ -69,6 +105,46 @@ typedef struct extents {
   int64_t m, n, k;
 } extents;
 
+/* Products of one form at equal distances. */
+typedef struct batch {
+  const ky_frame *f;
+  ky_dtype dtype;
+  ky_product p; /* the first */
+  int beta;
+  int64_t step[3]; /* bytes from one c, a, b to the next */
+} batch;
+
+static ky_product product_at(const batch *run, size_t k) {
+  ky_product p = run->p;
+  p.c.data = (char *)p.c.data + (int64_t)k * run->step[0];
+  p.a.data = (char *)p.a.data + (int64_t)k * run->step[1];
+  p.b.data = (char *)p.b.data + (int64_t)k * run->step[2];
+  if (run->beta) p.d = p.c;
+  return p;
+}
+
+static void multiply_some(void *context, uint32_t piece, size_t begin, size_t end) {
+  (void)piece;
+  const batch *run = context;
+  for (size_t k = begin; k < end; k++) {
+    const ky_product p = product_at(run, k);
+    ky__multiply(run->f->kernels, run->dtype, &p);
+  }
+}
+
+/* Shares out whole products where there are many of them, else the work of each. */
+static void multiply_batch(batch *run, size_t count) {
+  if (count >= 4 * (size_t)ky__team_size(run->f->team) && run->step[0] != 0) {
+    const double grain = FLOPS * (double)run->f->grain / (1 + flops_of(&run->p));
+    ky__team_run(run->f->team, count, 1 + (size_t)grain, multiply_some, run);
+    return;
+  }
+  for (size_t k = 0; k < count; k++) {
+    const ky_product p = product_at(run, k);
+    ky__product(run->f, run->dtype, &p);
+  }
+}
+
 /* c [batch,m,n] = beta c + a [batch,m,k] b [batch,k,n], each broadcast over the batch axes of
  * `space`. A c that is broadcast itself adds up the products of several batches: beta is 1
  * then. */
@@ -83,26 +159,20 @@ static void multiply(const ky_frame *f, ky_dtype dtype, const ky_layout *space, 
   if (ky__loop_empty(&loop)) return;
   const size_t size = ky_dtype_size(dtype);
   const int64_t count = loop.dims[loop.rank - 1];
-  ky_product p = {.m = (size_t)e.m,
-                  .n = (size_t)e.n,
-                  .k = (size_t)e.k,
-                  .a = a->matrix,
-                  .b = b->matrix,
-                  .c = c->matrix};
+  const ky_product p = {.m = (size_t)e.m,
+                        .n = (size_t)e.n,
+                        .k = (size_t)e.k,
+                        .a = a->matrix,
+                        .b = b->matrix,
+                        .c = c->matrix};
   ky_walk w = {0};
   do {
-    const char *const data[3] = {ky__run(c->matrix.data, &w, 0, size),
-                                 ky__run(a->matrix.data, &w, 1, size),
-                                 ky__run(b->matrix.data, &w, 2, size)};
-    for (int64_t j = 0; j < count; j++) {
-      int64_t at[3];
-      for (int n = 0; n < 3; n++) at[n] = j * loop.strides[n][loop.rank - 1] * (int64_t)size;
-      p.c.data = (char *)(uintptr_t)data[0] + at[0];
-      p.a.data = (char *)(uintptr_t)data[1] + at[1];
-      p.b.data = (char *)(uintptr_t)data[2] + at[2];
-      if (beta) p.d = p.c;
-      ky__multiply(f->kernels, dtype, &p);
-    }
+    batch run = {.f = f, .dtype = dtype, .p = p, .beta = beta};
+    run.p.c.data = ky__run(c->matrix.data, &w, 0, size);
+    run.p.a.data = ky__run(a->matrix.data, &w, 1, size);
+    run.p.b.data = ky__run(b->matrix.data, &w, 2, size);
+    for (int n = 0; n < 3; n++) run.step[n] = loop.strides[n][loop.rank - 1] * (int64_t)size;
+    multiply_batch(&run, (size_t)count);
   } while (ky__loop_next(&loop, &w));
 }
 
@@ -225,7 +295,7 @@ void fwd_linear(ky_frame *f, ky_id pc) {
                   .c = dense_rows(ky__data(f, pc), s.out)};
   if (i->c) /* in every row */
     p.d = (ky_matrix){ky__data(f, i->c), 0, ky__layout(f->code, i->c)->strides[0]};
-  if (f->fault->status == KY_OK) ky__multiply(f->kernels, (ky_dtype)i->dtype, &p);
+  if (f->fault->status == KY_OK) ky__product(f, (ky_dtype)i->dtype, &p);
   ky__arena_reset(&f->scratch, mark);
 }
 
@@ -244,7 +314,7 @@ void vjp_linear(ky_frame *f, ky_id pc) {
                     .b = rows_of(f, i->b),
                     .c = dense_rows(dx.ptr, s.in)};
     if (dx.beta) p.d = p.c;
-    if (f->fault->status == KY_OK) ky__multiply(f->kernels, dtype, &p);
+    if (f->fault->status == KY_OK) ky__product(f, dtype, &p);
   }
   const ky_dest dw = ky__dest(f, i->b, i->flags & KY_WANT_B);
   if (dw.ptr) {
@@ -255,7 +325,7 @@ void vjp_linear(ky_frame *f, ky_id pc) {
                     .b = rows_of(f, i->a),
                     .c = dense_rows(dw.ptr, s.in)};
     if (dw.beta) p.d = p.c;
-    if (f->fault->status == KY_OK) ky__multiply(f->kernels, dtype, &p);
+    if (f->fault->status == KY_OK) ky__product(f, dtype, &p);
   }
   const ky_dest db = ky__dest(f, i->c, i->flags & KY_WANT_C);
   if (db.ptr)

@@ -59,13 +59,40 @@ static void plan_forward(const ky_code *code, ky_id pc, uint32_t axes, ky_reduce
 /* ---- sum and mean
  * ------------------------------------------------------------------------------- */
 
+/* A reduction whose results are shared out along the outermost axis that is kept. */
+typedef struct shared_sum {
+  const ky_frame *f;
+  ky_reduce_plan plan;
+  ky_dtype dtype;
+  double n;
+  void *out;
+  const void *in;
+} shared_sum;
+
+static void add_up_some(void *context, uint32_t piece, size_t begin, size_t end) {
+  (void)piece;
+  const shared_sum *s = context;
+  const int64_t size = (int64_t)ky_dtype_size(s->dtype), from = (int64_t)begin;
+  ky_reduce_plan plan = s->plan;
+  plan.kept.dims[0] = (int64_t)(end - begin);
+  s->f->kernels->reduce->mean[s->dtype](
+      &plan, (char *)s->out + from * plan.kept.strides[0][0] * size, s->n,
+      (const char *)s->in + from * plan.kept.strides[1][0] * size);
+}
+
 /* r = sum / n */
 static void add_up(ky_frame *f, ky_id pc, double n) {
   const ky_ins *i = &f->code->ins[pc];
   if (ky__class(i) == KY_GENERAL) {
-    ky_reduce_plan plan;
-    plan_forward(f->code, pc, i->b, &plan);
-    f->kernels->reduce->mean[i->dtype](&plan, ky__data(f, pc), n, ky__data(f, i->a));
+    shared_sum s = {.f = f,
+                    .dtype = (ky_dtype)i->dtype,
+                    .n = n,
+                    .out = ky__data(f, pc),
+                    .in = ky__data(f, i->a)};
+    plan_forward(f->code, pc, i->b, &s.plan);
+    const size_t outer = (size_t)s.plan.kept.dims[0];
+    const size_t count = (size_t)ky__layout(f->code, i->a)->count;
+    ky__team_run(f->team, outer, ky__grain_of(f, outer ? count / outer : 0), add_up_some, &s);
     return;
   }
   const size_t count = (size_t)ky__layout(f->code, i->a)->count;

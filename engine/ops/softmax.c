@@ -28,6 +28,36 @@ static void plan_rows(ky_loop *loop, const ky_layout *result, const ky_layout *o
   ky__loop_plan(loop, &rest, 2, strides);
 }
 
+/* Rows at equal distances; array 1 is the operand's, or in reverse that of g. */
+typedef struct rows {
+  ky_softmax_map *map;
+  ky_softmax_pull *pull;
+  size_t n, size;
+  void *r; /* the result, or the operand's adjoint */
+  const void *x, *g;
+  ky_pitch at_r, at_x;
+  int beta;
+} rows;
+
+static void *row_at(const void *base, size_t row, ky_pitch at, size_t size) {
+  return (char *)(uintptr_t)base + (ptrdiff_t)row * at.row * (ptrdiff_t)size;
+}
+
+static void map_rows(void *context, uint32_t piece, size_t begin, size_t end) {
+  (void)piece;
+  const rows *s = context;
+  s->map(end - begin, s->n, row_at(s->r, begin, s->at_r, s->size), s->at_r,
+         row_at(s->x, begin, s->at_x, s->size), s->at_x);
+}
+
+static void pull_rows(void *context, uint32_t piece, size_t begin, size_t end) {
+  (void)piece;
+  const rows *s = context;
+  s->pull(end - begin, s->n, row_at(s->r, begin, s->at_r, s->size), s->beta,
+          row_at(s->g, begin, s->at_r, s->size), row_at(s->x, begin, s->at_r, s->size),
+          s->at_r);
+}
+
 static void along(ky_frame *f, ky_id pc, ky_softmax_map *const kernels[2]) {
   const ky_ins *i = &f->code->ins[pc];
   const ky_layout *result = ky__layout(f->code, pc), *operand = ky__layout(f->code, i->a);
@@ -36,14 +66,16 @@ static void along(ky_frame *f, ky_id pc, ky_softmax_map *const kernels[2]) {
   plan_rows(&loop, result, operand, i->b);
   const size_t size = ky_dtype_size((ky_dtype)i->dtype), n = (size_t)result->dims[i->b];
   const int last = loop.rank - 1;
-  const ky_pitch at_r = {loop.strides[0][last], result->strides[i->b]};
-  const ky_pitch at_x = {loop.strides[1][last], operand->strides[i->b]};
-  void *r = ky__data(f, pc);
-  const void *x = ky__data(f, i->a);
+  rows s = {.map = kernels[i->dtype],
+            .n = n,
+            .size = size,
+            .at_r = {loop.strides[0][last], result->strides[i->b]},
+            .at_x = {loop.strides[1][last], operand->strides[i->b]}};
   ky_walk w = {0};
   do {
-    kernels[i->dtype]((size_t)loop.dims[last], n, ky__run(r, &w, 0, size), at_r,
-                      ky__run(x, &w, 1, size), at_x);
+    s.r = ky__run(ky__data(f, pc), &w, 0, size);
+    s.x = ky__run(ky__data(f, i->a), &w, 1, size);
+    ky__team_run(f->team, (size_t)loop.dims[last], ky__grain_of(f, n), map_rows, &s);
   } while (ky__loop_next(&loop, &w));
 }
 
@@ -56,12 +88,17 @@ static void pull_along(ky_frame *f, ky_id pc, ky_softmax_pull *const kernels[2])
   plan_rows(&loop, result, result, i->b);
   const size_t size = ky_dtype_size((ky_dtype)i->dtype), n = (size_t)result->dims[i->b];
   const int last = loop.rank - 1;
-  const ky_pitch at = {loop.strides[0][last], result->strides[i->b]};
-  const void *g = ky__adjoint(f, pc), *r = ky__data(f, pc);
+  rows s = {.pull = kernels[i->dtype],
+            .n = n,
+            .size = size,
+            .at_r = {loop.strides[0][last], result->strides[i->b]},
+            .beta = d.beta};
   ky_walk w = {0};
   do {
-    kernels[i->dtype]((size_t)loop.dims[last], n, ky__run(d.ptr, &w, 0, size), d.beta,
-                      ky__run(g, &w, 0, size), ky__run(r, &w, 0, size), at);
+    s.r = ky__run(d.ptr, &w, 0, size);
+    s.g = ky__run(ky__adjoint(f, pc), &w, 0, size);
+    s.x = ky__run(ky__data(f, pc), &w, 0, size);
+    ky__team_run(f->team, (size_t)loop.dims[last], ky__grain_of(f, n), pull_rows, &s);
   } while (ky__loop_next(&loop, &w));
 }
 

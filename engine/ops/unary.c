@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
-/* Unary elementwise operations, with and without scalars in the instruction. The formulas are the
- * rows of kernels/unary.def; this file brings them to dense and strided operands. Runs of scalars take
- * the loop of point.c instead. */
+/* Unary elementwise operations, with and without scalars in the instruction. The formulas are
+ * the rows of kernels/unary.def; this file brings them to dense and strided operands. Runs of
+ * scalars take the loop of point.c instead. */
 #include "ops/family.h"
 
 static ky_status answer_elementwise(ky_query *q, ky_dtype dtype) {
@@ -27,13 +27,44 @@ static inline scalars scalars_of(const ky_code *code, const ky_ins *i, int count
   return (scalars){ky__pool_f64(code, i->b), ky__pool_f64(code, i->b + 1)};
 }
 
+/* A kernel's call over dense arrays: n elements of r (or ga) from x (or p) and g. */
+typedef struct dense_call {
+  ky_map1 *map;
+  ky_pull1 *pull;
+  size_t size; /* of an element */
+  void *r;
+  const void *x, *g;
+  int beta;
+  scalars k;
+} dense_call;
+
+static void map_dense(void *context, uint32_t piece, size_t begin, size_t end) {
+  (void)piece;
+  const dense_call *c = context;
+  c->map(end - begin, ky__element(c->r, begin, c->size), ky__element(c->x, begin, c->size), 1,
+         c->k.s, c->k.u);
+}
+
+static void pull_dense(void *context, uint32_t piece, size_t begin, size_t end) {
+  (void)piece;
+  const dense_call *c = context;
+  c->pull(end - begin, ky__element(c->r, begin, c->size), c->beta,
+          ky__element(c->g, begin, c->size), ky__element(c->x, begin, c->size), 1, c->k.s,
+          c->k.u);
+}
+
 static void map(ky_frame *f, ky_id pc, ky_map1 *const kernels[2], scalars k) {
   const ky_ins *i = &f->code->ins[pc];
   const ky_layout *space = ky__layout(f->code, pc), *operand = ky__layout(f->code, i->a);
   ky_map1 *const kernel = kernels[i->dtype];
   const void *x = ky__data(f, i->a);
   if (operand->dense) {
-    kernel((size_t)space->count, ky__data(f, pc), x, 1, k.s, k.u);
+    dense_call call = {.map = kernel,
+                       .size = ky_dtype_size((ky_dtype)i->dtype),
+                       .r = ky__data(f, pc),
+                       .x = x,
+                       .k = k};
+    ky__team_run(f->team, (size_t)space->count, f->grain, map_dense, &call);
     return;
   }
   ky_loop loop;
@@ -48,7 +79,8 @@ static void map(ky_frame *f, ky_id pc, ky_map1 *const kernels[2], scalars k) {
   } while (ky__loop_next(&loop, &w));
 }
 
-/* p: the elements that the formula's p stands for, those of the operand or in the result's space. */
+/* p: the elements that the formula's p stands for, those of the operand or in the result's
+ * space. */
 static void pull(ky_frame *f, ky_id pc, ky_pull1 *const kernels[2], bool reads_operand,
                  const void *p, scalars k) {
   const ky_ins *i = &f->code->ins[pc];
@@ -58,7 +90,14 @@ static void pull(ky_frame *f, ky_id pc, ky_pull1 *const kernels[2], bool reads_o
   ky_pull1 *const kernel = kernels[i->dtype];
   const void *g = ky__adjoint(f, pc);
   if (!reads_operand || operand->dense) {
-    kernel((size_t)space->count, d.ptr, d.beta, g, p, 1, k.s, k.u);
+    dense_call call = {.pull = kernel,
+                       .size = ky_dtype_size((ky_dtype)i->dtype),
+                       .r = d.ptr,
+                       .x = p,
+                       .g = g,
+                       .beta = d.beta,
+                       .k = k};
+    ky__team_run(f->team, (size_t)space->count, f->grain, pull_dense, &call);
     return;
   }
   ky_loop loop;
@@ -93,7 +132,8 @@ static void pull(ky_frame *f, ky_id pc, ky_pull1 *const kernels[2], bool reads_o
 #include "kernels/unary.def"
 #undef UNARY
 
-/* ---- comparisons with a scalar ---------------------------------------------------------------- */
+/* ---- comparisons with a scalar
+ * ---------------------------------------------------------------- */
 
 static void compare_scalar(ky_frame *f, ky_id pc, ky_test which) {
   const ky_ins *i = &f->code->ins[pc];

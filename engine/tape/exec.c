@@ -1,11 +1,12 @@
 /* SPDX-License-Identifier: MIT */
-/* Executions of programs: the memory, the bindings and the state of one run. The sweeps are those of
- * the tape. */
+/* Executions of programs: the memory, the bindings and the state of one run. The sweeps are
+ * those of the tape. */
 #include <math.h>
 #include <stdatomic.h>
 #include <string.h>
 
 #include "base/memory.h"
+#include "kernels/gemm.h"
 #include "opinfo.h"
 #include "ops/family.h"
 #include "ops/fused.h"
@@ -27,7 +28,8 @@ struct ky_exec {
   char message[576];
 };
 
-/* ---- errors and entry ------------------------------------------------------------------------------ */
+/* ---- errors and entry
+ * ------------------------------------------------------------------------------ */
 
 __attribute__((format(printf, 3, 4))) static ky_status fail(ky_exec *e, ky_status status,
                                                             const char *format, ...) {
@@ -57,11 +59,15 @@ static ky_status leave(ky_exec *e, ky_status status) {
   return status;
 }
 
-const char *ky_exec_message(const ky_exec *e) { return e ? e->message : "the execution is null"; }
+const char *ky_exec_message(const ky_exec *e) {
+  return e ? e->message : "the execution is null";
+}
 
-/* ---- making and freeing ----------------------------------------------------------------------------- */
+/* ---- making and freeing
+ * ----------------------------------------------------------------------------- */
 
 #define ARRAYS 6
+#define GRAIN  16384 /* a few microseconds, several times what waking a thread takes */
 
 /* The arrays of an execution: where each pointer is kept, and how many bytes it has. */
 typedef struct owned {
@@ -106,13 +112,14 @@ void ky_exec_free(ky_exec *e) {
     if (pointer) ky__resize(&e->allocator, pointer, list[k].bytes, 0);
   }
   if (e->arena) ky__resize(&e->allocator, e->arena, arena_bytes(e->program), 0);
+  ky__team_free(e->frame.team);
   ky__arena_free(&e->frame.adjoints);
   ky__arena_free(&e->frame.scratch);
   const ky_allocator a = e->allocator;
   ky__resize(&a, e, sizeof *e, 0);
 }
 
-static ky_status allocate(ky_exec *e) {
+static ky_status allocate(ky_exec *e, uint32_t threads) {
   owned list[ARRAYS];
   arrays_of(e, list);
   for (int k = 0; k < ARRAYS; k++) {
@@ -127,8 +134,8 @@ static ky_status allocate(ky_exec *e) {
     e->arena = ky__resize(&e->allocator, NULL, 0, arena_bytes(p));
     if (!e->arena) return KY_NO_MEMORY;
   }
-  if (p->memory.scratch) return ky__arena_reserve(&e->frame.scratch, p->memory.scratch);
-  return KY_OK;
+  const size_t scratch = threads > 1 ? ky__scratch_bound(&p->code, threads) : p->memory.scratch;
+  return scratch ? ky__arena_reserve(&e->frame.scratch, scratch) : KY_OK;
 }
 
 /* Gives values, adjoints and aux buffers the places of the plan. */
@@ -145,15 +152,58 @@ static void settle(ky_exec *e) {
     memcpy(e->frame.bind, p->binds, p->code.bind_count * sizeof *p->binds);
 }
 
+/* Writes why no execution was made. */
+__attribute__((format(printf, 3, 4))) static ky_status
+refuse(const ky_exec_options *o, ky_status status, const char *format, ...) {
+  if (!o->message || !o->message_bytes) return status;
+  va_list args;
+  va_start(args, format);
+  ky_text text = {o->message, o->message_bytes, 0};
+  ky__say_list(&text, format, args);
+  va_end(args);
+  return status;
+}
+
+static ky_status check(const ky_program *p, const ky_exec_options *o) {
+  if (p->updates && !o->update.apply)
+    return refuse(o, KY_BAD_ARGUMENT, "the program was compiled with updates, none is given");
+  if (!p->updates && o->update.apply)
+    return refuse(o, KY_BAD_ARGUMENT, "an update for a program compiled without updates");
+  if (o->threads < 0 || o->threads > (int)KY_MAX_THREADS)
+    return refuse(o, KY_BAD_ARGUMENT, "%d threads, wants 1 to %u", o->threads, KY_MAX_THREADS);
+  return KY_OK;
+}
+
+/* Starts the threads, and has BLIS allocate what that many of them need. */
+static ky_status gather_team(ky_exec *e, uint32_t threads) {
+  if (threads < 2) return KY_OK;
+  KY_TRY(ky__team_new(&e->allocator, threads, &e->frame.team));
+  const ky_code *code = &e->program->code;
+  for (ky_id id = 1; id < code->count; id++)
+    if (ky__opinfo[code->ins[id].op].trait == KY_TRAIT_PROD) return ky__gemm_warm_up(threads);
+  return KY_OK;
+}
+
+/* All that can fail but the first allocation. */
+static ky_status set_up(ky_exec *e, const ky_exec_options *o) {
+  const uint32_t threads = o->threads > 1 ? (uint32_t)o->threads : 1;
+  KY_TRY(allocate(e, threads));
+  KY_TRY(gather_team(e, threads));
+  settle(e);
+  const ky_id constants = e->program->constants;
+  if (ky__sweep_forward(&e->frame, 1, constants + 1, false) > constants) return KY_OK;
+  return e->fault.status;
+}
+
 ky_status ky_exec_new(const ky_program *p, const ky_exec_options *options, ky_exec **out) {
   if (out) *out = NULL;
   if (!p || !out) return KY_BAD_ARGUMENT;
   ky_exec_options o = {0};
   if (options) memcpy(&o, options, options->size < sizeof o ? options->size : sizeof o);
-  if (p->updates != (o.update.apply != NULL)) return KY_BAD_ARGUMENT;
+  KY_TRY(check(p, &o));
   const ky_allocator allocator = ky__allocator(&o.allocator);
   ky_exec *e = ky__resize(&allocator, NULL, 0, sizeof *e);
-  if (!e) return KY_NO_MEMORY;
+  if (!e) return refuse(&o, KY_NO_MEMORY, "%s", ky_status_text(KY_NO_MEMORY));
   memset(e, 0, sizeof *e);
   e->allocator = allocator;
   e->program = p;
@@ -162,24 +212,24 @@ ky_status ky_exec_new(const ky_program *p, const ky_exec_options *options, ky_ex
   e->frame.code = &p->code;
   e->frame.fault = &e->fault;
   e->frame.kernels = ky__kernels();
+  e->frame.grain = o.grain ? o.grain : GRAIN;
   e->frame.planned = true;
   ky__arena_init(&e->frame.adjoints, &allocator);
   ky__arena_init(&e->frame.scratch, &allocator);
-  ky_status status = allocate(e);
-  if (status == KY_OK) {
-    settle(e);
-    if (ky__sweep_forward(&e->frame, 1, p->constants + 1, false) <= p->constants)
-      status = e->fault.status;
-  }
+  const ky_status status = set_up(e, &o);
   if (status != KY_OK) {
     ky_exec_free(e);
-    return status;
+    if (status == KY_NO_MEMORY)
+      return refuse(&o, status, "%zu bytes: %s", p->memory.total, ky_status_text(status));
+    return refuse(&o, status, "%d threads: %s", o.threads, ky_status_text(status));
   }
   *out = e;
   return KY_OK;
 }
 
-/* ---- names -------------------------------------------------------------------------------------------- */
+/* ---- names
+ * --------------------------------------------------------------------------------------------
+ */
 
 static uint32_t era_of(const ky_program *p, ky_id id) {
   uint32_t k = p->era_count - 1;
@@ -209,7 +259,9 @@ static ky_status find(ky_exec *e, ky_var v, const char *what, bool need, ky_id *
   return KY_OK;
 }
 
-/* ---- inputs ------------------------------------------------------------------------------------------- */
+/* ---- inputs
+ * -------------------------------------------------------------------------------------------
+ */
 
 /* Whether the tape's id is that of an input; `bound` rises. */
 static bool is_input(const ky_program *p, ky_id id) {
@@ -265,7 +317,9 @@ ky_status ky_exec_bind(ky_exec *e, ky_var input, ky_array array) {
   return leave(e, bind(e, input, array.data, &array));
 }
 
-/* ---- sweeps ------------------------------------------------------------------------------------------- */
+/* ---- sweeps
+ * -------------------------------------------------------------------------------------------
+ */
 
 /* Runs what comes before `end`. */
 static ky_status forward(ky_exec *e, ky_id end) {
@@ -311,8 +365,8 @@ static void collect(ky_exec *e, ky_grads *grads) {
     const ky_bind *bind = &e->frame.bind[k];
     if (!bind->weight || !p->wanted[bind->id] || bind->id > p->root || !e->frame.seen[bind->id])
       continue;
-    e->pairs[count++] = (ky_grad_pair){bind->weight, ky__adjoint(&e->frame, bind->id),
-                                       var_of(p, p->bound[k])};
+    e->pairs[count++] =
+        (ky_grad_pair){bind->weight, ky__adjoint(&e->frame, bind->id), var_of(p, p->bound[k])};
   }
   *grads = (ky_grads){count, e->pairs};
 }
@@ -361,7 +415,8 @@ ky_status ky_exec_step(ky_exec *e, ky_grads *grads) {
   return leave(e, status == KY_OK ? backward(e, grads, p->turns) : status);
 }
 
-/* ---- reading ------------------------------------------------------------------------------------------ */
+/* ---- reading
+ * ------------------------------------------------------------------------------------------ */
 
 static ky_status data(ky_exec *e, ky_var v, const char *what, ky_array *out) {
   if (!out) return fail(e, KY_BAD_ARGUMENT, "%s: the result pointer is null", what);

@@ -269,12 +269,11 @@ static ky_status place(planner *q) {
 
 /* A fused instruction says what it needs; no other asks for more scratch memory than a copy of its result
  * and of its operands. */
-static size_t scratch_bound(const ky_program *p) {
-  const ky_code *code = &p->code;
+size_t ky__scratch_bound(const ky_code *code, uint32_t threads) {
   size_t bound = 0;
   for (ky_id pc = 1; pc < code->count; pc++) {
     if (ky__opinfo[code->ins[pc].op].attr == KY_ATTR_FUSED) {
-      const size_t bytes = ky__fused_scratch(code, pc);
+      const size_t bytes = ky__fused_scratch(code, pc, threads);
       if (bytes > bound) bound = bytes;
       continue;
     }
@@ -305,7 +304,7 @@ static ky_status plan(planner *q) {
   KY_TRY(find_dues(q));
   KY_TRY(list_tenants(q));
   KY_TRY(place(q));
-  p->memory.scratch = scratch_bound(p);
+  p->memory.scratch = ky__scratch_bound(&p->code, 1);
   if (p->memory.scratch > MOST_BYTES)
     return ky__fail(q->pass->fault, KY_NO_MEMORY, "no memory for the scratch of one instruction");
   p->memory.total = ky__exec_bytes(p);

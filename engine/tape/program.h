@@ -79,6 +79,9 @@ bool ky__is_constant(const ky_code *code, ky_id id);
 /* Lays out values, adjoints and aux buffers; fills in the plan and its memory. */
 ky_status ky__plan_memory(ky_pass *pass);
 
+/* Bytes of scratch memory that any instruction takes when `threads` share it. */
+size_t ky__scratch_bound(const ky_code *code, uint32_t threads);
+
 /* What ky_exec_new asks the allocator for, once arena and scratch of p->memory are known. */
 size_t ky__exec_bytes(const ky_program *p);
 

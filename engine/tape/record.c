@@ -153,7 +153,7 @@ static ky_status allocate(ky_tape *t, const ky_query *q, ky_ins *ins) {
   const bool elsewhere =
       ins->op == KY_OP_input || ins->op == KY_OP_param || ins->op == KY_OP_constant;
   if (ky__opinfo[ins->op].trait == KY_TRAIT_PROD && !t->gemm_ready) {
-    KY_TRY(ky__gemm_warm_up());
+    KY_TRY(ky__gemm_warm_up(1));
     t->gemm_ready = true;
   }
   ky_word *word = &t->frame.val[t->code.count];

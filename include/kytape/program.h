@@ -88,12 +88,18 @@ typedef struct ky_exec_options {
   size_t size;
   ky_allocator allocator; /* of the execution; copied; a null function means malloc */
   ky_update update;       /* for programs compiled with `updates`, else a null function */
+  int threads;            /* that share one run, the caller's among them: 1..256; 0 means 1 */
+  size_t grain;           /* elements of work that are worth waking a thread for; 0 means 16384 */
+  char *message;          /* where ky_exec_new writes why it failed; may be NULL */
+  size_t message_bytes;   /* of `message`, the ending 0 included */
 } ky_exec_options;
 
-/* Makes an execution. Inputs are bound to the host arrays that the tape had.
- * options: NULL for the defaults. *out: free it with ky_exec_free.
+/* Makes an execution. Inputs are bound to the host arrays that the tape had. Large instructions are
+ * shared by options->threads threads; results have the same bits for any number of them. Idle
+ * threads look for work for about 100 us, then sleep.
+ * options: NULL for the defaults. *out: free it with ky_exec_free, which ends the threads.
  * Errors: BAD_ARGUMENT (a null pointer; an update for a program compiled without `updates`, or none
- * for one with), NO_MEMORY; *out is NULL then. */
+ * for one with; a number of threads out of range), NO_THREAD, NO_MEMORY; *out is NULL then. */
 KY_API ky_status ky_exec_new(const ky_program *p, const ky_exec_options *options, ky_exec **out);
 
 /* Frees the execution. NULL is fine. */

@@ -1,0 +1,253 @@
+/* SPDX-License-Identifier: MIT */
+/* Executions with several threads: the bits of one thread, for random tapes and for shapes that
+ * are shared out in many ways; and what goes wrong. A grain of 1 has every instruction shared
+ * that can be. KYTAPE_TAPES=n sets how many tapes. */
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "close.h"
+#include "fault_allocator.h"
+#include "kytape/nn.h"
+#include "kytape/ops.h"
+#include "kytape/program.h"
+#include "kytape/rng.h"
+#include "random_tape.h"
+
+#if defined(__SANITIZE_ADDRESS__) || defined(__SANITIZE_THREAD__)
+  #define TAPES 300
+#else
+  #define TAPES 10000
+#endif
+
+static const int threads[] = {1, 2, 3, 4, 7};
+enum { COUNTS = sizeof threads / sizeof *threads, GRADS = 512 };
+
+static ky_exec *start(const ky_program *p, int count) {
+  const ky_exec_options o = {.size = sizeof o, .threads = count, .grain = 1};
+  ky_exec *e;
+  assert_int_equal(ky_exec_new(p, &o, &e), KY_OK);
+  return e;
+}
+
+static uint64_t hash(uint64_t h, const void *data, size_t bytes) {
+  const unsigned char *x = data;
+  for (size_t k = 0; k < bytes; k++) h = (h ^ x[k]) * 0x100000001b3u;
+  return h;
+}
+
+/* Of the root and all gradients after one step. */
+static uint64_t bits_of_step(ky_exec *e, ky_var root) {
+  ky_grads grads;
+  assert_int_equal(ky_exec_step(e, &grads), KY_OK);
+  ky_array value;
+  assert_int_equal(ky_exec_data(e, root, &value), KY_OK);
+  uint64_t h =
+      hash(0xcbf29ce484222325u, value.data, (size_t)value.count * ky_dtype_size(value.dtype));
+  for (size_t k = 0; k < grads.count; k++) {
+    const ky_tensor *w = grads.pairs[k].weight;
+    h = hash(h, grads.pairs[k].grad,
+             (size_t)ky_tensor_count(w) * ky_dtype_size(ky_tensor_dtype(w)));
+  }
+  return h;
+}
+
+/* ---- random tapes --------------------------------------------------------------------------
+ */
+
+static bool is_dense(const ky_array *a) {
+  int64_t stride = 1;
+  for (int k = a->rank; k-- > 0; stride *= a->dims[k])
+    if (a->dims[k] != 1 && a->strides[k] != stride) return false;
+  return true;
+}
+
+static void random_tapes_have_the_bits_of_one_thread(void **state) {
+  (void)state;
+  const char *wanted = getenv("KYTAPE_TAPES");
+  const int tapes = wanted ? atoi(wanted) : TAPES;
+  int compared = 0;
+  for (uint64_t seed = 1; seed <= (uint64_t)tapes; seed++) {
+    random_tape *r = random_tape_new(seed);
+    ky_program *p;
+    ky_array root;
+    if (ky_data(r->tape, r->root, &root) == KY_OK && is_dense(&root) &&
+        ky_compile(r->tape, r->root, NULL, &p) == KY_OK) {
+      uint64_t one = 0;
+      for (int k = 0; k < COUNTS; k++) {
+        ky_exec *e = start(p, threads[k]);
+        const uint64_t bits = bits_of_step(e, r->root);
+        if (k == 0) one = bits;
+        if (bits != one)
+          print_error("KYTAPE_SEED=%llu, %d threads\n", (unsigned long long)seed, threads[k]);
+        assert_int_equal(bits, one);
+        ky_exec_free(e);
+      }
+      ky_program_free(p);
+      compared++;
+    }
+    random_tape_free(r);
+  }
+  assert_true(compared > tapes / 2);
+}
+
+/* ---- shapes that are shared out -------------------------------------------------------------
+ */
+
+enum { ROWS = 203, IN = 150, OUT = 131 };
+
+typedef struct network {
+  ky_tape *tape;
+  ky_tensor *weights[8];
+  int weight_count;
+  float *x;
+  int64_t label[ROWS];
+} network;
+
+static ky_var weight(network *n, ky_dtype dtype, int rank, const int64_t *dims) {
+  ky_tensor *w;
+  assert_int_equal(ky_tensor_new(NULL, dtype, rank, dims, &w), KY_OK);
+  ky_rng rng = ky_rng_seed(7, (uint64_t)n->weight_count);
+  assert_int_equal(
+      ky_rng_uniform(&rng, dtype, (size_t)ky_tensor_count(w), -0.5, 0.5, ky_tensor_write(w)),
+      KY_OK);
+  n->weights[n->weight_count++] = w;
+  return ky_param(n->tape, w);
+}
+
+static void network_free(network *n) {
+  ky_tape_free(n->tape);
+  for (int k = 0; k < n->weight_count; k++) ky_tensor_free(n->weights[k]);
+}
+
+/* A loss over everything that has a way of its own to be shared. */
+static ky_var record(network *n, ky_dtype dtype) {
+  n->tape = ky_tape_new(NULL);
+  n->weight_count = 0;
+  ky_tape *t = n->tape;
+  for (int k = 0; k < ROWS; k++) n->label[k] = k % OUT;
+  const ky_var x = weight(n, dtype, 2, (int64_t[]){ROWS, IN});
+  const ky_var w = weight(n, dtype, 2, (int64_t[]){OUT, IN});
+  const ky_var b = weight(n, dtype, 1, (int64_t[]){OUT});
+  const ky_var scale = weight(n, dtype, 1, (int64_t[]){OUT});
+  const ky_var stack = weight(n, dtype, 3, (int64_t[]){40, 9, ROWS});
+  ky_var y = ky_linear(t, x, w, b);
+  y = ky_layernorm(t, y, 1, scale, b, 1e-5);
+  y = ky_mul(t, ky_tanh(t, y), ky_sigmoid(t, y));
+  const ky_var s = ky_softmax(t, y, -1), u = ky_log_softmax(t, y, 0);
+  const ky_var m = ky_matmul(t, stack, ky_add(t, s, u));
+  const ky_var rows = ky_mean(t, m, 1, (int64_t[]){-1}, 0),
+               columns = ky_sum(t, m, 1, (int64_t[]){1}, 0);
+  const ky_var labels = ky_input(t, KY_I64, 1, (int64_t[]){ROWS}, n->label);
+  return ky_add(
+      t, ky_cross_entropy(t, y, labels, KY_REDUCE_MEAN),
+      ky_add(t, ky_sum_all(t, ky_square(t, rows)), ky_mean_all(t, ky_abs(t, columns))));
+}
+
+static void large_shapes_have_the_bits_of_one_thread(void **state) {
+  (void)state;
+  for (int dtype = KY_F32; dtype <= KY_F64; dtype++) {
+    for (int fused = 0; fused < 2; fused++) {
+      network n;
+      const ky_var loss = record(&n, (ky_dtype)dtype);
+      const char *const without[] = {"fuse"};
+      const ky_compile_options o = {
+          .size = sizeof o, .without = without, .without_count = fused ? 0 : 1};
+      ky_program *p;
+      const ky_status status = ky_compile(n.tape, loss, &o, &p);
+      if (status != KY_OK) print_error("%s\n", ky_tape_message(n.tape));
+      assert_int_equal(status, KY_OK);
+      uint64_t one = 0;
+      for (int k = 0; k < COUNTS; k++) {
+        ky_exec *e = start(p, threads[k]);
+        for (int step = 0; step < 3; step++) {
+          const uint64_t bits = bits_of_step(e, loss);
+          if (k == 0) one = bits;
+          assert_int_equal(bits, one);
+        }
+        ky_exec_free(e);
+      }
+      ky_program_free(p);
+      network_free(&n);
+    }
+  }
+}
+
+static void a_grain_keeps_small_work_on_one_thread(void **state) {
+  (void)state;
+  network n;
+  const ky_var loss = record(&n, KY_F32);
+  ky_program *p;
+  assert_int_equal(ky_compile(n.tape, loss, NULL, &p), KY_OK);
+  const ky_exec_options o = {.size = sizeof o, .threads = 3, .grain = SIZE_MAX};
+  ky_exec *coarse, *one = start(p, 1);
+  assert_int_equal(ky_exec_new(p, &o, &coarse), KY_OK);
+  assert_int_equal(bits_of_step(coarse, loss), bits_of_step(one, loss));
+  ky_exec_free(coarse);
+  ky_exec_free(one);
+  ky_program_free(p);
+  network_free(&n);
+}
+
+/* ---- what goes wrong ------------------------------------------------------------------------
+ */
+
+static void absurd_thread_counts_are_refused_with_a_sentence(void **state) {
+  (void)state;
+  network n;
+  const ky_var loss = record(&n, KY_F32);
+  ky_program *p;
+  assert_int_equal(ky_compile(n.tape, loss, NULL, &p), KY_OK);
+  char message[128] = "";
+  ky_exec_options o = {.size = sizeof o, .message = message, .message_bytes = sizeof message};
+  ky_exec *e;
+  o.threads = -1;
+  assert_int_equal(ky_exec_new(p, &o, &e), KY_BAD_ARGUMENT);
+  assert_null(e);
+  assert_string_equal(message, "-1 threads, wants 1 to 256");
+  o.threads = 257;
+  assert_int_equal(ky_exec_new(p, &o, &e), KY_BAD_ARGUMENT);
+  assert_string_equal(message, "257 threads, wants 1 to 256");
+  o.message_bytes = 5;
+  assert_int_equal(ky_exec_new(p, &o, &e), KY_BAD_ARGUMENT);
+  assert_string_equal(message, "257 ");
+  ky_program_free(p);
+  network_free(&n);
+}
+
+static void failing_memory_leaves_no_thread_behind(void **state) {
+  (void)state;
+  network n;
+  const ky_var loss = record(&n, KY_F32);
+  ky_program *p;
+  assert_int_equal(ky_compile(n.tape, loss, NULL, &p), KY_OK);
+  ky_fault_allocator fa;
+  fault_allocator_init(&fa);
+  const ky_exec_options o = {.size = sizeof o, .allocator = fault_allocator(&fa), .threads = 3};
+  ky_exec *e = NULL;
+  size_t failed = 0;
+  for (;; failed++) {
+    fault_allocator_fail_once(&fa, failed + 1);
+    const ky_status status = ky_exec_new(p, &o, &e);
+    if (status == KY_OK) break;
+    assert_int_equal(status, KY_NO_MEMORY);
+    assert_int_equal(fa.live_blocks, 0);
+  }
+  assert_true(failed > 4);
+  ky_exec_free(e);
+  assert_int_equal(fa.live_blocks, 0);
+  fault_allocator_free(&fa);
+  ky_program_free(p);
+  network_free(&n);
+}
+
+int main(void) {
+  const struct CMUnitTest tests[] = {
+      cmocka_unit_test(random_tapes_have_the_bits_of_one_thread),
+      cmocka_unit_test(large_shapes_have_the_bits_of_one_thread),
+      cmocka_unit_test(a_grain_keeps_small_work_on_one_thread),
+      cmocka_unit_test(absurd_thread_counts_are_refused_with_a_sentence),
+      cmocka_unit_test(failing_memory_leaves_no_thread_behind),
+  };
+  return cmocka_run_group_tests(tests, NULL, NULL);
+}
