@@ -140,9 +140,9 @@ static void await_end(ky_team *team, uint32_t pieces) {
 uint32_t ky__team_size(const ky_team *team) { return team ? team->size : 1; }
 
 uint32_t ky__team_pieces(const ky_team *team, size_t count, size_t grain) {
+  if (!team) return 1;
   const size_t grains = grains_of(count, grain);
-  const uint32_t size = ky__team_size(team);
-  return grains < size ? (uint32_t)grains : size;
+  return grains < team->size ? (uint32_t)grains : team->size;
 }
 
 void ky__team_share(ky_team *team, size_t count, size_t grain, ky_job *job, void *context) {
