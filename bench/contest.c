@@ -33,6 +33,9 @@ void contest_add_taped(contest *c, taped *recorded, taped *replayed, taped *comp
   contest_add(c, BENCH_RECORDED, taped_recorded, recorded);
   contest_add(c, BENCH_REPLAYED, taped_replayed, replayed);
   contest_add(c, BENCH_COMPILED, taped_compiled, compiled);
+  if (!compiled->two) return;
+  c->taped[c->rows] = compiled;
+  contest_add(c, BENCH_TWO_THREADS, taped_two_threads, compiled);
 }
 
 void contest_run(contest *c) {

@@ -30,7 +30,7 @@ void contest_close(contest *c);
 /* A variant; they become rows in this order. */
 void contest_add(contest *c, bench_variant variant, bench_call *call, void *state);
 
-/* The three ways to run a tape, as variants. */
+/* The three ways to run a tape, as variants; and with two threads, if `compiled` is shared. */
 void contest_add_taped(contest *c, taped *recorded, taped *replayed, taped *compiled);
 
 /* A call that is timed beside the others without a row; returns its number. Add it after the

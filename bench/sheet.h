@@ -14,6 +14,7 @@
   X(RECORDED, "tape, recorded")                                                                \
   X(REPLAYED, "tape, replayed")                                                                \
   X(COMPILED, "compiled")                                                                      \
+  X(TWO_THREADS, "compiled, 2 threads")                                                        \
   X(RECURSIVE, "recursive")                                                                    \
   X(HAND, "hand-written C")                                                                    \
   X(TORCH, "PyTorch")

@@ -16,6 +16,7 @@ void taped_open(taped *s, const taped_model *model, void *problem) {
 }
 
 void taped_close(taped *s) {
+  ky_exec_free(s->two);
   ky_exec_free(s->exec);
   ky_program_free(s->program);
   ky_tape_free(s->t);
@@ -92,28 +93,43 @@ static ky_status descend(void *optimizer, ky_tensor *weight, const void *grad) {
   return ky_optimizer_step(optimizer, &one);
 }
 
+static ky_exec *execution(taped *s, int threads) {
+  ky_exec_options o = {.size = sizeof o, .threads = threads};
+  if (s->optimizer) o.update = (ky_update){descend, s->optimizer};
+  ky_exec *exec = NULL;
+  if (s->program) keep_status(s, ky_exec_new(s->program, &o, &exec));
+  return exec;
+}
+
 void taped_compile_with(taped *s, ky_var root, const ky_compile_options *options) {
   ky_compile_options compiling = {.size = sizeof compiling};
-  ky_exec_options running = {.size = sizeof running};
   if (options) compiling = *options;
-  if (s->optimizer) {
-    compiling.updates = 1;
-    running.update = (ky_update){descend, s->optimizer};
-  }
+  if (s->optimizer) compiling.updates = 1;
   keep_status(s, ky_compile(s->t, root, &compiling, &s->program));
-  if (s->program) keep_status(s, ky_exec_new(s->program, &running, &s->exec));
+  s->exec = execution(s, 1);
 }
 
 void taped_compile(taped *s) { taped_compile_with(s, s->root, NULL); }
 
-void taped_compiled(void *state) {
-  taped *s = state;
+#define SHARED_LEAST 65536 /* bytes: smaller arrays stay on one thread */
+
+void taped_share(taped *s) {
+  if (!s->program) return;
+  const ky_memory need = ky_program_memory(s->program);
+  if (need.activations + need.adjoints > SHARED_LEAST) s->two = execution(s, 2);
+}
+
+static void step(taped *s, ky_exec *exec) {
   if (s->model->next) s->model->next(s);
   for (int k = 0; k < s->inputs; k++)
-    keep_status(s, ky_exec_input(s->exec, s->input[k], s->data[k]));
-  keep_status(s, ky_exec_step(s->exec, &s->grads));
-  keep_status(s, ky_exec_item(s->exec, s->root, &s->value));
+    keep_status(s, ky_exec_input(exec, s->input[k], s->data[k]));
+  keep_status(s, ky_exec_step(exec, &s->grads));
+  keep_status(s, ky_exec_item(exec, s->root, &s->value));
 }
+
+void taped_compiled(void *state) { step(state, ((taped *)state)->exec); }
+
+void taped_two_threads(void *state) { step(state, ((taped *)state)->two); }
 
 void taped_compiled_forward(void *state) {
   taped *s = state;

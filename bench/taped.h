@@ -34,6 +34,7 @@ struct taped {
   ky_optimizer *optimizer; /* null: gradients are all that is asked for */
   ky_program *program;     /* null: not compiled */
   ky_exec *exec;
+  ky_exec *two; /* with two threads; null: not asked for */
   ky_grads grads;
   double value; /* of the root */
   ky_status status;
@@ -53,10 +54,14 @@ void taped_start(taped *s, double rate);
 void taped_compile(taped *s);
 void taped_compile_with(taped *s, ky_var root, const ky_compile_options *options);
 
+/* Makes ready for taped_two_threads, after compiling; not if all arrays are small. */
+void taped_share(taped *s);
+
 /* The calls to time: the whole step, */
 void taped_recorded(void *state);
 void taped_replayed(void *state);
 void taped_compiled(void *state);
+void taped_two_threads(void *state);
 
 /* and parts of it: without the optimizer, on the tape, */
 void taped_record(void *state);

@@ -83,6 +83,7 @@ bool value_gradient_run(const bench_setup *setup, bench_sheet *sheet, value_grad
     taped_start(&tape[k], 0);
   }
   taped_compile(&tape[COMPILED]);
+  taped_share(&tape[COMPILED]);
   bool good = check(v, tape);
   const double want = *v->value;
   if (good) measure(setup, sheet, v, tape);

@@ -21,6 +21,7 @@
   X(rosenbrock, "100 (b - a^2)^2 + (1 - a)^2 over neighbours, f64; value and gradient")        \
   X(gmm, "log-likelihood of a Gaussian mixture, f64; value and all gradients")                 \
   X(compile, "compiling a tape, and freeing the program")                                      \
+  X(barrier, "waking a team of threads, and meeting at the end of the job")              \
   X(overhead, "forward time of one instruction, and what of it is not the kernel, f32")        \
   X(reverse, "reverse time of one instruction, and what of it is not the kernel, f32")
 

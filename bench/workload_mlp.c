@@ -213,6 +213,7 @@ static bool run_case(const bench_setup *setup, bench_sheet *sheet, size_t batch)
     tape_open(&v->tape[k], &v->net[k]);
   }
   taped_compile(&v->tape[2]);
+  taped_share(&v->tape[2]);
   rec_open(&v->recursive, batch, x, labels);
   net_open(&v->hand.net, batch, x, labels);
   v->hand.room = bench_alloc_aligned(hand_mlp_room(batch) * sizeof(float));
