@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
-/* The public recording functions. Those of most rows are generated: the row's arity and attr say
- * which arguments a function has and where they go. Leaves stand at the end. */
+/* The public recording functions. Those of most rows are generated: the row's arity and attr
+ * say which arguments a function has and where they go. Leaves stand at the end. */
 #define KY_NO_SITES
 #include "kytape/ops.h"
 
@@ -26,46 +26,95 @@ static ky_var record(ky_tape *t, uint32_t count, const ky_var *operands, ky_draf
   return ky__record(t, d);
 }
 
-/* ---- generated, by attr ------------------------------------------------------------------------- */
+/* ---- scalars
+ * --------------------------------------------------------------------------------- */
+
+/* Programs made of scalars record nothing else, millions of them: where all operands of an
+ * elementwise instruction are live, of rank 0 and of one float dtype, its rule has nothing to
+ * say. */
+static inline bool takes_points(const ky_tape *t, unsigned op, ky_rule *rule) {
+  return t && t->pending == KY_OK && t->code.count < t->capacity && !(t->flags & KY_EAGER) &&
+         ky__opinfo[op].rule == rule;
+}
+
+static inline bool is_live_point(const ky_tape *t, ky_var v) {
+  return v.tape == t && v.id < t->code.count && v.era == ky__era_of(t, v.id) &&
+         t->code.layout[v.id] == 0;
+}
+
+static inline ky_var record_point(ky_tape *t, ky_ins ins) {
+  const ky_id id = t->code.count;
+  ins.flags |= KY_POINT << KY_CLASS_SHIFT;
+  t->code.ins[id] = ins;
+  t->code.layout[id] = 0;
+  t->code.site[id] = t->site;
+  t->frame.val[id] = (ky_word){.i64 = 0};
+  t->frame.seen[id] = 0;
+  t->code.count = id + 1;
+  return (ky_var){t, id, t->eras[t->era_count - 1].number};
+}
+
+static inline ky_var record_1(ky_tape *t, unsigned op, ky_var a, double imm) {
+  if (takes_points(t, op, ky__rule_unary) && is_live_point(t, a)) {
+    const ky_ins *x = &t->code.ins[a.id];
+    if (ky__is_float(x->dtype))
+      return record_point(t, (ky_ins){.op = (uint16_t)op,
+                                      .dtype = x->dtype,
+                                      .flags = x->flags & KY_WANT_ANY ? KY_WANT_A : 0,
+                                      .a = a.id,
+                                      .imm = imm});
+  }
+  ky_draft d;
+  ky__draft(&d, op);
+  d.ins.imm = imm;
+  return record(t, 1, (ky_var[]){a}, &d);
+}
+
+static inline ky_var record_2(ky_tape *t, unsigned op, ky_var a, ky_var b) {
+  if (takes_points(t, op, ky__rule_binary) && is_live_point(t, a) && is_live_point(t, b)) {
+    const ky_ins *x = &t->code.ins[a.id], *y = &t->code.ins[b.id];
+    if (ky__is_float(x->dtype) && x->dtype == y->dtype)
+      return record_point(t,
+                          (ky_ins){.op = (uint16_t)op,
+                                   .dtype = x->dtype,
+                                   .flags = (uint8_t)((x->flags & KY_WANT_ANY ? KY_WANT_A : 0) |
+                                                      (y->flags & KY_WANT_ANY ? KY_WANT_B : 0)),
+                                   .a = a.id,
+                                   .b = b.id});
+  }
+  ky_draft d;
+  ky__draft(&d, op);
+  return record(t, 2, (ky_var[]){a, b}, &d);
+}
+
+/* ---- generated, by attr
+ * ------------------------------------------------------------------------- */
 
 #define BUILD_1_NONE(name)                                                                     \
-  ky_var ky_##name(ky_tape *t, ky_var a) {                                                     \
-    ky_draft d;                                                                                \
-    ky__draft(&d, KY_OP_##name);                                                               \
-    return record(t, 1, (ky_var[]){a}, &d);                                      \
-  }
+  ky_var ky_##name(ky_tape *t, ky_var a) { return record_1(t, KY_OP_##name, a, 0); }
 #define BUILD_2_NONE(name)                                                                     \
-  ky_var ky_##name(ky_tape *t, ky_var a, ky_var b) {                                           \
-    ky_draft d;                                                                                \
-    ky__draft(&d, KY_OP_##name);                                                               \
-    return record(t, 2, (ky_var[]){a, b}, &d);                                   \
-  }
+  ky_var ky_##name(ky_tape *t, ky_var a, ky_var b) { return record_2(t, KY_OP_##name, a, b); }
 #define BUILD_3_NONE(name)                                                                     \
   ky_var ky_##name(ky_tape *t, ky_var a, ky_var b, ky_var c) {                                 \
     ky_draft d;                                                                                \
     ky__draft(&d, KY_OP_##name);                                                               \
-    return record(t, 3, (ky_var[]){a, b, c}, &d);                                \
+    return record(t, 3, (ky_var[]){a, b, c}, &d);                                              \
   }
 #define BUILD_3_OPT_C(name)                                                                    \
   ky_var ky_##name(ky_tape *t, ky_var a, ky_var b, ky_var c) {                                 \
     ky_draft d;                                                                                \
     ky__draft(&d, KY_OP_##name);                                                               \
     const bool absent = c.id == 0 && (!t || t->pending == KY_OK);                              \
-    return record(t, absent ? 2 : 3, (ky_var[]){a, b, c}, &d);                   \
+    return record(t, absent ? 2 : 3, (ky_var[]){a, b, c}, &d);                                 \
   }
 #define BUILD_1_IMM(name)                                                                      \
-  ky_var ky_##name(ky_tape *t, ky_var a, double s) {                                           \
-    ky_draft d;                                                                                \
-    ky__draft(&d, KY_OP_##name);                                                               \
-    d.ins.imm = s;                                                                             \
-    return record(t, 1, (ky_var[]){a}, &d);                                      \
-  }
+  ky_var ky_##name(ky_tape *t, ky_var a, double s) { return record_1(t, KY_OP_##name, a, s); }
 #define BUILD_1_IMM2(name)                                                                     \
   ky_var ky_##name(ky_tape *t, ky_var a, double s, double u) {                                 \
     ky_draft d;                                                                                \
     ky__draft(&d, KY_OP_##name);                                                               \
     if (t) d.ins.b = ky__push(t, &d, 2, (const int64_t[]){bits_of(s), bits_of(u)});            \
-    return record(t, 1, (ky_var[]){a}, &d);                                      \
+    return record(t, 1, (ky_var[]){a}, &d);                                                    \
   }
 #define BUILD_1_DTYPE(name)                                                                    \
   ky_var ky_##name(ky_tape *t, ky_var a, ky_dtype dtype) {                                     \
@@ -98,9 +147,9 @@ static ky_var record(ky_tape *t, uint32_t count, const ky_var *operands, ky_draf
     ky_draft d;                                                                                \
     ky__draft(&d, KY_OP_##name);                                                               \
     d.ins.c = (uint32_t)reduction;                                                             \
-    if ((unsigned)reduction > KY_REDUCE_MEAN)                                                         \
+    if ((unsigned)reduction > KY_REDUCE_MEAN)                                                  \
       ky__fail(&d.fault, KY_BAD_ARGUMENT, "unknown reduction %d", (int)reduction);             \
-    return record(t, 2, (ky_var[]){a, b}, &d);                                   \
+    return record(t, 2, (ky_var[]){a, b}, &d);                                                 \
   }
 #define BUILD_2_TRANS(name)                                                                    \
   ky_var ky_##name(ky_tape *t, ky_var a, ky_var b) { return ky_##name##_trans(t, a, b, 0); }   \
@@ -110,21 +159,21 @@ static ky_var record(ky_tape *t, uint32_t count, const ky_var *operands, ky_draf
     d.ins.c = flags;                                                                           \
     if (flags & ~(unsigned)(KY_TRANS_A | KY_TRANS_B))                                          \
       ky__fail(&d.fault, KY_BAD_ARGUMENT, "unknown transpose flags 0x%x", flags);              \
-    return record(t, 2, (ky_var[]){a, b}, &d);                                   \
+    return record(t, 2, (ky_var[]){a, b}, &d);                                                 \
   }
 #define BUILD_1_SHAPE(name)                                                                    \
   ky_var ky_##name(ky_tape *t, ky_var a, int rank, const int64_t *dims) {                      \
     ky_draft d;                                                                                \
     ky__draft(&d, KY_OP_##name);                                                               \
     draft_dims(&d, rank, dims);                                                                \
-    return record(t, 1, (ky_var[]){a}, &d);                                      \
+    return record(t, 1, (ky_var[]){a}, &d);                                                    \
   }
 #define BUILD_1_PERM(name)                                                                     \
   ky_var ky_##name(ky_tape *t, ky_var a, int rank, const int64_t *axes) {                      \
     ky_draft d;                                                                                \
     ky__draft(&d, KY_OP_##name);                                                               \
     draft_permutation(&d, rank, axes);                                                         \
-    return record(t, 1, (ky_var[]){a}, &d);                                      \
+    return record(t, 1, (ky_var[]){a}, &d);                                                    \
   }
 #define BUILD_1_SLICE(name)                                                                    \
   ky_var ky_##name(ky_tape *t, ky_var a, int64_t axis, int64_t start, int64_t stop,            \
@@ -133,7 +182,7 @@ static ky_var record(ky_tape *t, uint32_t count, const ky_var *operands, ky_draf
     ky__draft(&d, KY_OP_##name);                                                               \
     normalize_axis(t, &d, a, &axis);                                                           \
     if (t) d.ins.b = ky__push(t, &d, 4, (const int64_t[]){axis, start, stop, step});           \
-    return record(t, 1, (ky_var[]){a}, &d);                                      \
+    return record(t, 1, (ky_var[]){a}, &d);                                                    \
   }
 #define BUILD_LIST_LIST_AXIS(name)                                                             \
   ky_var ky_##name(ky_tape *t, size_t count, const ky_var *vars, int64_t axis) {               \
@@ -141,12 +190,12 @@ static ky_var record(ky_tape *t, uint32_t count, const ky_var *operands, ky_draf
   }
 #define BUILD_LIST_FUSED(name)
 #define BUILD_LIST_LIST_NORM(name) /* normalization.c */
-#define BUILD_2_AXIS_C(name)   /* choose.c */
-#define BUILD_2_PADDING(name)  /* choose.c */
-#define BUILD_1_CLASSES(name)  /* choose.c */
-#define BUILD_1_ORDER(name)    /* choose.c */
-#define BUILD_1_DIAGONAL(name) /* rearrange.c */
-#define BUILD_1_PAD(name)      /* rearrange.c */
+#define BUILD_2_AXIS_C(name)       /* choose.c */
+#define BUILD_2_PADDING(name)      /* choose.c */
+#define BUILD_1_CLASSES(name)      /* choose.c */
+#define BUILD_1_ORDER(name)        /* choose.c */
+#define BUILD_1_DIAGONAL(name)     /* rearrange.c */
+#define BUILD_1_PAD(name)          /* rearrange.c */
 #define BUILD_0_NONE(name)
 #define BUILD_0_BIND(name)
 #define BUILD_0_BLOB(name)
@@ -178,7 +227,8 @@ static ky_var over_axes(ky_tape *t, ky_op op, ky_var a, int count, const int64_t
   ky_draft d;
   ky__draft(&d, op);
   d.ins.c = (uint32_t)(keepdim != 0) | ((uint32_t)n & 127u) << 1;
-  if (n < 0 || n > 127) ky__fail(&d.fault, KY_BAD_ARGUMENT, "the number %d is not in 0..127", n);
+  if (n < 0 || n > 127)
+    ky__fail(&d.fault, KY_BAD_ARGUMENT, "the number %d is not in 0..127", n);
   const ky_id id = ky__operand_id(t, &d, a);
   const int rank = id ? ky__layout(&t->code, id)->rank : 0;
   if (count < 0 || count > KY_MAX_RANK || (count > 0 && !axes))
@@ -232,7 +282,8 @@ static ky_var list_along_axis(ky_tape *t, ky_op op, size_t count, const ky_var *
   ky__draft(&d, op);
   if (!t) return (ky_var){0};
   if (count == 0 || count > UINT32_MAX / 2 || !vars)
-    ky__fail(&d.fault, KY_BAD_ARGUMENT, "%zu operands at %s", count, vars ? "an array" : "null");
+    ky__fail(&d.fault, KY_BAD_ARGUMENT, "%zu operands at %s", count,
+             vars ? "an array" : "null");
   d.ins.b = t->code.pool_count;
   for (size_t k = 0; k < count && d.fault.status == KY_OK; k++) {
     const int64_t id = ky__operand_id(t, &d, vars[k]);
@@ -248,7 +299,8 @@ static ky_var list_along_axis(ky_tape *t, ky_op op, size_t count, const ky_var *
 #include "ops.def"
 #undef OP
 
-/* ---- leaves --------------------------------------------------------------------------------------- */
+/* ---- leaves
+ * --------------------------------------------------------------------------------------- */
 
 static void draft_leaf(ky_draft *d, ky_op op, ky_dtype dtype, int rank, const int64_t *dims) {
   ky__draft(d, op);

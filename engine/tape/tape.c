@@ -118,17 +118,11 @@ ky_status ky__error(ky_tape *t, ky_status status, const char *format, ...) {
 
 /* ---- marks and rewinding ---------------------------------------------------------------------------- */
 
-static uint32_t era_of(const ky_tape *t, ky_id id) {
-  uint32_t k = t->era_count - 1;
-  while (k > 0 && t->eras[k].start > id) k--;
-  return t->eras[k].number;
-}
-
-ky_var ky__var(const ky_tape *t, ky_id id) { return (ky_var){t, id, era_of(t, id)}; }
+ky_var ky__var(const ky_tape *t, ky_id id) { return (ky_var){t, id, ky__era_of(t, id)}; }
 
 const char *ky__bad_var(const ky_tape *t, ky_var v) {
   if (v.tape != t) return v.tape ? "the var is of another tape" : "the var is null";
-  return v.id >= t->code.count || v.era != era_of(t, v.id) ? "the value was rewound" : NULL;
+  return v.id >= t->code.count || v.era != ky__era_of(t, v.id) ? "the value was rewound" : NULL;
 }
 
 ky_mark ky_tape_mark(const ky_tape *t) {

@@ -75,6 +75,13 @@ void ky__say_site(ky_text *text, const ky_code *code, uint32_t site);
 
 /* ---- vars ------------------------------------------------------------------------------- */
 
+/* The number of the era in which instruction `id` was recorded. */
+static inline uint32_t ky__era_of(const ky_tape *t, ky_id id) {
+  uint32_t k = t->era_count - 1;
+  while (k > 0 && t->eras[k].start > id) k--;
+  return t->eras[k].number;
+}
+
 ky_var ky__var(const ky_tape *t, ky_id id);
 
 /* Why `v` is no live value of `t`, as a sentence; NULL when it is one. */
