@@ -48,10 +48,23 @@ static inline ky_var record_point(ky_tape *t, ky_ins ins) {
   t->code.ins[id] = ins;
   t->code.layout[id] = 0;
   t->code.site[id] = t->site;
-  t->frame.val[id] = (ky_word){.i64 = 0};
   t->frame.seen[id] = 0;
   t->code.count = id + 1;
   return (ky_var){t, id, t->eras[t->era_count - 1].number};
+}
+
+/* Everything else. Apart, because a draft is large and would make the functions above save registers. */
+__attribute__((noinline)) static ky_var draft_1(ky_tape *t, unsigned op, ky_var a, double imm) {
+  ky_draft d;
+  ky__draft(&d, op);
+  d.ins.imm = imm;
+  return record(t, 1, (ky_var[]){a}, &d);
+}
+
+__attribute__((noinline)) static ky_var draft_2(ky_tape *t, unsigned op, ky_var a, ky_var b) {
+  ky_draft d;
+  ky__draft(&d, op);
+  return record(t, 2, (ky_var[]){a, b}, &d);
 }
 
 static inline ky_var record_1(ky_tape *t, unsigned op, ky_var a, double imm) {
@@ -64,10 +77,7 @@ static inline ky_var record_1(ky_tape *t, unsigned op, ky_var a, double imm) {
                                       .a = a.id,
                                       .imm = imm});
   }
-  ky_draft d;
-  ky__draft(&d, op);
-  d.ins.imm = imm;
-  return record(t, 1, (ky_var[]){a}, &d);
+  return draft_1(t, op, a, imm);
 }
 
 static inline ky_var record_2(ky_tape *t, unsigned op, ky_var a, ky_var b) {
@@ -82,9 +92,7 @@ static inline ky_var record_2(ky_tape *t, unsigned op, ky_var a, ky_var b) {
                                    .a = a.id,
                                    .b = b.id});
   }
-  ky_draft d;
-  ky__draft(&d, op);
-  return record(t, 2, (ky_var[]){a, b}, &d);
+  return draft_2(t, op, a, b);
 }
 
 /* ---- generated, by attr
