@@ -249,13 +249,10 @@ ky_status ky__rule_linear(ky_query *q) {
   return ky__answer(q, ky__dtype_of(q, ids[0]), &out);
 }
 
-/* x [...,in] as one matrix [rows,in]; a scratch copy where its strides do not allow that, and a
- * fault when memory ran out. */
-static ky_matrix rows_of(ky_frame *f, ky_id id) {
+__attribute__((noinline)) static ky_matrix strided_rows(ky_frame *f, ky_id id) {
   const ky_layout *l = ky__layout(f->code, id);
   const int last = l->rank - 1;
-  const void *data = ky__data(f, id);
-  if (l->dense) return (ky_matrix){(void *)(uintptr_t)data, l->dims[last], 1};
+  const void *data = f->val[id].ptr;
   if (l->rank <= 2)
     return (ky_matrix){(void *)(uintptr_t)data, l->strides[0], l->strides[last]};
   const ky_dtype dtype = (ky_dtype)f->code->ins[id].dtype;
@@ -263,6 +260,14 @@ static ky_matrix rows_of(ky_frame *f, ky_id id) {
   void *copy = ky__scratch(f, (size_t)l->count * ky_dtype_size(dtype));
   if (copy) ky__copy(f, dtype, l, copy, dense.strides, 0, data, l->strides);
   return (ky_matrix){copy, l->dims[last], 1};
+}
+
+/* x [...,in] as one matrix [rows,in]; a scratch copy where its strides do not allow that, and a
+ * fault when memory ran out. */
+static inline ky_matrix rows_of(ky_frame *f, ky_id id) {
+  const ky_layout *l = ky__layout(f->code, id);
+  if (l->dense) return (ky_matrix){f->val[id].ptr, l->dims[l->rank - 1], 1};
+  return strided_rows(f, id);
 }
 
 static ky_matrix dense_rows(const void *data, size_t columns) {

@@ -53,7 +53,8 @@ static inline ky_var record_point(ky_tape *t, ky_ins ins) {
   return (ky_var){t, id, t->eras[t->era_count - 1].number};
 }
 
-/* Everything else. Apart, because a draft is large and would make the functions above save registers. */
+/* Everything else. Apart, because a draft is large and would make the functions above save
+ * registers. */
 __attribute__((noinline)) static ky_var draft_1(ky_tape *t, unsigned op, ky_var a, double imm) {
   ky_draft d;
   ky__draft(&d, op);
