@@ -37,7 +37,8 @@ extern "C" {
   X(UNCONNECTED, "no differentiated value leads from here to the root")                        \
   X(NO_THREAD, "a thread could not be started")                                                \
   X(NONFINITE, "a value is NaN or infinite")                                                   \
-  X(BAD_TAPE, "the verifier refused an instruction")
+  X(BAD_TAPE, "the verifier refused an instruction")                                           \
+  X(BAD_GRADIENT, "a gradient is not what central differences say")
 
 typedef enum ky_status {
 #define X(name, text) KY_##name,
