@@ -27,6 +27,10 @@ typedef struct ky_code {
   uint32_t file_count;
   uint32_t file_capacity;
 
+  const struct ky_custom_op **customs; /* operations of the user's, which the user keeps */
+  uint32_t custom_count;
+  uint32_t custom_capacity;
+
   uint32_t bind_count; /* inputs and params so far */
   uint32_t aux_count;  /* instructions with an aux buffer so far */
 } ky_code;
@@ -34,6 +38,10 @@ typedef struct ky_code {
 #define KY_SITE_SHIFT 18u
 #define KY_SITE_LINES (1u << KY_SITE_SHIFT)
 #define KY_SITE_FILES (1u << (32u - KY_SITE_SHIFT))
+/* Words of attr CUSTOM behind the operand ids: number of the operation in `customs`, dtype of the
+ * result, bytes of the aux buffer. */
+enum { KY_CUSTOM_NUMBER, KY_CUSTOM_DTYPE, KY_CUSTOM_AUX, KY_CUSTOM_WORDS };
+
 #define KY_AUX_SHIFT  8u /* operand c: attribute in the low byte, aux buffer's number above */
 
 static inline const ky_layout *ky__layout(const ky_code *code, ky_id id) {

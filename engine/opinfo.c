@@ -2,6 +2,7 @@
 /* The rows of ops.def as a table. */
 #include "opinfo.h"
 
+#include "kytape/custom.h"
 #include "ops/fusion.h"
 
 enum { A = KY_READS_A, B = KY_READS_B, C = KY_READS_C, R = KY_READS_R, X = KY_READS_X };
@@ -31,6 +32,7 @@ bool ky__reads_operand(const ky_code *code, ky_id pc, uint32_t k) {
   const ky_ins *i = &code->ins[pc];
   const ky_opinfo *info = &ky__opinfo[i->op];
   if (info->attr == KY_ATTR_FUSED) return ky__fused_reads(code, i, k);
+  if (info->attr == KY_ATTR_CUSTOM) return ky__custom_op(code, i)->reads >> k & 1;
   return info->arity == KY_ARITY_LIST ? (info->reads & KY_READS_A) != 0 : info->reads >> k & 1;
 }
 
@@ -38,5 +40,21 @@ bool ky__reads_result(const ky_code *code, ky_id pc) {
   const ky_ins *i = &code->ins[pc];
   const ky_opinfo *info = &ky__opinfo[i->op];
   if (info->attr == KY_ATTR_FUSED) return ky__fused_reads_result(code, i);
+  if (info->attr == KY_ATTR_CUSTOM)
+    return (ky__custom_op(code, i)->reads & KY_CUSTOM_READS_RESULT) != 0;
   return (info->reads & KY_READS_R) != 0;
+}
+
+const ky_custom_op *ky__custom_op(const ky_code *code, const ky_ins *i) {
+  return code->customs[code->pool[i->b + ky__list_length(i) + KY_CUSTOM_NUMBER]];
+}
+
+bool ky__has_adjoint(const ky_code *code, const ky_ins *i) {
+  if (ky__opinfo[i->op].attr == KY_ATTR_CUSTOM) return ky__custom_op(code, i)->adjoint != NULL;
+  return ky__opinfo[i->op].differentiable;
+}
+
+bool ky__is_pure(const ky_code *code, const ky_ins *i) {
+  return ky__opinfo[i->op].attr != KY_ATTR_CUSTOM ||
+         (ky__custom_op(code, i)->flags & KY_CUSTOM_PURE) != 0;
 }

@@ -32,6 +32,7 @@ typedef enum ky_attr {
   KY_ATTR_LIST_NORM,
   KY_ATTR_FUSED,
   KY_ATTR_DTYPE,
+  KY_ATTR_CUSTOM,
 } ky_attr;
 
 typedef enum ky_trait {
@@ -85,5 +86,15 @@ ky_id ky__operand(const ky_code *code, ky_id pc, uint32_t k);
  * fused instruction what its program says. */
 bool ky__reads_operand(const ky_code *code, ky_id pc, uint32_t k);
 bool ky__reads_result(const ky_code *code, ky_id pc);
+
+/* The user's operation of an instruction of attr CUSTOM. */
+const struct ky_custom_op *ky__custom_op(const ky_code *code, const ky_ins *i);
+
+/* Whether an instruction has an adjoint. */
+bool ky__has_adjoint(const ky_code *code, const ky_ins *i);
+
+/* Whether an instruction gives the same value for the same operands, so that passes may run it once
+ * instead of twice. */
+bool ky__is_pure(const ky_code *code, const ky_ins *i);
 
 #endif

@@ -5,6 +5,7 @@
 
 #include "kytape/base.h"
 
+#include "kytape/custom.h"
 #include "kytape/gradcheck.h"
 #include "kytape/nn.h"
 #include "kytape/ops.h"

@@ -48,6 +48,8 @@ static ky_status copy_code(ky_pass *pass) {
   KY_TRY(COPY(p, p->code.pool, from->pool, from->pool_count));
   p->code.file_count = p->code.file_capacity = from->file_count;
   KY_TRY(COPY(p, p->code.files, from->files, from->file_count));
+  p->code.custom_count = p->code.custom_capacity = from->custom_count;
+  KY_TRY(COPY(p, p->code.customs, from->customs, from->custom_count));
   p->code.bind_count = from->bind_count;
   KY_TRY(COPY(p, p->binds, t->frame.bind, from->bind_count));
   p->bound = ky__pass_alloc(pass, from->bind_count, sizeof *p->bound);
@@ -124,7 +126,7 @@ static ky_status check_wanted(ky_pass *pass) {
   if (!leads) return KY_NO_MEMORY;
   for (ky_id id = 1; id <= p->root; id++) {
     leads[id] = p->wanted[id];
-    if (!ky__opinfo[code->ins[id].op].differentiable) continue;
+    if (!ky__has_adjoint(code, &code->ins[id])) continue;
     const uint32_t operands = ky__operand_count(code, id);
     for (uint32_t k = 0; k < operands; k++) leads[id] |= leads[ky__operand(code, id, k)];
   }
@@ -218,6 +220,7 @@ void ky_program_free(ky_program *p) {
   ky__resize(&a, p->code.site, p->capacity * sizeof *p->code.site, 0);
   ky__resize(&a, p->code.pool, p->code.pool_capacity * sizeof *p->code.pool, 0);
   ky__resize(&a, p->code.files, p->code.file_capacity * sizeof *p->code.files, 0);
+  ky__resize(&a, p->code.customs, p->code.custom_capacity * sizeof *p->code.customs, 0);
   ky__resize(&a, p->binds, p->code.bind_count * sizeof *p->binds, 0);
   ky_pass pass = {.program = p};
   ky__pass_free(&pass, p->bound, p->code.bind_count, sizeof *p->bound);

@@ -3,6 +3,7 @@
  * opcodes and the attributes; nothing here knows an opcode by name. */
 #include <stdio.h>
 
+#include "kytape/custom.h"
 #include "kytape/ops.h"
 #include "opinfo.h"
 #include "ops/fusion.h"
@@ -104,6 +105,7 @@ static void say_attributes(ky_text *text, const ky_code *code, ky_id pc) {
     ky__say(text, "axes=%lld eps=%g", (long long)code->pool[i->b + 3],
             ky__pool_f64(code, i->b + 4));
     break;
+  case KY_ATTR_CUSTOM: ky__say(text, "%s", ky__custom_op(code, i)->name); break;
   case KY_ATTR_FUSED: break; /* on lines of its own */
   }
 }

@@ -16,6 +16,7 @@ static uint32_t pool_words(const ky_code *code, const ky_ins *i) {
   case KY_ATTR_LIST_AXIS: return i->c + 1;
   case KY_ATTR_PAD: return 2 * (i->c >> KY_AUX_SHIFT) + 1;
   case KY_ATTR_LIST_NORM: return 5;
+  case KY_ATTR_CUSTOM: return ky__list_length(i) + KY_CUSTOM_WORDS;
   case KY_ATTR_FUSED: return i->c + ky__fusion_words(ky__fusion_steps(code, i));
   case KY_ATTR_NONE:
   case KY_ATTR_IMM:
@@ -96,7 +97,7 @@ ky_status ky__pass_common(ky_pass *pass) {
   for (ky_id id = 1; id < count && status == KY_OK; id++) {
     become[id] = id;
     live[id] = 1;
-    if (ky__wants(code, id)) continue;
+    if (ky__wants(code, id) || !ky__is_pure(code, &code->ins[id])) continue;
     uint32_t k = hash(code, id, become) & (slots - 1);
     while (table[k] && !same(code, table[k], id, become)) k = (k + 1) & (slots - 1);
     if (table[k])

@@ -16,7 +16,7 @@ static bool is_small(const ky_code *code, ky_id id) {
 
 /* Whether all operands are folded already; leaves have none and are asked for themselves. */
 static bool can_fold(const ky_code *code, ky_id id, const uint8_t *folded) {
-  if (!is_small(code, id)) return false;
+  if (!is_small(code, id) || !ky__is_pure(code, &code->ins[id])) return false;
   const uint32_t operands = ky__operand_count(code, id);
   if (operands == 0) return ky__is_constant(code, id);
   for (uint32_t k = 0; k < operands; k++) {

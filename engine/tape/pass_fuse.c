@@ -69,7 +69,7 @@ static uint32_t space_of(const ky_code *code, ky_id id) {
 static bool contributes(const ky_code *code, ky_id pc, uint32_t k) {
   const ky_ins *i = &code->ins[pc];
   if (ky__opinfo[i->op].arity == KY_ARITY_LIST)
-    return ky__opinfo[i->op].differentiable && ky__wants(code, ky__operand(code, pc, k));
+    return ky__has_adjoint(code, i) && ky__wants(code, ky__operand(code, pc, k));
   return i->flags >> k & 1;
 }
 

@@ -129,7 +129,7 @@ ky_status ky__reserve(ky_tape *t, uint32_t need) {
 uint8_t ky__wanted_flags(const ky_code *code, const ky_ins *ins) {
   const ky_opinfo *info = &ky__opinfo[ins->op];
   const bool real = ins->dtype == KY_F32 || ins->dtype == KY_F64;
-  if (!info->differentiable || !real) return 0;
+  if (!real || !ky__has_adjoint(code, ins)) return 0;
   uint8_t flags = 0;
   if (info->arity == KY_ARITY_LIST) {
     for (uint32_t k = 0; k < ky__list_length(ins); k++)

@@ -223,7 +223,7 @@ ky_status ky_watch(ky_tape *t, ky_var v) {
   if (!ky__is_float(t->code.ins[v.id].dtype))
     return ky__error(t, KY_BAD_DTYPE, "watch: %%%u is %s, wants f32 or f64", (unsigned)v.id,
                      ky_dtype_name((ky_dtype)t->code.ins[v.id].dtype));
-  if (!info->differentiable)
+  if (!ky__has_adjoint(&t->code, &t->code.ins[v.id]))
     return ky__error(t, KY_BAD_ARGUMENT, "watch: %%%u is the result of %s, which has no derivative",
                      (unsigned)v.id, info->name);
   t->code.ins[v.id].flags |= KY_WANT_SELF;

@@ -61,6 +61,7 @@ void ky_tape_free(ky_tape *t) {
   }
   DROP(t, t->code.pool, t->code.pool_capacity);
   DROP(t, t->code.files, t->code.file_capacity);
+  DROP(t, t->code.customs, t->code.custom_capacity);
   DROP(t, t->frame.bind, t->bind_capacity);
   DROP(t, t->frame.aux, t->aux_capacity);
   DROP(t, t->weight_slots, t->weight_slot_count);
@@ -87,6 +88,7 @@ size_t ky_tape_bytes(const ky_tape *t) {
   return sizeof *t + columns +
          t->code.pool_capacity * sizeof *t->code.pool +
          t->code.file_capacity * sizeof *t->code.files +
+         t->code.custom_capacity * sizeof *t->code.customs +
          t->bind_capacity * sizeof *t->frame.bind + t->aux_capacity * sizeof *t->frame.aux +
          t->weight_slot_count * sizeof *t->weight_slots + t->era_capacity * sizeof *t->eras +
          t->pair_capacity * sizeof *t->pairs +

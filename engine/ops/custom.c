@@ -1,0 +1,144 @@
+/* SPDX-License-Identifier: MIT */
+/* custom: calls of the user's functions. They get dense operands, see only what the operation
+ * declared, and their destinations work in any order even where an operand is given twice. */
+#include "kytape/custom.h"
+
+#include <string.h>
+
+#include "ops/family.h"
+
+/* The words behind the operands' ids. */
+static const int64_t *words_of(const ky_code *code, const ky_ins *i) {
+  return code->pool + i->b + ky__list_length(i);
+}
+
+/* The result's dtype and size of aux were settled when the call was recorded; its shape is the
+ * attribute. */
+ky_status ky__rule_custom(ky_query *q) {
+  const int64_t *word = words_of(q->code, q->ins);
+  if (word[KY_CUSTOM_NUMBER] < 0 || word[KY_CUSTOM_NUMBER] >= q->code->custom_count)
+    return ky__fail(q->fault, KY_BAD_ARGUMENT, "operation %lld does not exist",
+                    (long long)word[KY_CUSTOM_NUMBER]);
+  if (word[KY_CUSTOM_DTYPE] < 0 || word[KY_CUSTOM_DTYPE] > INT32_MAX ||
+      ky_dtype_size((ky_dtype)word[KY_CUSTOM_DTYPE]) == 0)
+    return ky__fail(q->fault, KY_BAD_DTYPE, "unknown dtype %lld",
+                    (long long)word[KY_CUSTOM_DTYPE]);
+  if (word[KY_CUSTOM_AUX] < 0)
+    return ky__fail(q->fault, KY_BAD_ARGUMENT, "an aux buffer of %lld bytes",
+                    (long long)word[KY_CUSTOM_AUX]);
+  q->klass = KY_GENERAL;
+  q->aux_bytes = (size_t)word[KY_CUSTOM_AUX];
+  return ky__answer(q, (ky_dtype)word[KY_CUSTOM_DTYPE], q->shape);
+}
+
+/* A value as the user sees it, without its elements. */
+static ky_array describe(const ky_code *code, ky_id id) {
+  const ky_layout layout = ky__dense(ky__layout(code, id));
+  ky_array array = {
+      .dtype = (ky_dtype)code->ins[id].dtype, .rank = layout.rank, .count = layout.count};
+  memcpy(array.dims, layout.dims, sizeof array.dims);
+  memcpy(array.strides, layout.strides, sizeof array.strides);
+  return array;
+}
+
+/* The elements of a value, copied if they are strided; null and a fault without memory. */
+static const void *dense_data(ky_frame *f, ky_id id) {
+  const ky_layout *layout = ky__layout(f->code, id), dense = ky__dense(layout);
+  const ky_dtype dtype = (ky_dtype)f->code->ins[id].dtype;
+  const void *data = ky__data(f, id);
+  if (layout->dense || layout->count == 0) return data;
+  void *copy = ky__scratch(f, (size_t)layout->count * ky_dtype_size(dtype));
+  if (copy) ky__copy(f, dtype, layout, copy, dense.strides, 0, data, layout->strides);
+  return copy;
+}
+
+/* Operands, with the elements of those whose bit is set in `shown`. */
+static bool gather(ky_frame *f, ky_id pc, uint32_t shown, ky_array x[KY_CUSTOM_OPERANDS]) {
+  const uint32_t count = ky__operand_count(f->code, pc);
+  for (uint32_t k = 0; k < count; k++) {
+    const ky_id id = ky__operand(f->code, pc, k);
+    x[k] = describe(f->code, id);
+    if (!(shown >> k & 1)) continue;
+    x[k].data = dense_data(f, id);
+    if (!x[k].data && x[k].count) return false;
+  }
+  return true;
+}
+
+static void *aux_of(const ky_frame *f, ky_id pc) {
+  const int64_t bytes = words_of(f->code, &f->code->ins[pc])[KY_CUSTOM_AUX];
+  return bytes ? ky__aux(f, pc) : NULL;
+}
+
+static void complain(ky_frame *f, const ky_custom_op *op, ky_status status, char *message,
+                     size_t size) {
+  message[size - 1] = '\0';
+  ky__fail(f->fault, status, "%s: %s", op->name, message[0] ? message : ky_status_text(status));
+}
+
+void fwd_custom(ky_frame *f, ky_id pc) {
+  const ky_custom_op *op = ky__custom_op(f->code, &f->code->ins[pc]);
+  ky_array x[KY_CUSTOM_OPERANDS];
+  if (!gather(f, pc, UINT32_MAX, x)) return;
+  char message[256] = "";
+  const ky_array result = describe(f->code, pc);
+  const ky_custom_forward_call call = {
+      .user = op->user,
+      .count = ky__operand_count(f->code, pc),
+      .x = x,
+      .result = &result,
+      .r = ky__data(f, pc),
+      .aux = aux_of(f, pc),
+      .message = message,
+      .message_size = sizeof message,
+  };
+  const ky_status status = op->forward(&call);
+  if (status != KY_OK) complain(f, op, status, message, sizeof message);
+}
+
+/* Destinations of all operands. One that is given several times is cleared first, so that its
+ * contributions can come in any order. False: nothing is wanted, or there was no memory. */
+static bool find_destinations(ky_frame *f, ky_id pc, ky_custom_dest to[KY_CUSTOM_OPERANDS]) {
+  const ky_code *code = f->code;
+  const uint32_t count = ky__operand_count(code, pc);
+  bool wanted = false;
+  for (uint32_t k = 0; k < count; k++) {
+    const ky_id id = ky__operand(code, pc, k);
+    ky_dest d = ky__dest(f, id, ky__wants(code, id));
+    if (ky__wants(code, id) && !d.ptr) return false;
+    for (uint32_t n = k + 1; n < count && d.ptr && !d.beta; n++) {
+      if (ky__operand(code, pc, n) != id) continue;
+      memset(d.ptr, 0,
+             (size_t)ky__layout(code, id)->count *
+                 ky_dtype_size((ky_dtype)code->ins[id].dtype));
+      d.beta = 1;
+    }
+    to[k] = (ky_custom_dest){d.ptr, d.beta};
+    wanted |= d.ptr != NULL;
+  }
+  return wanted;
+}
+
+void vjp_custom(ky_frame *f, ky_id pc) {
+  const ky_custom_op *op = ky__custom_op(f->code, &f->code->ins[pc]);
+  if (!op->adjoint) return;
+  ky_array x[KY_CUSTOM_OPERANDS];
+  ky_custom_dest to[KY_CUSTOM_OPERANDS];
+  if (!find_destinations(f, pc, to) || !gather(f, pc, op->reads, x)) return;
+  char message[256] = "";
+  ky_array result = describe(f->code, pc);
+  if (op->reads & KY_CUSTOM_READS_RESULT) result.data = ky__data(f, pc);
+  const ky_custom_adjoint_call call = {
+      .user = op->user,
+      .count = ky__operand_count(f->code, pc),
+      .x = x,
+      .result = &result,
+      .g = ky__adjoint(f, pc),
+      .aux = aux_of(f, pc),
+      .to = to,
+      .message = message,
+      .message_size = sizeof message,
+  };
+  const ky_status status = op->adjoint(&call);
+  if (status != KY_OK) complain(f, op, status, message, sizeof message);
+}
