@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: MIT */
 /* Losses: cross entropy with class indices, and the elementwise losses of pairs. The formulas
- * are in kernels/softmax.c and kernels/loss.c; this file checks labels, reduces, and brings
- * strided operands to the kernels. */
+ * are in kernels/softmax.c and kernels/loss.c; this file reduces, and brings strided operands to
+ * the kernels. */
 #include "kytape/ops.h"
-#include "ops/family.h"
+#include "ops/labelled.h"
 
 /* ---- reductions
  * -------------------------------------------------------------------------------- */
@@ -43,93 +43,12 @@ static ky_status answer_reduced(ky_query *q, ky_dtype dtype, const ky_layout *ke
 
 ky_status ky__rule_cross_entropy(ky_query *q) {
   const ky_id a = q->ins->a, b = q->ins->b;
-  KY_TRY(ky__need_float(q, a));
-  const ky_dtype dtype = ky__dtype_of(q, a), index = ky__dtype_of(q, b);
-  if (index != KY_I32 && index != KY_I64)
-    return ky__fail(q->fault, KY_BAD_DTYPE, "labels must be i32 or i64, got %s",
-                    ky_dtype_name(index));
+  KY_TRY(ky__need_labelled(q, a, b));
+  const ky_dtype dtype = ky__dtype_of(q, a);
   const ky_layout logits = *ky__layout_of(q, a), labels = *ky__layout_of(q, b);
-  if (logits.rank != labels.rank + 1)
-    return ky__fail(q->fault, KY_BAD_SHAPE, "logits of rank %d want labels of rank %d, got %d",
-                    (int)logits.rank, (int)logits.rank - 1, (int)labels.rank);
-  for (int k = 0; k < labels.rank; k++)
-    if (logits.dims[k] != labels.dims[k])
-      return ky__fail(q->fault, KY_BAD_SHAPE, "extents %lld and %lld of axis %d differ",
-                      (long long)logits.dims[k], (long long)labels.dims[k], k);
-  if (logits.dims[labels.rank] == 0 && labels.count > 0)
-    return ky__fail(q->fault, KY_BAD_SHAPE, "there are labels but no classes");
   q->klass = logits.dense && labels.dense ? KY_FLAT : KY_GENERAL;
   q->aux_bytes = (size_t)labels.count * ky_dtype_size(dtype);
   return answer_reduced(q, dtype, &labels);
-}
-
-#define BATCH 64
-
-/* Rows of logits that follow each other at one distance, with their labels. */
-typedef struct batch {
-  ky_loop loop; /* over the rows: array 0 dense, 1 the logits, 2 the labels */
-  ky_walk walk;
-  int64_t taken; /* rows of the current run */
-  int64_t first; /* the batch's first row, counted over all */
-  size_t rows;
-  ky_pitch pitch;
-  const void *logits; /* its first element */
-  int64_t label[BATCH];
-} batch;
-
-static void plan_batches(const ky_frame *f, const ky_ins *i, batch *b) {
-  const ky_layout *logits = ky__layout(f->code, i->a), *labels = ky__layout(f->code, i->b);
-  const ky_layout dense = ky__dense(labels);
-  int64_t strides[3][KY_MAX_RANK];
-  for (int k = 0; k < labels->rank; k++) {
-    strides[0][k] = dense.strides[k];
-    strides[1][k] = logits->strides[k];
-    strides[2][k] = labels->strides[k];
-  }
-  ky__loop_plan(&b->loop, labels, 3, strides);
-  b->walk = (ky_walk){0};
-  b->taken = 0;
-  b->pitch = (ky_pitch){b->loop.strides[1][b->loop.rank - 1], logits->strides[labels->rank]};
-}
-
-/* Widens the batch's labels. A label out of range is a fault, whenever it is read: the array is
- * the caller's, and may have changed since the forward sweep. */
-static bool take_labels(ky_frame *f, const ky_ins *i, batch *b) {
-  const ky_layout *logits = ky__layout(f->code, i->a);
-  const int64_t classes = logits->dims[logits->rank - 1];
-  const int64_t stride = b->loop.strides[2][b->loop.rank - 1];
-  const int64_t start = b->walk.offset[2] + b->taken * stride, rows = (int64_t)b->rows;
-  const void *from = ky__data(f, i->b);
-  if (f->code->ins[i->b].dtype == KY_I32)
-    for (int64_t k = 0; k < rows; k++)
-      b->label[k] = ((const int32_t *)from)[start + k * stride];
-  else
-    for (int64_t k = 0; k < rows; k++)
-      b->label[k] = ((const int64_t *)from)[start + k * stride];
-  for (int64_t k = 0; k < rows; k++) {
-    if (b->label[k] >= 0 && b->label[k] < classes) continue;
-    ky__fail(f->fault, KY_BAD_INDEX, "label %lld of row %lld is not in 0..%lld",
-             (long long)b->label[k], (long long)(b->first + k), (long long)(classes - 1));
-    return false;
-  }
-  return true;
-}
-
-/* Moves on to the next batch; false behind the last and after a fault. There must be rows. */
-static bool next_batch(ky_frame *f, const ky_ins *i, batch *b) {
-  const int64_t run = b->loop.dims[b->loop.rank - 1];
-  if (b->taken == run) {
-    if (!ky__loop_next(&b->loop, &b->walk)) return false;
-    b->taken = 0;
-  }
-  b->rows = (size_t)(run - b->taken < BATCH ? run - b->taken : BATCH);
-  b->first = b->walk.offset[0] + b->taken;
-  if (!take_labels(f, i, b)) return false;
-  const int64_t at = b->walk.offset[1] + b->taken * b->pitch.row;
-  b->logits = (const char *)ky__data(f, i->a) +
-              at * (int64_t)ky_dtype_size((ky_dtype)f->code->ins[i->a].dtype);
-  b->taken += (int64_t)b->rows;
-  return true;
 }
 
 void fwd_cross_entropy(ky_frame *f, ky_id pc) {
@@ -141,11 +60,11 @@ void fwd_cross_entropy(ky_frame *f, ky_id pc) {
     const size_t n = (size_t)logits->dims[labels->rank];
     const int64_t size = (int64_t)ky_dtype_size((ky_dtype)i->dtype);
     char *lse = ky__aux(f, pc), *r = ky__data(f, pc);
-    batch b;
-    plan_batches(f, i, &b);
-    while (next_batch(f, i, &b))
+    ky_batch b;
+    ky__batches(f, i->a, i->b, &b);
+    while (ky__next_batch(f, &b))
       total += f->kernels->softmax->map_cross_entropy[i->dtype](
-          b.rows, n, reduced ? NULL : r + b.first * size, lse + b.first * size, b.logits,
+          b.rows, n, reduced ? NULL : r + b.first * size, lse + b.first * size, b.data,
           b.pitch, b.label);
   }
   if (reduced) put_reduced(f, pc, total, labels->count);
@@ -162,12 +81,12 @@ void vjp_cross_entropy(ky_frame *f, ky_id pc) {
   const double weight = weight_of(i, ky__layout(f->code, i->b)->count);
   const char *g = ky__adjoint(f, pc), *lse = ky__aux(f, pc);
   char *ga = d.ptr;
-  batch b;
-  plan_batches(f, i, &b);
-  while (next_batch(f, i, &b))
+  ky_batch b;
+  ky__batches(f, i->a, i->b, &b);
+  while (ky__next_batch(f, &b))
     f->kernels->softmax->pull_cross_entropy[i->dtype](
         b.rows, (size_t)n, ga + b.first * n * size, d.beta, g + sg * b.first * size, sg, weight,
-        lse + b.first * size, b.logits, b.pitch, b.label);
+        lse + b.first * size, b.data, b.pitch, b.label);
 }
 
 /* ---- pairs
