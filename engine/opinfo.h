@@ -32,6 +32,7 @@ typedef enum ky_attr {
   KY_ATTR_LIST_NORM,
   KY_ATTR_FUSED,
   KY_ATTR_DTYPE,
+  KY_ATTR_LIST_CLASS,
   KY_ATTR_CUSTOM,
 } ky_attr;
 
@@ -75,7 +76,8 @@ static inline uint32_t ky__list_length(const ky_ins *i) {
 
 /* Whether operand k may be absent, 0. */
 static inline bool ky__optional(const ky_opinfo *info, uint32_t k) {
-  return (info->attr == KY_ATTR_OPT_C && k == 2) || (info->attr == KY_ATTR_LIST_NORM && k > 0);
+  return (info->attr == KY_ATTR_OPT_C && k == 2) || (info->attr == KY_ATTR_LIST_NORM && k > 0) ||
+         (info->attr == KY_ATTR_LIST_CLASS && k == 2);
 }
 
 /* Operands of an instruction, in order; an absent optional operand is 0. */

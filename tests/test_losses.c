@@ -4,6 +4,7 @@
 #include <string.h>
 
 #include "close.h"
+#include "kytape/gradcheck.h"
 #include "kytape/ops.h"
 
 /* PyTorch's formulas round in another order, and its cosine adds an epsilon. */
@@ -214,6 +215,93 @@ static void cosine_similarity_equals_pytorch(void **state) {
   assert_close(none, 0, 0);
 }
 
+/* Four rows of three classes; the second is ignored. */
+static const double rows[12] = {0.3, -1.2, 2.5, 1.0, 0.4, -0.7, 0.1, 1.4, 0.2, -0.5, 0.8, 0.9};
+static const double rough[12] = {0.2, 0.5, 0.3, 0.6, 0, 0.4, 0.1, 0.1, 0.8, 1, 0, 0};
+static const double heavy[3] = {0.5, 2, 1.25};
+static const int64_t classes[4] = {2, -100, 0, 1};
+
+typedef struct class_case {
+  int weighted;
+  double smoothing, mean;
+} class_case;
+
+static ky_class_options class_options(ky_reduction r, ky_var weights, double smoothing) {
+  return (ky_class_options){.size = sizeof(ky_class_options),
+                            .reduction = r,
+                            .weights = weights,
+                            .ignore = 1,
+                            .ignore_label = -100,
+                            .smoothing = smoothing};
+}
+
+static void class_losses_equal_pytorch(void **state) {
+  static const class_case all[] = {
+      {1, 0.1, 0.81184310738243648}, {1, 0, 0.73809688168032872}, {0, 0.1, 0.9788924720347395}};
+  ky_tape *t = *state;
+  const ky_var x = ky_input(t, KY_F64, KY_SHAPE(4, 3), rows);
+  const ky_var y = ky_input(t, KY_I64, KY_SHAPE(4), classes);
+  const ky_var w = ky_input(t, KY_F64, KY_SHAPE(3), heavy);
+  for (int k = 0; k < 3; k++) {
+    double mean;
+    const ky_class_options o =
+        class_options(KY_REDUCE_MEAN, all[k].weighted ? w : ky_none(), all[k].smoothing);
+    const ky_var r = ky_cross_entropy_with(t, x, y, &o);
+    assert_int_equal(ky_item(t, r, &mean), KY_OK);
+    assert_close(mean, all[k].mean, TOLERANCE);
+    const ky_var wrt[2] = {x, w};
+    assert_int_equal(ky_gradcheck(t, r, wrt, 1 + (size_t)all[k].weighted, NULL, NULL), KY_OK);
+  }
+  double mean;
+  const ky_var q = ky_input(t, KY_F64, KY_SHAPE(4, 3), rough);
+  const ky_class_options o = {
+      .size = sizeof o, .reduction = KY_REDUCE_MEAN, .weights = w, .smoothing = 0.1};
+  const ky_var soft = ky_cross_entropy_soft(t, x, q, &o), wrt[3] = {x, q, w};
+  assert_int_equal(ky_item(t, soft, &mean), KY_OK);
+  assert_close(mean, 2.0532921896852012, TOLERANCE);
+  assert_int_equal(ky_gradcheck(t, soft, wrt, 3, NULL, NULL), KY_OK);
+  assert_int_equal(ky_tape_verify(t), KY_OK);
+}
+
+/* nll_with of log probabilities is cross_entropy_with, row by row and reduced. */
+static void nll_with_agrees_with_cross_entropy(void **state) {
+  static const int32_t narrow[4] = {2, -100, 0, 1};
+  ky_tape *t = *state;
+  const ky_var x = ky_input(t, KY_F64, KY_SHAPE(4, 3), rows), log = ky_log_softmax(t, x, -1);
+  const ky_var y[2] = {ky_input(t, KY_I64, KY_SHAPE(4), classes),
+                       ky_input(t, KY_I32, KY_SHAPE(4), narrow)};
+  const ky_var w = ky_input(t, KY_F64, KY_SHAPE(3), heavy);
+  for (int k = 0; k < 6; k++) {
+    const ky_class_options o = class_options((ky_reduction)(k % 3), k < 3 ? w : ky_none(), 0);
+    const ky_var parts = ky_nll_with(t, log, y[k & 1], &o);
+    const ky_var whole = ky_cross_entropy_with(t, x, y[k & 1], &o);
+    double got[4], want[4];
+    const size_t bytes = (k % 3 ? 1 : 4) * sizeof *got;
+    assert_int_equal(ky_read(t, parts, got, bytes), KY_OK);
+    assert_int_equal(ky_read(t, whole, want, bytes), KY_OK);
+    for (size_t n = 0; n < bytes / sizeof *got; n++) assert_close(got[n], want[n], TOLERANCE);
+    const ky_var wrt[2] = {x, w};
+    assert_int_equal(ky_gradcheck(t, parts, wrt, k < 3 ? 2 : 1, NULL, NULL), KY_OK);
+  }
+}
+
+static void plain_options_are_the_plain_opcode(void **state) {
+  static const int64_t label[2] = {0, 2};
+  ky_tape *t = *state;
+  const ky_var x = ky_input(t, KY_F64, KY_SHAPE(2, 3), a);
+  const ky_var y = ky_input(t, KY_I64, KY_SHAPE(2), label);
+  const ky_class_options o = {.size = sizeof o, .reduction = KY_REDUCE_SUM};
+  double plain, with, nll, nll_with;
+  assert_int_equal(ky_item(t, ky_cross_entropy(t, x, y, KY_REDUCE_SUM), &plain), KY_OK);
+  const uint32_t length = ky_tape_length(t);
+  assert_int_equal(ky_item(t, ky_cross_entropy_with(t, x, y, &o), &with), KY_OK);
+  assert_int_equal(ky_tape_length(t), length + 1);
+  assert_close(plain, with, 0);
+  assert_int_equal(ky_item(t, ky_nll(t, x, y, KY_REDUCE_SUM), &nll), KY_OK);
+  assert_int_equal(ky_item(t, ky_nll_with(t, x, y, &o), &nll_with), KY_OK);
+  assert_close(nll, nll_with, 0);
+}
+
 /* The call is refused with `status` and a message that has `says`, and nothing was recorded. */
 static void refused(ky_tape *t, ky_var r, uint32_t length, ky_status status, const char *says) {
   assert_int_equal(r.id, 0);
@@ -252,6 +340,35 @@ static void refusals_name_the_loss(void **state) {
   assert_int_equal((ky_l1)(NULL, x, x, mean).id, 0);
 }
 
+static void refusals_of_class_losses(void **state) {
+  ky_tape *t = *state;
+  const ky_var x = ky_full(t, KY_F64, KY_SHAPE(2, 3), 1),
+               y = ky_full(t, KY_I64, KY_SHAPE(2), 1);
+  const ky_var w = ky_full(t, KY_F64, KY_SHAPE(2), 1), f = ky_full(t, KY_F32, KY_SHAPE(3), 1);
+  const ky_var s = ky_scalar(t, KY_F64, 1);
+  const uint32_t n = ky_tape_length(t);
+  const ky_class_options short_of = {.size = sizeof short_of, .weights = w},
+                         other = {.size = sizeof other, .weights = f},
+                         ignore = {.size = sizeof ignore, .ignore = 1},
+                         smooth = {.size = sizeof smooth, .smoothing = 0.1},
+                         much = {.size = sizeof much, .smoothing = -1},
+                         third = {.size = sizeof third, .reduction = (ky_reduction)3};
+  refused(t, ky_nll_with(t, x, y, &short_of), n, KY_BAD_SHAPE,
+          "nll_with: weights are [2], want [3]");
+  refused(t, ky_nll_with(t, x, y, &other), n, KY_BAD_DTYPE, "nll_with: dtypes f64 and f32");
+  refused(t, ky_nll_with(t, x, y, &smooth), n, KY_BAD_ARGUMENT, "smoothing is 0.1, wants 0");
+  refused(t, ky_nll_with(t, x, x, &ignore), n, KY_BAD_DTYPE, "labels must be i32 or i64");
+  refused(t, ky_nll_with(t, x, ky_none(), &ignore), n, KY_BAD_VAR, "nll_with: ");
+  refused(t, ky_nll_with(t, s, y, &ignore), n, KY_BAD_SHAPE, "nll_with: wants rows");
+  refused(t, ky_cross_entropy_soft(t, x, s, NULL), n, KY_BAD_SHAPE,
+          "cross_entropy_soft: the shapes");
+  refused(t, ky_cross_entropy_soft(t, x, x, &ignore), n, KY_BAD_ARGUMENT, "no label to ignore");
+  refused(t, ky_cross_entropy_soft(t, x, x, &much), n, KY_BAD_ARGUMENT, "smoothing is -1");
+  refused(t, ky_cross_entropy_soft(t, x, x, &third), n, KY_BAD_ARGUMENT,
+          "cross_entropy_soft: unknown reduction 3");
+  assert_int_equal((ky_cross_entropy_with)(NULL, x, y, NULL).id, 0);
+}
+
 static int set_up(void **state) {
   *state = ky_tape_new(NULL);
   return *state ? 0 : -1;
@@ -267,7 +384,11 @@ int main(void) {
       cmocka_unit_test_setup_teardown(losses_equal_pytorch, set_up, tear_down),
       cmocka_unit_test_setup_teardown(reductions_agree, set_up, tear_down),
       cmocka_unit_test_setup_teardown(cosine_similarity_equals_pytorch, set_up, tear_down),
+      cmocka_unit_test_setup_teardown(class_losses_equal_pytorch, set_up, tear_down),
+      cmocka_unit_test_setup_teardown(nll_with_agrees_with_cross_entropy, set_up, tear_down),
+      cmocka_unit_test_setup_teardown(plain_options_are_the_plain_opcode, set_up, tear_down),
       cmocka_unit_test_setup_teardown(refusals_name_the_loss, set_up, tear_down),
+      cmocka_unit_test_setup_teardown(refusals_of_class_losses, set_up, tear_down),
   };
   return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -31,11 +31,41 @@ typedef void ky_cross_entropy_pull(size_t rows, size_t n, void *gx, int beta, co
                                    ptrdiff_t sg, double scale, const void *lse, const void *x,
                                    ky_pitch at, const int64_t *label);
 
+/* What goes with the labels of a cross entropy: weights of the classes, with `step` elements
+ * from one to the next (null: all 1), their total, and how much of a label all classes share.
+ */
+typedef struct ky_class_terms {
+  const void *weight;
+  ptrdiff_t step;
+  double total, smoothing;
+} ky_class_terms;
+
+/* With s = smoothing, w = weight, h = lse[i] - x: loss[i] = (1 - s) w h at the label + s / n
+ * times the sum of w h over all classes, and the sum of the losses; mass += w at the labels. A
+ * label below 0 leaves its row out. */
+typedef double ky_class_loss_map(size_t rows, size_t n, void *loss, void *lse, const void *x,
+                                 ky_pitch at, const int64_t *label, const ky_class_terms *c,
+                                 double *mass);
+
+/* gx (dense) = beta gx + scale g[i sg] times the slope of loss[i]. */
+typedef void ky_class_loss_pull(size_t rows, size_t n, void *gx, int beta, const void *g,
+                                ptrdiff_t sg, double scale, const void *lse, const void *x,
+                                ky_pitch at, const int64_t *label, const ky_class_terms *c);
+
+/* gw += scale g[i sg] times the slope of loss[i] by the weights, - shift at the label. */
+typedef void ky_class_weight_pull(size_t rows, size_t n, double *gw, const void *g,
+                                  ptrdiff_t sg, double scale, double shift, const void *lse,
+                                  const void *x, ky_pitch at, const int64_t *label,
+                                  double smoothing);
+
 typedef struct ky_softmax_kernels {
   ky_softmax_map *map_softmax[2], *map_log_softmax[2];
   ky_softmax_pull *pull_softmax[2], *pull_log_softmax[2];
   ky_cross_entropy_map *map_cross_entropy[2];
   ky_cross_entropy_pull *pull_cross_entropy[2];
+  ky_class_loss_map *map_class_loss[2];
+  ky_class_loss_pull *pull_class_loss[2];
+  ky_class_weight_pull *pull_class_weights[2];
 } ky_softmax_kernels;
 
 #define X(level, supported) extern const ky_softmax_kernels ky__softmax_##level;

@@ -198,6 +198,7 @@ static inline ky_var record_2(ky_tape *t, unsigned op, ky_var a, ky_var b) {
     return list_along_axis(t, KY_OP_##name, count, vars, axis);                                \
   }
 #define BUILD_LIST_FUSED(name)
+#define BUILD_LIST_LIST_CLASS(name) /* class_losses.c */
 #define BUILD_LIST_CUSTOM(name) /* record_custom.c */
 #define BUILD_LIST_LIST_NORM(name) /* normalization.c */
 #define BUILD_2_AXIS_C(name)       /* choose.c */

@@ -105,6 +105,12 @@ static void say_attributes(ky_text *text, const ky_code *code, ky_id pc) {
     ky__say(text, "axes=%lld eps=%g", (long long)code->pool[i->b + 3],
             ky__pool_f64(code, i->b + 4));
     break;
+  case KY_ATTR_LIST_CLASS:
+    say_reduction(text, (uint32_t)code->pool[i->b + 3]);
+    if (code->pool[i->b + 4]) ky__say(text, " without=%lld", (long long)code->pool[i->b + 5]);
+    if (ky__pool_f64(code, i->b + 6) > 0)
+      ky__say(text, " smoothing=%g", ky__pool_f64(code, i->b + 6));
+    break;
   case KY_ATTR_CUSTOM: ky__say(text, "%s", ky__custom_op(code, i)->name); break;
   case KY_ATTR_FUSED: break; /* on lines of its own */
   }

@@ -16,6 +16,7 @@ static uint32_t pool_words(const ky_code *code, const ky_ins *i) {
   case KY_ATTR_LIST_AXIS: return i->c + 1;
   case KY_ATTR_PAD: return 2 * (i->c >> KY_AUX_SHIFT) + 1;
   case KY_ATTR_LIST_NORM: return 5;
+  case KY_ATTR_LIST_CLASS: return KY_CLASS_WORDS;
   case KY_ATTR_CUSTOM: return ky__list_length(i) + KY_CUSTOM_WORDS;
   case KY_ATTR_FUSED: return i->c + ky__fusion_words(ky__fusion_steps(code, i));
   case KY_ATTR_NONE:

@@ -277,6 +277,12 @@ size_t ky__scratch_bound(const ky_code *code, uint32_t threads) {
       if (bytes > bound) bound = bytes;
       continue;
     }
+    if (ky__opinfo[code->ins[pc].op].attr == KY_ATTR_LIST_CLASS) { /* sums of the classes */
+      const int64_t classes = ky__layout(code, ky__operand(code, pc, 2))->count;
+      const size_t bytes = (size_t)classes * sizeof(double);
+      if (bytes > bound) bound = bytes;
+      continue;
+    }
     const ky_class class = ky__class(&code->ins[pc]);
     if (class == KY_FLAT || (class == KY_POINT && code->ins[pc].op != KY_OP_where)) continue;
     size_t bytes = bytes_of(code, pc) + KY_ALIGN;

@@ -28,6 +28,7 @@ static ky_status check_operands(const ky_code *code, ky_id pc, ky_fault *fault) 
 static uint32_t pool_words(const ky_ins *i) {
   const ky_attr attr = (ky_attr)ky__opinfo[i->op].attr;
   if (attr == KY_ATTR_PAD) return 2 * (i->c >> KY_AUX_SHIFT) + 1;
+  if (attr == KY_ATTR_LIST_CLASS) return KY_CLASS_WORDS;
   if (attr == KY_ATTR_CUSTOM) return ky__list_length(i) + KY_CUSTOM_WORDS;
   return attr == KY_ATTR_IMM2 ? 2 : attr == KY_ATTR_SLICE ? 4 : attr == KY_ATTR_LIST_NORM ? 5 : 0;
 }

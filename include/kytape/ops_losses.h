@@ -18,6 +18,42 @@ extern "C" {
  * Errors: BAD_SHAPE, BAD_DTYPE; in both sweeps BAD_INDEX (a label is not in 0..c-1). */
 KY_API ky_var ky_nll(ky_tape *t, ky_var log_p, ky_var labels, ky_reduction reduction);
 
+/* What losses with class labels can be told. Set `size` to sizeof(ky_class_options). */
+typedef struct ky_class_options {
+  size_t size;
+  ky_reduction reduction;
+  ky_var weights; /* [c], of the dtype of the rows; ky_none(): every class weighs 1 */
+  int ignore;     /* 1: rows with the label ignore_label do not count: loss and gradient 0 */
+  int64_t ignore_label; /* need not be a class; PyTorch's is -100 */
+  double smoothing;     /* 0 to 1: how much of each label all classes share */
+} ky_class_options;
+
+/* ky_cross_entropy with weights w, smoothing s and a label to ignore, as in PyTorch: (1 - s)
+ * w[y] h[y] + s / c sum w h, where h = logsumexp(x) - x and y is the row's label; one walk,
+ * with one number a row kept for the adjoint. logits [...,c], labels [...] i32 or i64 -> [...],
+ * or [] when reduced; the mean is the sum divided by the sum of w[y] over the rows that count
+ * (0 / 0 is NaN). gx = g ((1 - s) w[y] (p - onehot(y)) + s / c (p sum w - w)), p = softmax(x);
+ * the weights get theirs. options: read during the call; NULL is all zero. Errors: BAD_SHAPE,
+ * BAD_DTYPE, BAD_ARGUMENT (smoothing, unknown reduction); in both sweeps BAD_INDEX (a label is
+ * neither in 0..c-1 nor ignored). */
+KY_API ky_var ky_cross_entropy_with(ky_tape *t, ky_var logits, ky_var labels,
+                                    const ky_class_options *options);
+
+/* Softmax cross entropy with probabilities q as targets: - sum w q' ln softmax(x) along the
+ * last axis, q' = (1 - s) q + s / c. logits and targets [...,c] -> [...], or [] when reduced;
+ * the mean is over rows. Both operands get gradients. options: as above, without an ignored
+ * label. Errors: BAD_SHAPE (shapes differ, rank 0, weights are not [c]), BAD_DTYPE,
+ * BAD_ARGUMENT (smoothing, ignore, unknown reduction). */
+KY_API ky_var ky_cross_entropy_soft(ky_tape *t, ky_var logits, ky_var targets,
+                                    const ky_class_options *options);
+
+/* ky_nll with weights and a label to ignore: -w[y] x[y], and a mean as in
+ * ky_cross_entropy_with. Errors: those of ky_nll, BAD_SHAPE (weights are not [c]), BAD_ARGUMENT
+ * (smoothing is not 0, unknown reduction); in both sweeps BAD_INDEX (a label is neither in
+ * 0..c-1 nor ignored). */
+KY_API ky_var ky_nll_with(ky_tape *t, ky_var log_p, ky_var labels,
+                          const ky_class_options *options);
+
 /* |a - b|; ga = g sign(a - b), 0 at 0; gb = -ga. */
 KY_API ky_var ky_l1(ky_tape *t, ky_var a, ky_var b, ky_reduction reduction);
 
@@ -69,6 +105,11 @@ KY_API ky_var ky_gaussian_nll(ky_tape *t, ky_var mean, ky_var y, ky_var variance
                               ky_reduction reduction);
 
 #ifndef KY_NO_SITES
+  #define ky_cross_entropy_with(t, ...)                                                        \
+    ky_cross_entropy_with(ky_at(t, __FILE__, __LINE__), __VA_ARGS__)
+  #define ky_cross_entropy_soft(t, ...)                                                        \
+    ky_cross_entropy_soft(ky_at(t, __FILE__, __LINE__), __VA_ARGS__)
+  #define ky_nll_with(t, ...)     ky_nll_with(ky_at(t, __FILE__, __LINE__), __VA_ARGS__)
   #define ky_nll(t, ...)          ky_nll(ky_at(t, __FILE__, __LINE__), __VA_ARGS__)
   #define ky_l1(t, ...)           ky_l1(ky_at(t, __FILE__, __LINE__), __VA_ARGS__)
   #define ky_smooth_l1(t, ...)    ky_smooth_l1(ky_at(t, __FILE__, __LINE__), __VA_ARGS__)

@@ -1,0 +1,191 @@
+/* SPDX-License-Identifier: MIT */
+/* cross_entropy_with: cross entropy with weights of the classes, smoothed labels and a label
+ * whose rows are left out, in one walk over the logits. The aux buffer has what the mean
+ * divides by, the mean itself, and the logsumexp of each row. */
+#include <string.h>
+
+#include "kytape/ops.h"
+#include "ops/labelled.h"
+
+/* The operands and the words behind them. */
+typedef struct terms {
+  ky_id logits, labels, weights; /* weights: 0 for none */
+  ky_reduction reduction;
+  bool leaves_out;
+  int64_t left_out;
+  double smoothing;
+} terms;
+
+static terms terms_of(const ky_code *code, const ky_ins *i) {
+  const int64_t *word = code->pool + i->b;
+  return (terms){.logits = (ky_id)word[0],
+                 .labels = (ky_id)word[1],
+                 .weights = (ky_id)word[2],
+                 .reduction = (ky_reduction)word[3],
+                 .leaves_out = word[4] != 0,
+                 .left_out = word[5],
+                 .smoothing = ky__pool_f64(code, i->b + 6)};
+}
+
+static ky_status check_weights(const ky_query *q, const terms *p, int64_t classes) {
+  KY_TRY(ky__need_float(q, p->weights));
+  KY_TRY(ky__need_same_dtype(q, p->logits, p->weights));
+  const ky_layout *weights = ky__layout_of(q, p->weights);
+  if (weights->rank == 1 && weights->dims[0] == classes) return KY_OK;
+  char dims[128];
+  ky_text text = {dims, sizeof dims, 0};
+  ky__say_dims(&text, weights);
+  return ky__fail(q->fault, KY_BAD_SHAPE, "weights are %s, want [%lld]", dims,
+                  (long long)classes);
+}
+
+/* The leading cells of aux, apart from the rows' for their alignment. */
+typedef struct totals {
+  double mass; /* weights of the labels, of the rows that count */
+  double mean;
+} totals;
+
+ky_status ky__rule_class_loss(ky_query *q) {
+  const terms p = terms_of(q->code, q->ins);
+  KY_TRY(ky__need_labelled(q, p.logits, p.labels));
+  const ky_dtype dtype = ky__dtype_of(q, p.logits);
+  const ky_layout logits = *ky__layout_of(q, p.logits), labels = *ky__layout_of(q, p.labels);
+  if (p.weights) KY_TRY(check_weights(q, &p, logits.dims[labels.rank]));
+  if ((unsigned)p.reduction > KY_REDUCE_MEAN)
+    return ky__fail(q->fault, KY_BAD_ARGUMENT, "unknown reduction %d", (int)p.reduction);
+  if (!(p.smoothing >= 0 && p.smoothing <= 1))
+    return ky__fail(q->fault, KY_BAD_ARGUMENT, "smoothing is %g, wants 0 to 1", p.smoothing);
+  q->klass = KY_GENERAL;
+  q->aux_bytes = KY_ALIGN + (size_t)labels.count * ky_dtype_size(dtype);
+  if (p.reduction == KY_REDUCE_NONE) return ky__answer(q, dtype, &labels);
+  q->dtype = (uint8_t)dtype;
+  q->layout = 0;
+  return KY_OK;
+}
+
+static ky_class_terms class_terms(const ky_frame *f, const terms *p) {
+  const ky_layout *logits = ky__layout(f->code, p->logits);
+  const int64_t classes = logits->dims[logits->rank - 1];
+  ky_class_terms c = {.total = (double)classes, .smoothing = p->smoothing};
+  if (!p->weights) return c;
+  c.weight = ky__data(f, p->weights);
+  c.step = ky__layout(f->code, p->weights)->strides[0];
+  c.total = 0;
+  for (int64_t j = 0; j < classes; j++)
+    c.total += f->code->ins[p->weights].dtype == KY_F64
+                   ? ((const double *)c.weight)[j * c.step]
+                   : (double)((const float *)c.weight)[j * c.step];
+  return c;
+}
+
+static void begin(const ky_frame *f, const terms *p, ky_batch *b) {
+  ky__batches(f, p->logits, p->labels, b);
+  b->leaves_out = p->leaves_out;
+  b->left_out = p->left_out;
+}
+
+void fwd_cross_entropy_with(ky_frame *f, ky_id pc) {
+  const ky_ins *i = &f->code->ins[pc];
+  const terms p = terms_of(f->code, i);
+  const ky_layout *logits = ky__layout(f->code, p.logits),
+                  *labels = ky__layout(f->code, p.labels);
+  const bool reduced = p.reduction != KY_REDUCE_NONE;
+  char *aux = ky__aux(f, pc), *lse = aux + KY_ALIGN;
+  double total = 0;
+  totals sums = {0, 0};
+  if (labels->count > 0) {
+    const int64_t size = (int64_t)ky_dtype_size((ky_dtype)i->dtype);
+    const ky_class_terms c = class_terms(f, &p);
+    char *r = ky__data(f, pc);
+    ky_batch b;
+    begin(f, &p, &b);
+    while (ky__next_batch(f, &b))
+      total += f->kernels->softmax->map_class_loss[i->dtype](
+          b.rows, (size_t)logits->dims[labels->rank], reduced ? NULL : r + b.first * size,
+          lse + b.first * size, b.data, b.pitch, b.label, &c, &sums.mass);
+  }
+  sums.mean = total / sums.mass;
+  memcpy(aux, &sums, sizeof sums);
+  if (!reduced) return;
+  const double value = p.reduction == KY_REDUCE_MEAN ? sums.mean : total;
+  if (i->dtype == KY_F64)
+    f->val[pc].f64 = value;
+  else
+    f->val[pc].f32 = (float)value;
+}
+
+/* What is common to both adjoints. */
+typedef struct pull {
+  const ky_ins *i;
+  terms p;
+  int64_t classes, size;
+  const char *g, *lse;
+  int64_t sg;   /* 0 when there is one g for all rows */
+  double scale; /* of g */
+  double shift; /* what the mean takes from each row's weight */
+} pull;
+
+static pull pull_of(const ky_frame *f, ky_id pc) {
+  const ky_ins *i = &f->code->ins[pc];
+  const terms p = terms_of(f->code, i);
+  const ky_layout *logits = ky__layout(f->code, p.logits);
+  const char *aux = ky__aux(f, pc);
+  totals sums;
+  memcpy(&sums, aux, sizeof sums);
+  pull u = {.i = i,
+            .p = p,
+            .classes = logits->dims[logits->rank - 1],
+            .size = (int64_t)ky_dtype_size((ky_dtype)i->dtype),
+            .g = ky__adjoint(f, pc),
+            .lse = aux + KY_ALIGN,
+            .sg = p.reduction == KY_REDUCE_NONE,
+            .scale = 1};
+  if (p.reduction != KY_REDUCE_MEAN) return u;
+  const double g = i->dtype == KY_F64 ? *(const double *)u.g : (double)*(const float *)u.g;
+  u.scale = 1 / sums.mass;
+  u.shift = g * sums.mean / sums.mass;
+  return u;
+}
+
+static void pull_logits(ky_frame *f, const pull *u, ky_dest d) {
+  if (!d.ptr || ky__layout(f->code, u->p.logits)->count == 0) return;
+  const ky_class_terms c = class_terms(f, &u->p);
+  char *gx = d.ptr;
+  ky_batch b;
+  begin(f, &u->p, &b);
+  while (ky__next_batch(f, &b))
+    f->kernels->softmax->pull_class_loss[u->i->dtype](
+        b.rows, (size_t)u->classes, gx + b.first * u->classes * u->size, d.beta,
+        u->g + u->sg * b.first * u->size, u->sg, u->scale, u->lse + b.first * u->size, b.data,
+        b.pitch, b.label, &c);
+}
+
+static void pull_weights(ky_frame *f, const pull *u, ky_dest d) {
+  if (!d.ptr || u->classes == 0) return;
+  double *gw = ky__scratch(f, (size_t)u->classes * sizeof *gw);
+  if (!gw) return;
+  memset(gw, 0, (size_t)u->classes * sizeof *gw);
+  if (ky__layout(f->code, u->p.labels)->count > 0) {
+    ky_batch b;
+    begin(f, &u->p, &b);
+    while (ky__next_batch(f, &b))
+      f->kernels->softmax->pull_class_weights[u->i->dtype](
+          b.rows, (size_t)u->classes, gw, u->g + u->sg * b.first * u->size, u->sg, u->scale,
+          u->shift, u->lse + b.first * u->size, b.data, b.pitch, b.label, u->p.smoothing);
+  }
+  for (int64_t j = 0; j < u->classes; j++) {
+    double *wide = (double *)d.ptr + j;
+    float *narrow = (float *)d.ptr + j;
+    if (u->i->dtype == KY_F64)
+      *wide = gw[j] + (d.beta ? *wide : 0);
+    else
+      *narrow = (float)(gw[j] + (d.beta ? (double)*narrow : 0));
+  }
+}
+
+void vjp_cross_entropy_with(ky_frame *f, ky_id pc) {
+  const pull u = pull_of(f, pc);
+  pull_logits(f, &u, ky__dest(f, u.p.logits, ky__wants(f->code, u.p.logits)));
+  if (f->fault->status != KY_OK || !u.p.weights) return;
+  pull_weights(f, &u, ky__dest(f, u.p.weights, ky__wants(f->code, u.p.weights)));
+}
