@@ -137,10 +137,10 @@ KY_API ky_var ky_rdiv_scalar(ky_tape *t, ky_var x, double s);
 /* x^s; ga = g s x^(s-1), 0 for s = 0. */
 KY_API ky_var ky_pow_scalar(ky_tape *t, ky_var x, double s);
 
-/* max(x, s); ga = g where x > s, g/2 where x = s, else 0. */
+/* max(x, s); ga = g where x > s or x is NaN, g/2 where x = s, else 0. */
 KY_API ky_var ky_maximum_scalar(ky_tape *t, ky_var x, double s);
 
-/* min(x, s); ga = g where x < s, g/2 where x = s, else 0. */
+/* min(x, s); ga = g where x < s or x is NaN, g/2 where x = s, else 0. */
 KY_API ky_var ky_minimum_scalar(ky_tape *t, ky_var x, double s);
 
 /* x < s as a mask; x of any dtype. No gradient passes. */
@@ -178,10 +178,10 @@ KY_API ky_var ky_div(ky_tape *t, ky_var a, ky_var b);
 /* a^b; ga = g b a^(b-1), 0 for b = 0; gb = g r ln a, 0 for a = 0 and b >= 0. */
 KY_API ky_var ky_pow(ky_tape *t, ky_var a, ky_var b);
 
-/* The larger; it gets g, both get g/2 on a tie. NaN wins. */
+/* The larger; it gets g, both get g/2 on a tie. NaN wins, and both get g then. */
 KY_API ky_var ky_maximum(ky_tape *t, ky_var a, ky_var b);
 
-/* The smaller; it gets g, both get g/2 on a tie. NaN wins. */
+/* The smaller; it gets g, both get g/2 on a tie. NaN wins, and both get g then. */
 KY_API ky_var ky_minimum(ky_tape *t, ky_var a, ky_var b);
 
 /* a < b as a mask; a and b of any one dtype. No gradient passes. */

@@ -120,12 +120,12 @@ KY_API ky_var ky_mish(ky_tape *t, ky_var x);
 /* (x + 3) / 6 held in 0..1; ga = g / 6 where -3 < x < 3, else 0. */
 KY_API ky_var ky_hardsigmoid(ky_tape *t, ky_var x);
 
-/* x hardsigmoid(x); ga = 0 for x <= -3, g for x >= 3, else g (x / 3 + 1/2). NaN at -infinity.
- */
+/* x hardsigmoid(x); ga = 0 for x < -3, g for x >= 3, else g (x / 3 + 1/2): -g/2 at -3, as in
+ * PyTorch. NaN at -infinity. */
 KY_API ky_var ky_hardswish(ky_tape *t, ky_var x);
 
 /* min(max(x, lo), hi); ga = g where lo < x < hi, else 0: unlike ky_clamp also 0 at lo and hi.
- * NaN stays NaN. */
+ * NaN stays NaN, and gets 0. */
 KY_API ky_var ky_hardtanh(ky_tape *t, ky_var x, double lo, double hi);
 
 /* x / (1 + |x|); ga = g / (1 + |x|)^2. NaN at both infinities. */

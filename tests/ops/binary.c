@@ -80,11 +80,11 @@ static const ky_example examples_pow[] = {
     ONLY(-2, 0.5, NAN),
 };
 static const ky_example examples_maximum[] = {AT(2, 2, 2, 0.5, 0.5), AT(1, 2, 2, 0, 1),
-                                              AT(2, 1, 2, 1, 0), ONLY(NAN, 1, NAN),
-                                              ONLY(1, NAN, NAN)};
+                                              AT(2, 1, 2, 1, 0), AT(NAN, 1, NAN, 1, 1),
+                                              AT(1, NAN, NAN, 1, 1)};
 static const ky_example examples_minimum[] = {AT(2, 2, 2, 0.5, 0.5), AT(1, 2, 1, 1, 0),
-                                              AT(2, 1, 1, 0, 1), ONLY(NAN, 1, NAN),
-                                              ONLY(1, NAN, NAN)};
+                                              AT(2, 1, 1, 0, 1), AT(NAN, 1, NAN, 1, 1),
+                                              AT(1, NAN, NAN, 1, 1)};
 
 SAMPLES(add, a + b, ANYWHERE, ANYWHERE, LIST(sample, plain))
 SAMPLES(sub, a - b, ANYWHERE, ANYWHERE, LIST(sample, plain))

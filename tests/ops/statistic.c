@@ -215,6 +215,7 @@ static const ky_example examples_std[] = {
 };
 static const ky_example examples_norm[] = {
     {ROW(.n = {0, 0, KY_NORM_1}), .x = {{-1, 0, 2, -3}}, .r = {6}, .grad = {{-1, 0, 1, -1}}},
+    {ROW(.n = {0, 0, KY_NORM_1}), .x = {{-1, NAN, 2, 0}}, .r = {NAN}, .grad = {{-1, 0, 1, 0}}},
     {ROW(.n = {0, 0, KY_NORM_2}), .x = {{0, 0, 0, 0}}, .r = {0}, .grad = {{0, 0, 0, 0}}},
     {ROW(.n = {0, 0, KY_NORM_2}), .x = {{3, 0, -4, 0}}, .r = {5}, .grad = {{0.6, 0, -0.8, 0}}},
     {ROW(.n = {0, 0, KY_NORM_2}), .x = {{1, NAN, 2, 3}}, .r = {NAN}, .forward_only = true},

@@ -192,7 +192,7 @@ UNARY(mish, a *tanh(log1p(exp(a))), ANYWHERE, AT(0, 0, 0.6),
       ONLY(-INFINITY, NAN), ONLY(NAN, NAN))
 UNARY(hardsigmoid, (a + 3) / 6, UNBENT, AT(-3, 0, 0), AT(3, 1, 0), AT(0, 0.5, 1.0 / 6),
       AT(-INFINITY, 0, 0), AT(INFINITY, 1, 0), ONLY(NAN, NAN))
-UNARY(hardswish, a *(a + 3) / 6, UNBENT_CENTRE, AT(-3, 0, 0), AT(3, 3, 1), AT(0, 0, 0.5),
+UNARY(hardswish, a *(a + 3) / 6, UNBENT_CENTRE, AT(-3, 0, -0.5), AT(3, 3, 1), AT(0, 0, 0.5),
       AT(-4, 0, 0), AT(4, 4, 1), ONLY(INFINITY, INFINITY), ONLY(NAN, NAN))
 UNARY(softsign, a / (1 + fabs(a)), SMOOTH, AT(0, 0, 1), AT(-1, -0.5, 0.25), AT(1e-30, 1e-30, 1),
       ONLY(INFINITY, NAN), ONLY(NAN, NAN))
@@ -229,9 +229,9 @@ UNARY_SCALAR(rdiv, s / a, POSITIVE, AT_S(0, 2, 0, 0), AT_S(3, -2, -1.5, -0.75))
 UNARY_SCALAR(pow, pow(a, s), POSITIVE, AT_S(0, 0, 1, 0), AT_S(1, 0, 0, 1), AT_S(2, 0, 0, 0),
              AT_S(3, -2, -8, 12), AT_S(0.5, 4, 2, 0.25), AT_S(-1, -2, -0.5, -0.25))
 UNARY_SCALAR(maximum, a > s ? a : s, SMOOTH, AT_S(1, 1, 1, 0.5), AT_S(1, 2, 2, 1),
-             AT_S(1, -INFINITY, 1, 0), {.x = {{NAN}}, .r = {NAN}, .forward_only = true})
+             AT_S(1, -INFINITY, 1, 0), AT_S(1, NAN, NAN, 1))
 UNARY_SCALAR(minimum, a < s ? a : s, SMOOTH, AT_S(1, 1, 1, 0.5), AT_S(1, 2, 1, 0),
-             AT_S(1, -INFINITY, -INFINITY, 1), {.x = {{NAN}}, .r = {NAN}, .forward_only = true})
+             AT_S(1, -INFINITY, -INFINITY, 1), AT_S(1, NAN, NAN, 1))
 
 /* ---- activations with a scalar ------------------------------------------------------------
  */
@@ -298,11 +298,8 @@ static ky_var record_hardtanh(ky_tape *t, const ky_var *x, const ky_sample *s) {
 static const ky_sample samples_of_hardtanh[] = {WITH(-1, 1.5), WITH(0, 6), WITH(-INFINITY, 1)};
 
 static const ky_example examples_hardtanh[] = {
-    CLAMPED(-1, -1, 0),
-    CLAMPED(1, 1, 0),
-    CLAMPED(0.5, 0.5, 1),
-    CLAMPED(-INFINITY, -1, 0),
-    {.sample.s = {-1, 1}, .x = {{NAN}}, .r = {NAN}, .forward_only = true},
+    CLAMPED(-1, -1, 0),        CLAMPED(1, 1, 0),     CLAMPED(0.5, 0.5, 1),
+    CLAMPED(-INFINITY, -1, 0), CLAMPED(NAN, NAN, 0),
 };
 
 const ky_samples samples_hardtanh = {.operands = 1,
