@@ -148,7 +148,9 @@ void case_oracle(const op_case *c, const nd *const *x, nd *out) {
 }
 
 void case_ask_oracle(op_case *c) {
-  case_oracle(c, (const nd *const[]){&c->x[0], &c->x[1], &c->x[2]}, &c->want);
+  const nd *x[KY_OPERANDS];
+  for (int k = 0; k < KY_OPERANDS; k++) x[k] = &c->x[k];
+  case_oracle(c, x, &c->want);
 }
 
 void case_choose(op_case *c, const ky_sample *sample, const ky_extents *shape, int number) {

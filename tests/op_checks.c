@@ -16,7 +16,7 @@
  * product. */
 #define ACCUMULATION_ROUNDINGS 4
 
-#define ALL_OPERANDS 7u
+#define ALL_OPERANDS ((1u << KY_OPERANDS) - 1)
 
 /* What rounding is measured against: the element itself where elements are computed alone.
  * Where they are sums, terms cancel, and the measure is what the sum of their magnitudes would

@@ -12,7 +12,7 @@
 #include "kytape/ops.h"
 #include "nd.h"
 
-#define KY_OPERANDS 3
+#define KY_OPERANDS 4
 #define KY_VALUES   8
 
 /* Element type of an operand. REAL is f32 and f64 in turn. */
