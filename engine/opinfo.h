@@ -34,6 +34,8 @@ typedef enum ky_attr {
   KY_ATTR_DTYPE,
   KY_ATTR_LIST_CLASS,
   KY_ATTR_CUSTOM,
+  KY_ATTR_ROPE,
+  KY_ATTR_ATTENTION,
 } ky_attr;
 
 typedef enum ky_trait {
@@ -76,16 +78,18 @@ static inline uint32_t ky__list_length(const ky_ins *i) {
 
 /* Whether operand k may be absent, 0. */
 static inline bool ky__optional(const ky_opinfo *info, uint32_t k) {
-  return (info->attr == KY_ATTR_OPT_C && k == 2) || (info->attr == KY_ATTR_LIST_NORM && k > 0) ||
-         (info->attr == KY_ATTR_LIST_CLASS && k == 2);
+  const uint8_t attr = info->attr;
+  if (attr == KY_ATTR_LIST_NORM) return k > 0;
+  if (attr == KY_ATTR_ATTENTION) return k == 3;
+  return (attr == KY_ATTR_OPT_C || attr == KY_ATTR_LIST_CLASS) && k == 2;
 }
 
 /* Operands of an instruction, in order; an absent optional operand is 0. */
 uint32_t ky__operand_count(const ky_code *code, ky_id pc);
 ky_id ky__operand(const ky_code *code, ky_id pc, uint32_t k);
 
-/* Whether the adjoint of an instruction reads its k-th operand; its result. What the row says, and of a
- * fused instruction what its program says. */
+/* Whether the adjoint of an instruction reads its k-th operand; its result. What the row says,
+ * and of a fused instruction what its program says. */
 bool ky__reads_operand(const ky_code *code, ky_id pc, uint32_t k);
 bool ky__reads_result(const ky_code *code, ky_id pc);
 
@@ -95,8 +99,8 @@ const struct ky_custom_op *ky__custom_op(const ky_code *code, const ky_ins *i);
 /* Whether an instruction has an adjoint. */
 bool ky__has_adjoint(const ky_code *code, const ky_ins *i);
 
-/* Whether an instruction gives the same value for the same operands, so that passes may run it once
- * instead of twice. */
+/* Whether an instruction gives the same value for the same operands, so that passes may run it
+ * once instead of twice. */
 bool ky__is_pure(const ky_code *code, const ky_ins *i);
 
 #endif

@@ -3,6 +3,7 @@
 #ifndef KY_KERNELS_H
 #define KY_KERNELS_H
 
+#include "kernels/attention.h"
 #include "kernels/cast.h"
 #include "kernels/copy.h"
 #include "kernels/elementwise.h"
@@ -10,6 +11,7 @@
 #include "kernels/loss.h"
 #include "kernels/normalize.h"
 #include "kernels/reduce.h"
+#include "kernels/rope.h"
 #include "kernels/scan.h"
 #include "kernels/softmax.h"
 #include "kernels/statistic.h"
@@ -17,6 +19,7 @@
 
 /* One row a family: the header kernels/<family>.h, the table ky__<family>_<level>. */
 #define KY_KERNEL_FAMILIES(X, level)                                                           \
+  X(attention, level)                                                                          \
   X(cast, level)                                                                               \
   X(copy, level)                                                                               \
   X(elementwise, level)                                                                        \
@@ -24,6 +27,7 @@
   X(loss, level)                                                                               \
   X(normalize, level)                                                                          \
   X(reduce, level)                                                                             \
+  X(rope, level)                                                                               \
   X(scan, level)                                                                               \
   X(softmax, level)                                                                            \
   X(statistic, level)                                                                          \

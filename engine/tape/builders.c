@@ -207,6 +207,8 @@ static inline ky_var record_2(ky_tape *t, unsigned op, ky_var a, ky_var b) {
 #define BUILD_1_ORDER(name)        /* choose.c */
 #define BUILD_1_DIAGONAL(name)     /* rearrange.c */
 #define BUILD_1_PAD(name)          /* rearrange.c */
+#define BUILD_LIST_ATTENTION(name) /* sequence.c */
+#define BUILD_1_ROPE(name)         /* sequence.c */
 #define BUILD_0_NONE(name)
 #define BUILD_0_BIND(name)
 #define BUILD_0_BLOB(name)

@@ -112,6 +112,14 @@ static void say_attributes(ky_text *text, const ky_code *code, ky_id pc) {
       ky__say(text, " smoothing=%g", ky__pool_f64(code, i->b + 6));
     break;
   case KY_ATTR_CUSTOM: ky__say(text, "%s", ky__custom_op(code, i)->name); break;
+  case KY_ATTR_ROPE:
+    ky__say(text, "from=%lld base=%g%s", (long long)code->pool[i->b],
+            ky__pool_f64(code, i->b + 1), i->c ? " neighbours" : "");
+    break;
+  case KY_ATTR_ATTENTION:
+    ky__say(text, "%sscale=%g", code->pool[i->b + 4] ? "causal " : "",
+            ky__pool_f64(code, i->b + 5));
+    break;
   case KY_ATTR_FUSED: break; /* on lines of its own */
   }
 }

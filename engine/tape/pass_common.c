@@ -11,6 +11,7 @@
 /* Pool words that belong to an instruction. */
 static uint32_t pool_words(const ky_code *code, const ky_ins *i) {
   switch ((ky_attr)ky__opinfo[i->op].attr) {
+  case KY_ATTR_ROPE:
   case KY_ATTR_IMM2: return 2;
   case KY_ATTR_SLICE: return 4;
   case KY_ATTR_LIST_AXIS: return i->c + 1;
@@ -18,6 +19,7 @@ static uint32_t pool_words(const ky_code *code, const ky_ins *i) {
   case KY_ATTR_LIST_NORM: return 5;
   case KY_ATTR_LIST_CLASS: return KY_CLASS_WORDS;
   case KY_ATTR_CUSTOM: return ky__list_length(i) + KY_CUSTOM_WORDS;
+  case KY_ATTR_ATTENTION: return 6;
   case KY_ATTR_FUSED: return i->c + ky__fusion_words(ky__fusion_steps(code, i));
   case KY_ATTR_NONE:
   case KY_ATTR_IMM:

@@ -1,19 +1,21 @@
 /* SPDX-License-Identifier: MIT */
-/* The memory plan: every value, adjoint and aux buffer is live for an interval of one time line, and
- * gets a place in one arena that nothing else has during that interval.
+/* The memory plan: every value, adjoint and aux buffer is live for an interval of one time
+ * line, and gets a place in one arena that nothing else has during that interval.
  *
- * With N instructions, instruction pc runs at time pc and its adjoint at time 2N - pc. What an adjoint
- * reads is what its row of ops.def declares, so a value that no adjoint reads dies with its last use
- * in the forward sweep. Both ends of an interval are inclusive: an operand that dies where a result is
- * born does not share its place, because kernels may not overlap. */
+ * With N instructions, instruction pc runs at time pc and its adjoint at time 2N - pc. What an
+ * adjoint reads is what its row of ops.def declares, so a value that no adjoint reads dies with
+ * its last use in the forward sweep. Both ends of an interval are inclusive: an operand that
+ * dies where a result is born does not share its place, because kernels may not overlap. */
 #include <string.h>
 
 #include "opinfo.h"
 #include "ops/family.h"
 #include "ops/fused.h"
+#include "ops/sequence.h"
 #include "tape/program.h"
 
-/* ---- intervals -------------------------------------------------------------------------------------- */
+/* ---- intervals
+ * -------------------------------------------------------------------------------------- */
 
 /* No value or adjoint is larger, layouts see to that: a sum with one more cannot overflow. */
 #define MOST_BYTES (SIZE_MAX / 4)
@@ -28,10 +30,10 @@ typedef struct tenant {
 typedef struct planner {
   ky_pass *pass;
   ky_program *p;
-  uint64_t end;       /* a time after everything */
-  uint8_t *active;    /* per instruction: its adjoint runs */
-  ky_id *base;        /* per instruction: whose memory it lives in */
-  uint64_t *death;    /* per instruction: last use of its memory */
+  uint64_t end;    /* a time after everything */
+  uint8_t *active; /* per instruction: its adjoint runs */
+  ky_id *base;     /* per instruction: whose memory it lives in */
+  uint64_t *death; /* per instruction: last use of its memory */
   uint64_t *adjoint_birth;
   uint64_t *adjoint_death;
   tenant *tenants;
@@ -119,10 +121,10 @@ static ky_status find_dues(planner *q) {
   return ok ? KY_OK : KY_NO_MEMORY;
 }
 
-static void add_tenant(planner *q, size_t bytes, uint64_t birth, uint64_t death, size_t *place) {
+static void add_tenant(planner *q, size_t bytes, uint64_t birth, uint64_t death,
+                       size_t *place) {
   const size_t padded = (bytes + KY_ALIGN - 1) & ~(size_t)(KY_ALIGN - 1);
-  q->tenants[q->tenant_count++] =
-      (tenant){birth, death, padded ? padded : KY_ALIGN, place};
+  q->tenants[q->tenant_count++] = (tenant){birth, death, padded ? padded : KY_ALIGN, place};
 }
 
 static ky_status aux_bytes(planner *q, ky_id pc, size_t *bytes) {
@@ -145,7 +147,8 @@ static ky_status list_tenants(planner *q) {
   ky_memory *m = &p->memory;
   for (ky_id pc = 1; pc < code->count; pc++) {
     const ky_ins *i = &code->ins[pc];
-    const bool external = i->op == KY_OP_input || i->op == KY_OP_param || i->op == KY_OP_constant;
+    const bool external =
+        i->op == KY_OP_input || i->op == KY_OP_param || i->op == KY_OP_constant;
     const bool point = ky__is_point(code, pc);
     const size_t bytes = bytes_of(code, pc);
     p->value_at[pc] = p->adjoint_at[pc] = KY_NOWHERE;
@@ -171,13 +174,15 @@ static ky_status list_tenants(planner *q) {
   return KY_OK;
 }
 
-/* ---- placing ------------------------------------------------------------------------------------------ */
+/* ---- placing
+ * ------------------------------------------------------------------------------------------ */
 
 typedef struct gap {
   size_t offset, bytes;
 } gap;
 
-/* The free part of the arena: gaps in the order of their offsets, and everything from `top` on. */
+/* The free part of the arena: gaps in the order of their offsets, and everything from `top` on.
+ */
 typedef struct ground {
   gap *gaps;
   size_t count;
@@ -187,7 +192,8 @@ typedef struct ground {
 static size_t take(ground *g, size_t bytes) {
   size_t best = g->count;
   for (size_t k = 0; k < g->count; k++)
-    if (g->gaps[k].bytes >= bytes && (best == g->count || g->gaps[k].bytes < g->gaps[best].bytes))
+    if (g->gaps[k].bytes >= bytes &&
+        (best == g->count || g->gaps[k].bytes < g->gaps[best].bytes))
       best = k;
   if (best < g->count) {
     gap *found = &g->gaps[best];
@@ -222,8 +228,8 @@ static void give_back(ground *g, size_t offset, size_t bytes) {
   }
 }
 
-/* Lists of tenants by a time, as heads and links; index + 1, 0 ends. Births come in order of time
- * within a list because they are pushed from the back. */
+/* Lists of tenants by a time, as heads and links; index + 1, 0 ends. Births come in order of
+ * time within a list because they are pushed from the back. */
 static void by_time(const planner *q, bool birth, uint32_t *head, uint32_t *next) {
   for (size_t k = q->tenant_count; k-- > 0;) {
     const uint64_t time = birth ? q->tenants[k].birth : q->tenants[k].death;
@@ -265,36 +271,41 @@ static ky_status place(planner *q) {
   return ky__fail(q->pass->fault, KY_NO_MEMORY, "no memory for values and adjoints of one run");
 }
 
-/* ---- scratch ------------------------------------------------------------------------------------------- */
+/* ---- scratch
+ * -------------------------------------------------------------------------------------------
+ */
 
-/* A fused instruction says what it needs; no other asks for more scratch memory than a copy of its result
- * and of its operands. */
+/* Most instructions ask for no more than a copy of their result and of their operands. */
+static size_t copies_of(const ky_code *code, ky_id pc) {
+  const ky_class class = ky__class(&code->ins[pc]);
+  if (class == KY_FLAT || (class == KY_POINT && code->ins[pc].op != KY_OP_where)) return 0;
+  size_t bytes = bytes_of(code, pc) + KY_ALIGN;
+  const uint32_t operands = ky__operand_count(code, pc);
+  for (uint32_t k = 0; k < operands; k++)
+    bytes += bytes_of(code, ky__operand(code, pc, k)) + KY_ALIGN;
+  return bytes;
+}
+
+static size_t scratch_of(const ky_code *code, ky_id pc, uint32_t threads) {
+  const uint8_t attr = ky__opinfo[code->ins[pc].op].attr;
+  if (attr == KY_ATTR_FUSED) return ky__fused_scratch(code, pc, threads);
+  if (attr == KY_ATTR_LIST_CLASS) /* sums of the classes */
+    return (size_t)ky__layout(code, ky__operand(code, pc, 2))->count * sizeof(double);
+  const size_t sequence = ky__sequence_scratch(code, pc, threads);
+  return sequence ? sequence : copies_of(code, pc);
+}
+
 size_t ky__scratch_bound(const ky_code *code, uint32_t threads) {
   size_t bound = 0;
   for (ky_id pc = 1; pc < code->count; pc++) {
-    if (ky__opinfo[code->ins[pc].op].attr == KY_ATTR_FUSED) {
-      const size_t bytes = ky__fused_scratch(code, pc, threads);
-      if (bytes > bound) bound = bytes;
-      continue;
-    }
-    if (ky__opinfo[code->ins[pc].op].attr == KY_ATTR_LIST_CLASS) { /* sums of the classes */
-      const int64_t classes = ky__layout(code, ky__operand(code, pc, 2))->count;
-      const size_t bytes = (size_t)classes * sizeof(double);
-      if (bytes > bound) bound = bytes;
-      continue;
-    }
-    const ky_class class = ky__class(&code->ins[pc]);
-    if (class == KY_FLAT || (class == KY_POINT && code->ins[pc].op != KY_OP_where)) continue;
-    size_t bytes = bytes_of(code, pc) + KY_ALIGN;
-    const uint32_t operands = ky__operand_count(code, pc);
-    for (uint32_t k = 0; k < operands; k++)
-      bytes += bytes_of(code, ky__operand(code, pc, k)) + KY_ALIGN;
+    const size_t bytes = scratch_of(code, pc, threads);
     if (bytes > bound) bound = bytes;
   }
   return bound;
 }
 
-/* ---- the plan ------------------------------------------------------------------------------------------ */
+/* ---- the plan
+ * ------------------------------------------------------------------------------------------ */
 
 static ky_status plan(planner *q) {
   ky_program *p = q->p;
@@ -312,7 +323,8 @@ static ky_status plan(planner *q) {
   KY_TRY(place(q));
   p->memory.scratch = ky__scratch_bound(&p->code, 1);
   if (p->memory.scratch > MOST_BYTES)
-    return ky__fail(q->pass->fault, KY_NO_MEMORY, "no memory for the scratch of one instruction");
+    return ky__fail(q->pass->fault, KY_NO_MEMORY,
+                    "no memory for the scratch of one instruction");
   p->memory.total = ky__exec_bytes(p);
   return KY_OK;
 }

@@ -30,7 +30,8 @@ static uint32_t pool_words(const ky_ins *i) {
   if (attr == KY_ATTR_PAD) return 2 * (i->c >> KY_AUX_SHIFT) + 1;
   if (attr == KY_ATTR_LIST_CLASS) return KY_CLASS_WORDS;
   if (attr == KY_ATTR_CUSTOM) return ky__list_length(i) + KY_CUSTOM_WORDS;
-  return attr == KY_ATTR_IMM2 ? 2 : attr == KY_ATTR_SLICE ? 4 : attr == KY_ATTR_LIST_NORM ? 5 : 0;
+  if (attr == KY_ATTR_ATTENTION) return 6;
+  return attr == KY_ATTR_IMM2 || attr == KY_ATTR_ROPE ? 2 : attr == KY_ATTR_SLICE ? 4 : attr == KY_ATTR_LIST_NORM ? 5 : 0;
 }
 
 static ky_status check_attributes(const ky_code *code, ky_id pc, ky_fault *fault) {

@@ -1,0 +1,34 @@
+/* SPDX-License-Identifier: MIT */
+/* Rotary embedding: the table of angles, and the turns. */
+#include "kernels/rope.h"
+
+#include "kernels/loops.h"
+
+#define CHUNK 128 /* frequencies at a time */
+
+INLINE double cosine_of(double frequency, double position, double unused) {
+  (void)unused;
+  return cos(frequency * position);
+}
+
+INLINE double sine_of(double frequency, double position, double unused) {
+  (void)unused;
+  return sin(frequency * position);
+}
+
+#define REAL       float
+#define NAME(name) name##_f32
+#include "kernels/rope.inc"
+#undef REAL
+#undef NAME
+
+#define REAL       double
+#define NAME(name) name##_f64
+#include "kernels/rope.inc"
+#undef REAL
+#undef NAME
+
+const ky_rope_kernels KY_TABLE(ky__rope) = {
+    .table = {table_f32, table_f64},
+    .turn = {turn_f32, turn_f64},
+};
