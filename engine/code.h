@@ -33,6 +33,7 @@ typedef struct ky_code {
 
   uint32_t bind_count; /* inputs and params so far */
   uint32_t aux_count;  /* instructions with an aux buffer so far */
+  uint32_t stream_count; /* random instructions so far */
 } ky_code;
 
 #define KY_SITE_SHIFT 18u

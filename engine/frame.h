@@ -41,6 +41,9 @@ typedef struct ky_frame {
   void **aux;
   ky_bind *bind;
   bool planned;      /* adjoints have their places already */
+  uint64_t seed;     /* of random numbers */
+  uint64_t draw;     /* number of the forward sweep, as far as random numbers care */
+  bool drew;         /* a number has been drawn under `draw` */
   ky_arena adjoints; /* reset by every reverse sweep */
   ky_arena scratch;  /* reset after every instruction that used it */
   ky_fault *fault;   /* first failure of a sweep */
@@ -71,6 +74,12 @@ static inline ky_dest ky__dest(ky_frame *f, ky_id id, unsigned want) {
   if (!want) return (ky_dest){NULL, 0};
   if (f->seen[id]) return (ky_dest){(void *)(uintptr_t)ky__adjoint(f, id), 1};
   return ky__dest_first(f, id);
+}
+
+/* Gives random instructions new numbers in the sweep that begins, if they have had any. */
+static inline void ky__next_draw(ky_frame *f) {
+  f->draw += f->drew;
+  f->drew = false;
 }
 
 /* The instruction's aux buffer. */

@@ -11,10 +11,26 @@ enum { LIST = KY_ARITY_LIST };
 
 const ky_opinfo ky__opinfo[KY_OP_COUNT] = {
 #define OP(name, arity, attr, rule, grad, reads, trait)                                        \
-  [KY_OP_##name] = {#name, arity, KY_ATTR_##attr, KY_TRAIT_##trait, reads, grad, ky__rule_##rule},
+  [KY_OP_##                                                                                    \
+      name] = {#name, arity, KY_ATTR_##attr, KY_TRAIT_##trait, reads, grad, ky__rule_##rule},
 #include "ops.def"
 #undef OP
 };
+
+static const uint32_t words_of_attr[] = {
+#define X(name, words) words,
+    KY_ATTRS(X)
+#undef X
+};
+
+uint32_t ky__pool_words(const ky_code *code, const ky_ins *i) {
+  const uint8_t attr = ky__opinfo[i->op].attr;
+  if (words_of_attr[attr] != KY_OWN_WORDS) return words_of_attr[attr];
+  if (attr == KY_ATTR_PAD) return 2 * (i->c >> KY_AUX_SHIFT) + 1;
+  if (attr == KY_ATTR_CUSTOM) return ky__list_length(i) + KY_CUSTOM_WORDS;
+  if (attr == KY_ATTR_FUSED) return i->c + ky__fusion_words(ky__fusion_steps(code, i));
+  return i->c + 1; /* LIST_AXIS */
+}
 
 uint32_t ky__operand_count(const ky_code *code, ky_id pc) {
   const ky_ins *i = &code->ins[pc];

@@ -6,36 +6,46 @@
 #include "code.h"
 #include "instr.h"
 
+/* One row an attr of ops.def: name, pool words at b that belong to an instruction; KY_OWN_WORDS
+ * where instructions differ. */
+#define KY_ATTRS(X)                                                                            \
+  X(NONE, 0)                                                                                   \
+  X(IMM, 0)                                                                                    \
+  X(IMM2, 2)                                                                                   \
+  X(BIND, 0)                                                                                   \
+  X(BLOB, 0)                                                                                   \
+  X(AXES, 0)                                                                                   \
+  X(AXES_N, 0)                                                                                 \
+  X(AXIS, 0)                                                                                   \
+  X(AXIS_KEEP, 0)                                                                              \
+  X(OPT_C, 0)                                                                                  \
+  X(TRANS, 0)                                                                                  \
+  X(REDUCTION, 0)                                                                              \
+  X(SHAPE, 0)                                                                                  \
+  X(PERM, 0)                                                                                   \
+  X(SLICE, 4)                                                                                  \
+  X(LIST_AXIS, KY_OWN_WORDS)                                                                   \
+  X(AXIS_C, 0)                                                                                 \
+  X(ORDER, 0)                                                                                  \
+  X(PADDING, 0)                                                                                \
+  X(CLASSES, 0)                                                                                \
+  X(DIAGONAL, 0)                                                                               \
+  X(PAD, KY_OWN_WORDS)                                                                         \
+  X(LIST_NORM, 5)                                                                              \
+  X(FUSED, KY_OWN_WORDS)                                                                       \
+  X(DTYPE, 0)                                                                                  \
+  X(LIST_CLASS, KY_CLASS_WORDS)                                                                \
+  X(CUSTOM, KY_OWN_WORDS)                                                                      \
+  X(ROPE, 2)                                                                                   \
+  X(ATTENTION, 6)                                                                              \
+  X(RANDOM, 3)
+
+#define KY_OWN_WORDS UINT32_MAX
+
 typedef enum ky_attr {
-  KY_ATTR_NONE,
-  KY_ATTR_IMM,
-  KY_ATTR_IMM2,
-  KY_ATTR_BIND,
-  KY_ATTR_BLOB,
-  KY_ATTR_AXES,
-  KY_ATTR_AXES_N,
-  KY_ATTR_AXIS,
-  KY_ATTR_AXIS_KEEP,
-  KY_ATTR_OPT_C,
-  KY_ATTR_TRANS,
-  KY_ATTR_REDUCTION,
-  KY_ATTR_SHAPE,
-  KY_ATTR_PERM,
-  KY_ATTR_SLICE,
-  KY_ATTR_LIST_AXIS,
-  KY_ATTR_AXIS_C,
-  KY_ATTR_ORDER,
-  KY_ATTR_PADDING,
-  KY_ATTR_CLASSES,
-  KY_ATTR_DIAGONAL,
-  KY_ATTR_PAD,
-  KY_ATTR_LIST_NORM,
-  KY_ATTR_FUSED,
-  KY_ATTR_DTYPE,
-  KY_ATTR_LIST_CLASS,
-  KY_ATTR_CUSTOM,
-  KY_ATTR_ROPE,
-  KY_ATTR_ATTENTION,
+#define X(name, words) KY_ATTR_##name,
+  KY_ATTRS(X)
+#undef X
 } ky_attr;
 
 typedef enum ky_trait {
@@ -83,6 +93,9 @@ static inline bool ky__optional(const ky_opinfo *info, uint32_t k) {
   if (attr == KY_ATTR_ATTENTION) return k == 3;
   return (attr == KY_ATTR_OPT_C || attr == KY_ATTR_LIST_CLASS) && k == 2;
 }
+
+/* Pool words at b that belong to an instruction. */
+uint32_t ky__pool_words(const ky_code *code, const ky_ins *i);
 
 /* Operands of an instruction, in order; an absent optional operand is 0. */
 uint32_t ky__operand_count(const ky_code *code, ky_id pc);

@@ -132,6 +132,7 @@ static bool is_plain(const op_case *c) {
 
 static void check_dtype(op_case *c, ky_dtype real) {
   case_record(c, real, ALL_OPERANDS);
+  if (c->sample.operands == 0) case_ask_oracle(c); /* random bits depend on the dtype */
   check_value(c);
   if (!case_differentiable(c)) {
     if (!c->info->differentiable) check_no_gradient(c);

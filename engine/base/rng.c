@@ -5,38 +5,16 @@
 
 #include <math.h>
 
-#define ROUNDS       10
-#define MULTIPLIER_0 0xD2511F53u
-#define MULTIPLIER_1 0xCD9E8D57u
-#define WEYL_0       0x9E3779B9u /* the golden ratio */
-#define WEYL_1       0xBB67AE85u /* sqrt(3) - 1 */
+#include "base/philox.h"
 
 static const double two_pi = 6.283185307179586476925287;
-
-static void philox(const uint32_t counter[4], const uint32_t key[2], uint32_t out[4]) {
-  uint32_t c0 = counter[0], c1 = counter[1], c2 = counter[2], c3 = counter[3];
-  uint32_t k0 = key[0], k1 = key[1];
-  for (int round = 0; round < ROUNDS; round++) {
-    const uint64_t p0 = (uint64_t)MULTIPLIER_0 * c0, p1 = (uint64_t)MULTIPLIER_1 * c2;
-    c0 = (uint32_t)(p1 >> 32) ^ c1 ^ k0;
-    c2 = (uint32_t)(p0 >> 32) ^ c3 ^ k1;
-    c1 = (uint32_t)p1;
-    c3 = (uint32_t)p0;
-    k0 += WEYL_0;
-    k1 += WEYL_1;
-  }
-  out[0] = c0;
-  out[1] = c1;
-  out[2] = c2;
-  out[3] = c3;
-}
 
 static void next_block(ky_rng *rng, uint32_t out[4]) {
   const uint32_t counter[4] = {(uint32_t)rng->position, (uint32_t)(rng->position >> 32),
                                (uint32_t)rng->stream, (uint32_t)(rng->stream >> 32)};
   const uint32_t key[2] = {(uint32_t)rng->seed, (uint32_t)(rng->seed >> 32)};
   rng->position++;
-  philox(counter, key, out);
+  ky__philox(counter, key, out);
 }
 
 /* 53 bits of two words as a fraction in [0, 1). */
@@ -103,7 +81,7 @@ static void bounds(ky_dtype dtype, double lo, double hi, double *first, double *
 }
 
 void ky_philox(const uint32_t counter[4], const uint32_t key[2], uint32_t out[4]) {
-  philox(counter, key, out);
+  ky__philox(counter, key, out);
 }
 
 ky_rng ky_rng_seed(uint64_t seed, uint64_t stream) { return (ky_rng){seed, stream, 0}; }

@@ -10,6 +10,7 @@
 #include "kernels/gemm_small.h"
 #include "kernels/loss.h"
 #include "kernels/normalize.h"
+#include "kernels/random.h"
 #include "kernels/reduce.h"
 #include "kernels/rope.h"
 #include "kernels/scan.h"
@@ -26,6 +27,7 @@
   X(gemm_small, level)                                                                         \
   X(loss, level)                                                                               \
   X(normalize, level)                                                                          \
+  X(random, level)                                                                             \
   X(reduce, level)                                                                             \
   X(rope, level)                                                                               \
   X(scan, level)                                                                               \

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: MIT */
-/* Operations that move elements without computing: reshape, permute, slice, expand, concat, for
- * any dtype. A result shares its operand's memory wherever strides can say where its elements
- * are. The exception is rank 0 on either side: such a value lives in a word of the frame, and
- * words move when the frame grows, so nothing may point at one. */
+/* Operations that move elements without computing: reshape, permute, slice, expand, concat,
+ * stop_gradient, for any dtype. A result shares its operand's memory wherever strides can say
+ * where its elements are. The exception is rank 0 on either side: such a value lives in a word
+ * of the frame, and words move when the frame grows, so nothing may point at one. */
 #include <string.h>
 
 #include "ops/family.h"
@@ -40,6 +40,18 @@ static void refer_or_copy(ky_frame *f, ky_id pc, const ky_layout *space,
   const ky_layout dense = ky__dense(space);
   ky__copy(f, (ky_dtype)i->dtype, space, ky__data(f, pc), dense.strides, 0, ky__data(f, i->a),
            operand_strides);
+}
+
+/* ---- stop_gradient ------------------------------------------------------------------------- */
+
+ky_status ky__rule_same(ky_query *q) {
+  const ky_layout operand = *ky__layout_of(q, q->ins->a);
+  return answer_moved(q, &operand);
+}
+
+void fwd_stop_gradient(ky_frame *f, ky_id pc) {
+  const ky_layout *operand = ky__layout(f->code, f->code->ins[pc].a);
+  refer_or_copy(f, pc, operand, operand->strides);
 }
 
 /* ---- reshape

@@ -197,18 +197,20 @@ static inline ky_var record_2(ky_tape *t, unsigned op, ky_var a, ky_var b) {
   ky_var ky_##name(ky_tape *t, size_t count, const ky_var *vars, int64_t axis) {               \
     return list_along_axis(t, KY_OP_##name, count, vars, axis);                                \
   }
-#define BUILD_LIST_FUSED(name)
+#define BUILD_LIST_FUSED(name) /* a pass */
 #define BUILD_LIST_LIST_CLASS(name) /* class_losses.c */
 #define BUILD_LIST_CUSTOM(name) /* record_custom.c */
 #define BUILD_LIST_LIST_NORM(name) /* normalization.c */
-#define BUILD_2_AXIS_C(name)       /* choose.c */
-#define BUILD_2_PADDING(name)      /* choose.c */
-#define BUILD_1_CLASSES(name)      /* choose.c */
-#define BUILD_1_ORDER(name)        /* choose.c */
-#define BUILD_1_DIAGONAL(name)     /* rearrange.c */
-#define BUILD_1_PAD(name)          /* rearrange.c */
 #define BUILD_LIST_ATTENTION(name) /* sequence.c */
-#define BUILD_1_ROPE(name)         /* sequence.c */
+#define BUILD_0_RANDOM(name) /* random.c */
+#define BUILD_1_RANDOM(name) /* random.c */
+#define BUILD_1_ROPE(name) /* sequence.c */
+#define BUILD_1_CLASSES(name) /* choose.c */
+#define BUILD_1_ORDER(name) /* choose.c */
+#define BUILD_1_DIAGONAL(name) /* rearrange.c */
+#define BUILD_1_PAD(name) /* rearrange.c */
+#define BUILD_2_AXIS_C(name) /* choose.c */
+#define BUILD_2_PADDING(name) /* choose.c */
 #define BUILD_0_NONE(name)
 #define BUILD_0_BIND(name)
 #define BUILD_0_BLOB(name)

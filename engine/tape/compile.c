@@ -80,14 +80,15 @@ static ky_status name(ky_pass *pass, ky_var v, const char *what, ky_id *id) {
   return KY_OK;
 }
 
-/* Per instruction: whether it depends on an input or a weight. */
+/* Per instruction: whether it depends on an input, a weight or chance. */
 static ky_status check_connected(ky_pass *pass) {
   const ky_code *code = &pass->tape->code;
   uint8_t *depends = ky__pass_alloc(pass, code->count, sizeof *depends);
   if (!depends) return KY_NO_MEMORY;
   ky_status status = KY_OK;
   for (ky_id id = 1; id < code->count && status == KY_OK; id++) {
-    depends[id] = ky__opinfo[code->ins[id].op].attr == KY_ATTR_BIND;
+    const ky_attr attr = (ky_attr)ky__opinfo[code->ins[id].op].attr;
+    depends[id] = attr == KY_ATTR_BIND || attr == KY_ATTR_RANDOM;
     const uint32_t operands = ky__operand_count(code, id);
     for (uint32_t k = 0; k < operands; k++) depends[id] |= depends[ky__operand(code, id, k)];
     if (pass->program->keep[id] && !depends[id])
@@ -252,6 +253,7 @@ ky_status ky_compile(ky_tape *t, ky_var root, const ky_compile_options *options,
   p->allocator = allocator;
   p->tape = t;
   p->updates = o.updates != 0;
+  p->seed = t->frame.seed;
   p->code.layouts.allocator = allocator;
   ky__arena_init(&p->code.blobs, &allocator);
   ky_fault fault = {0};

@@ -40,6 +40,11 @@ bool ky__compose(ky_composition *c, ky_tape *t, const char *name, int count, int
 }
 
 ky_var ky__composed(const ky_composition *c, ky_var r) {
-  if (!r.id && c->t->code.count > c->count) ky_tape_rewind(c->t, c->mark);
+  if (r.id || c->t->code.count == c->count) return r;
+  const uint64_t draw = c->t->frame.draw;
+  const bool drew = c->t->frame.drew;
+  ky_tape_rewind(c->t, c->mark);
+  c->t->frame.draw = draw; /* a call that failed is no step */
+  c->t->frame.drew = drew;
   return r;
 }

@@ -120,6 +120,10 @@ static void say_attributes(ky_text *text, const ky_code *code, ky_id pc) {
     ky__say(text, "%sscale=%g", code->pool[i->b + 4] ? "causal " : "",
             ky__pool_f64(code, i->b + 5));
     break;
+  case KY_ATTR_RANDOM:
+    ky__say(text, "#%lld %.17g %.17g", (long long)code->pool[i->b],
+            ky__pool_f64(code, i->b + 1), ky__pool_f64(code, i->b + 2));
+    break;
   case KY_ATTR_FUSED: break; /* on lines of its own */
   }
 }

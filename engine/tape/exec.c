@@ -213,6 +213,7 @@ ky_status ky_exec_new(const ky_program *p, const ky_exec_options *options, ky_ex
   e->frame.fault = &e->fault;
   e->frame.kernels = ky__kernels();
   e->frame.grain = o.grain ? o.grain : GRAIN;
+  e->frame.seed = p->seed;
   e->frame.planned = true;
   ky__arena_init(&e->frame.adjoints, &allocator);
   ky__arena_init(&e->frame.scratch, &allocator);
@@ -317,15 +318,27 @@ ky_status ky_exec_bind(ky_exec *e, ky_var input, ky_array array) {
   return leave(e, bind(e, input, array.data, &array));
 }
 
-/* ---- sweeps
- * -------------------------------------------------------------------------------------------
- */
+/* ---- random numbers ------------------------------------------------------------------------------------ */
+
+ky_status ky_exec_seed(ky_exec *e, uint64_t seed, uint64_t draw) {
+  KY_TRY(enter(e));
+  if (draw >= KY_DRAW_END)
+    return leave(e, fail(e, KY_BAD_ARGUMENT, "seed: draw %llu is not below 2^48",
+                         (unsigned long long)draw));
+  e->frame.seed = seed;
+  e->frame.draw = draw;
+  e->frame.drew = false;
+  return leave(e, KY_OK);
+}
+
+/* ---- sweeps ------------------------------------------------------------------------------------------- */
 
 /* Runs what comes before `end`. */
 static ky_status forward(ky_exec *e, ky_id end) {
   const ky_program *p = e->program;
   e->fault.status = KY_OK;
   e->state = FRESH;
+  ky__next_draw(&e->frame);
   const ky_id pc = ky__sweep_forward(&e->frame, p->constants + 1, end, false);
   if (pc < end) return report(e, pc);
   e->state = FORWARD_DONE;

@@ -1,48 +1,12 @@
 /* SPDX-License-Identifier: MIT */
-/* Common subexpressions: an instruction that repeats an earlier one becomes that one. Only values of
- * which no gradient is wanted: merging others would add up adjoints in another order, and change
- * bits. */
+/* Common subexpressions: an instruction that repeats an earlier one becomes that one. Only
+ * values of which no gradient is wanted: merging others would add up adjoints in another order,
+ * and change bits. */
 #include <string.h>
 
 #include "opinfo.h"
 #include "ops/fusion.h"
 #include "tape/program.h"
-
-/* Pool words that belong to an instruction. */
-static uint32_t pool_words(const ky_code *code, const ky_ins *i) {
-  switch ((ky_attr)ky__opinfo[i->op].attr) {
-  case KY_ATTR_ROPE:
-  case KY_ATTR_IMM2: return 2;
-  case KY_ATTR_SLICE: return 4;
-  case KY_ATTR_LIST_AXIS: return i->c + 1;
-  case KY_ATTR_PAD: return 2 * (i->c >> KY_AUX_SHIFT) + 1;
-  case KY_ATTR_LIST_NORM: return 5;
-  case KY_ATTR_LIST_CLASS: return KY_CLASS_WORDS;
-  case KY_ATTR_CUSTOM: return ky__list_length(i) + KY_CUSTOM_WORDS;
-  case KY_ATTR_ATTENTION: return 6;
-  case KY_ATTR_FUSED: return i->c + ky__fusion_words(ky__fusion_steps(code, i));
-  case KY_ATTR_NONE:
-  case KY_ATTR_IMM:
-  case KY_ATTR_BIND:
-  case KY_ATTR_BLOB:
-  case KY_ATTR_DTYPE:
-  case KY_ATTR_AXES:
-  case KY_ATTR_AXES_N:
-  case KY_ATTR_AXIS:
-  case KY_ATTR_AXIS_KEEP:
-  case KY_ATTR_OPT_C:
-  case KY_ATTR_TRANS:
-  case KY_ATTR_REDUCTION:
-  case KY_ATTR_SHAPE:
-  case KY_ATTR_PERM:
-  case KY_ATTR_AXIS_C:
-  case KY_ATTR_ORDER:
-  case KY_ATTR_PADDING:
-  case KY_ATTR_CLASSES:
-  case KY_ATTR_DIAGONAL: return 0;
-  }
-  return 0;
-}
 
 /* The instruction with operands renamed and what differs without meaning taken out. */
 static ky_ins canonical(const ky_code *code, ky_id id, const ky_id *become) {
@@ -54,15 +18,15 @@ static ky_ins canonical(const ky_code *code, ky_id id, const ky_id *become) {
     if (info->arity > 2) i.c = become[i.c];
   }
   if (info->reads & KY_READS_X) i.c &= (1u << KY_AUX_SHIFT) - 1;
-  if (pool_words(code, &i)) i.b = 0; /* compared by content */
+  if (ky__pool_words(code, &i)) i.b = 0; /* compared by content */
   return i;
 }
 
 static bool same_pool(const ky_code *code, ky_id x, ky_id y, const ky_id *become) {
   const ky_ins *a = &code->ins[x], *b = &code->ins[y];
-  const uint32_t words = pool_words(code, a);
+  const uint32_t words = ky__pool_words(code, a);
   const bool list = ky__opinfo[a->op].arity == KY_ARITY_LIST;
-  if (pool_words(code, b) != words) return false;
+  if (ky__pool_words(code, b) != words) return false;
   for (uint32_t k = 0; k < words; k++) {
     const int64_t u = code->pool[a->b + k], v = code->pool[b->b + k];
     const bool operand = list && k < ky__list_length(a);

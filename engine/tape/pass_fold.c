@@ -18,6 +18,7 @@ static bool is_small(const ky_code *code, ky_id id) {
 static bool can_fold(const ky_code *code, ky_id id, const uint8_t *folded) {
   if (!is_small(code, id) || !ky__is_pure(code, &code->ins[id])) return false;
   const uint32_t operands = ky__operand_count(code, id);
+  if (ky__opinfo[code->ins[id].op].attr == KY_ATTR_RANDOM) return false;
   if (operands == 0) return ky__is_constant(code, id);
   for (uint32_t k = 0; k < operands; k++) {
     const ky_id operand = ky__operand(code, id, k);

@@ -37,6 +37,7 @@ struct ky_program {
   ky_id root;      /* 0 for none */
   ky_id constants; /* instructions 1..constants run once, when an execution is made */
   bool updates;    /* weights are updated inside of the reverse sweep */
+  uint64_t seed;   /* of the tape; executions start with it */
   bool turns;      /* the root is last, and its value and adjoint can come in one go */
 
   size_t *value_at;   /* per instruction: offset in the arena, or KY_NOWHERE */

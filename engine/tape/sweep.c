@@ -151,6 +151,7 @@ ky_status ky_forward(ky_tape *t) {
   if (!t) return KY_BAD_ARGUMENT;
   KY_TRY(ky_tape_check(t));
   t->root = 0;
+  ky__next_draw(&t->frame);
   return run(t, 1, t->code.count);
 }
 

@@ -118,6 +118,19 @@ ky_status ky__error(ky_tape *t, ky_status status, const char *format, ...) {
   return status;
 }
 
+/* ---- random numbers --------------------------------------------------------------------------------- */
+
+ky_status ky_tape_seed(ky_tape *t, uint64_t seed, uint64_t draw) {
+  if (!t) return KY_BAD_ARGUMENT;
+  if (draw >= KY_DRAW_END)
+    return ky__error(t, KY_BAD_ARGUMENT, "seed: draw %llu is not below 2^48",
+                     (unsigned long long)draw);
+  t->frame.seed = seed;
+  t->frame.draw = draw;
+  t->frame.drew = false;
+  return KY_OK;
+}
+
 /* ---- marks and rewinding ---------------------------------------------------------------------------- */
 
 ky_var ky__var(const ky_tape *t, ky_id id) { return (ky_var){t, id, ky__era_of(t, id)}; }
@@ -132,6 +145,7 @@ ky_mark ky_tape_mark(const ky_tape *t) {
   const ky_place value = ky__arena_mark(&t->values), blob = ky__arena_mark(&t->code.blobs);
   return (ky_mark){ky__var(t, t->code.count - 1), t->code.pool_count,
                    t->code.bind_count,            t->code.aux_count,
+                   t->code.stream_count,
                    value.chunk,                   blob.chunk,
                    value.offset,                  blob.offset};
 }
@@ -165,8 +179,10 @@ ky_status ky_tape_rewind(ky_tape *t, ky_mark mark) {
   t->code.pool_count = t->pool_kept = mark.pool;
   t->code.bind_count = mark.binds;
   t->code.aux_count = mark.auxes;
+  t->code.stream_count = mark.streams;
   ky__arena_reset(&t->values, (ky_place){mark.value_chunk, mark.value_offset});
   ky__arena_reset(&t->code.blobs, (ky_place){mark.blob_chunk, mark.blob_offset});
+  if (t->done > end) ky__next_draw(&t->frame);
   t->done = done_up_to(t, end);
   t->root = 0;
   return KY_OK;

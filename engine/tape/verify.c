@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: MIT */
-/* The verifier: every instruction is held against its row as if it came from somewhere else. First
- * what makes it safe to look at (opcode, operands, pool, binding, layout), then what the row's own
- * rule says of dtype, shape and class, then the flags that the reverse sweep trusts. */
+/* The verifier: every instruction is held against its row as if it came from somewhere else.
+ * First what makes it safe to look at (opcode, operands, pool, binding, layout), then what the
+ * row's own rule says of dtype, shape and class, then the flags that the reverse sweep trusts.
+ */
 #include "opinfo.h"
 #include "ops/family.h"
 #include "tape/program.h"
@@ -16,7 +17,8 @@ static ky_status check_operands(const ky_code *code, ky_id pc, ky_fault *fault) 
   const uint32_t count = ky__operand_count(code, pc);
   for (uint32_t k = 0; k < count; k++) {
     const ky_id id = ky__operand(code, pc, k);
-    if (id == 0 && !ky__optional(info, k)) return ky__fail(fault, KY_BAD_TAPE, "operand %u is missing", k);
+    if (id == 0 && !ky__optional(info, k))
+      return ky__fail(fault, KY_BAD_TAPE, "operand %u is missing", k);
     if (id >= pc)
       return ky__fail(fault, KY_BAD_TAPE, "operand %u is %%%u, which comes later", k,
                       (unsigned)id);
@@ -24,20 +26,11 @@ static ky_status check_operands(const ky_code *code, ky_id pc, ky_fault *fault) 
   return KY_OK;
 }
 
-/* Pool words that an attr needs at b; of LIST_AXIS the operands were checked. */
-static uint32_t pool_words(const ky_ins *i) {
-  const ky_attr attr = (ky_attr)ky__opinfo[i->op].attr;
-  if (attr == KY_ATTR_PAD) return 2 * (i->c >> KY_AUX_SHIFT) + 1;
-  if (attr == KY_ATTR_LIST_CLASS) return KY_CLASS_WORDS;
-  if (attr == KY_ATTR_CUSTOM) return ky__list_length(i) + KY_CUSTOM_WORDS;
-  if (attr == KY_ATTR_ATTENTION) return 6;
-  return attr == KY_ATTR_IMM2 || attr == KY_ATTR_ROPE ? 2 : attr == KY_ATTR_SLICE ? 4 : attr == KY_ATTR_LIST_NORM ? 5 : 0;
-}
-
 static ky_status check_attributes(const ky_code *code, ky_id pc, ky_fault *fault) {
   const ky_ins *i = &code->ins[pc];
   const ky_attr attr = (ky_attr)ky__opinfo[i->op].attr;
-  const uint32_t words = pool_words(i);
+  const uint32_t words =
+      attr == KY_ATTR_FUSED ? 0 : ky__pool_words(code, i); /* checked elsewhere */
   if (words && (i->b > code->pool_count || code->pool_count - i->b < words))
     return ky__fail(fault, KY_BAD_TAPE, "attributes lie outside of the pool");
   if (attr == KY_ATTR_BIND && i->b >= code->bind_count)

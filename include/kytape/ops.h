@@ -417,6 +417,7 @@ KY_API ky_var ky_mse(ky_tape *t, ky_var a, ky_var b, ky_reduction reduction);
 #include "ops_elementwise.h"
 #include "ops_losses.h"
 #include "ops_normalization.h"
+#include "ops_random.h"
 #include "ops_reductions.h"
 #include "ops_sequence.h"
 #endif

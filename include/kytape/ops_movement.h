@@ -32,6 +32,11 @@ KY_API ky_var ky_flip(ky_tape *t, ky_var x, int count, const int64_t *axes);
 /* r[(k + shift) mod n] = x[k] along one axis. ga = g, rolled back. Errors: BAD_AXIS. */
 KY_API ky_var ky_roll(ky_tape *t, ky_var x, int64_t shift, int64_t axis);
 
+/* x itself, as a value through which no gradient passes (PyTorch's detach). It cannot be
+ * watched.
+ */
+KY_API ky_var ky_stop_gradient(ky_tape *t, ky_var x);
+
 /* ---- Repeating, joining, parting --------------------------------------------------------- */
 
 /* x repeated reps[k] times along axis k; the shorter of shape and reps is filled up with
@@ -93,19 +98,20 @@ KY_API ky_var ky_trace(ky_tape *t, ky_var x);
 /* ---- Source lines ------------------------------------------------------------------------ */
 
 #ifndef KY_NO_SITES
-  #define ky_squeeze(t, ...)   ky_squeeze(ky_at(t, __FILE__, __LINE__), __VA_ARGS__)
-  #define ky_unsqueeze(t, ...) ky_unsqueeze(ky_at(t, __FILE__, __LINE__), __VA_ARGS__)
-  #define ky_transpose(t, ...) ky_transpose(ky_at(t, __FILE__, __LINE__), __VA_ARGS__)
-  #define ky_flip(t, ...)      ky_flip(ky_at(t, __FILE__, __LINE__), __VA_ARGS__)
-  #define ky_roll(t, ...)      ky_roll(ky_at(t, __FILE__, __LINE__), __VA_ARGS__)
-  #define ky_tile(t, ...)      ky_tile(ky_at(t, __FILE__, __LINE__), __VA_ARGS__)
-  #define ky_stack(t, ...)     ky_stack(ky_at(t, __FILE__, __LINE__), __VA_ARGS__)
-  #define ky_split(t, ...)     ky_split(ky_at(t, __FILE__, __LINE__), __VA_ARGS__)
-  #define ky_pad(t, ...)       ky_pad(ky_at(t, __FILE__, __LINE__), __VA_ARGS__)
-  #define ky_tril(t, ...)      ky_tril(ky_at(t, __FILE__, __LINE__), __VA_ARGS__)
-  #define ky_triu(t, ...)      ky_triu(ky_at(t, __FILE__, __LINE__), __VA_ARGS__)
-  #define ky_diag(t, ...)      ky_diag(ky_at(t, __FILE__, __LINE__), __VA_ARGS__)
-  #define ky_trace(t, ...)     ky_trace(ky_at(t, __FILE__, __LINE__), __VA_ARGS__)
+  #define ky_squeeze(t, ...)       ky_squeeze(ky_at(t, __FILE__, __LINE__), __VA_ARGS__)
+  #define ky_unsqueeze(t, ...)     ky_unsqueeze(ky_at(t, __FILE__, __LINE__), __VA_ARGS__)
+  #define ky_transpose(t, ...)     ky_transpose(ky_at(t, __FILE__, __LINE__), __VA_ARGS__)
+  #define ky_stop_gradient(t, ...) ky_stop_gradient(ky_at(t, __FILE__, __LINE__), __VA_ARGS__)
+  #define ky_flip(t, ...)          ky_flip(ky_at(t, __FILE__, __LINE__), __VA_ARGS__)
+  #define ky_roll(t, ...)          ky_roll(ky_at(t, __FILE__, __LINE__), __VA_ARGS__)
+  #define ky_tile(t, ...)          ky_tile(ky_at(t, __FILE__, __LINE__), __VA_ARGS__)
+  #define ky_stack(t, ...)         ky_stack(ky_at(t, __FILE__, __LINE__), __VA_ARGS__)
+  #define ky_split(t, ...)         ky_split(ky_at(t, __FILE__, __LINE__), __VA_ARGS__)
+  #define ky_pad(t, ...)           ky_pad(ky_at(t, __FILE__, __LINE__), __VA_ARGS__)
+  #define ky_tril(t, ...)          ky_tril(ky_at(t, __FILE__, __LINE__), __VA_ARGS__)
+  #define ky_triu(t, ...)          ky_triu(ky_at(t, __FILE__, __LINE__), __VA_ARGS__)
+  #define ky_diag(t, ...)          ky_diag(ky_at(t, __FILE__, __LINE__), __VA_ARGS__)
+  #define ky_trace(t, ...)         ky_trace(ky_at(t, __FILE__, __LINE__), __VA_ARGS__)
 #endif
 
 #ifdef __cplusplus

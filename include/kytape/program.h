@@ -42,7 +42,7 @@ typedef struct ky_compile_options {
  * values in options->keep. options: NULL for the defaults. *out: free it with ky_program_free, after
  * its executions.
  * Errors: BAD_VAR, BAD_DTYPE (root is not f32 or f64), UNCONNECTED (the root or a kept value depends
- * on no input and no weight, or the root on nothing in `wrt`), BAD_ARGUMENT (unknown pass, no value
+ * on no input, no weight and no random number, or the root on nothing in `wrt`), BAD_ARGUMENT (unknown pass, no value
  * named, something in `wrt` that is no weight and was not watched, a null pointer), NO_MEMORY, or a
  * pending error; the reason is ky_tape_message(t), *out is NULL. */
 KY_API ky_status ky_compile(ky_tape *t, ky_var root, const ky_compile_options *options,
@@ -113,6 +113,11 @@ KY_API ky_status ky_exec_input(ky_exec *e, ky_var input, const void *data);
 /* Binds an array with its own description: shape, dtype and density are checked.
  * Errors: those of ky_exec_input, BAD_SHAPE, BAD_DTYPE. */
 KY_API ky_status ky_exec_bind(ky_exec *e, ky_var input, ky_array array);
+
+/* Random numbers as with ky_tape_seed. An execution begins with the seed that the tape had when it
+ * was compiled and draw 0, and each forward sweep is one draw: so it has the tape's numbers. Give
+ * executions that run side by side seeds of their own. Errors: BAD_ARGUMENT. */
+KY_API ky_status ky_exec_seed(ky_exec *e, uint64_t seed, uint64_t draw);
 
 /* The forward sweep. Errors: BAD_INDEX, BAD_ARGUMENT (null, or the execution is running in another
  * thread). */

@@ -115,6 +115,20 @@ KY_API ky_status ky_backward_from(ky_tape *t, ky_var root, const void *cotangent
  * operation without derivative), or a pending error. */
 KY_API ky_status ky_watch(ky_tape *t, ky_var v);
 
+/* ---- Random numbers -------------------------------------------------------------------- */
+
+/* Lets random numbers (ky_uniform, ky_normal, ky_bernoulli, ky_dropout) be those of `seed` from now
+ * on, beginning with draw number `draw`: 0, or to go on where another run stopped, how many it made.
+ * Without this call the seed is 0. What has run keeps its numbers until it runs again.
+ *
+ * A number is a function of seed, draw, stream and place in its array, and of nothing else. The
+ * stream is given by the tape: the k-th random operation on it has stream k, and gets it again when
+ * it is recorded again after a rewind. The draw goes up by one when ky_forward replays random
+ * operations, or ky_tape_rewind removes values that have run: so each step has new numbers, within a
+ * step everything has the same, and the forward and reverse sweep agree.
+ * draw: below 2^48. Errors: BAD_ARGUMENT. */
+KY_API ky_status ky_tape_seed(ky_tape *t, uint64_t seed, uint64_t draw);
+
 /* ---- Reading --------------------------------------------------------------------------- */
 
 /* The value of `v` as a borrowed array, which may be strided; runs what is pending.
@@ -144,7 +158,7 @@ KY_API ky_status ky_shape(ky_tape *t, ky_var v, ky_array *out);
 /* A position of a tape. */
 typedef struct ky_mark {
   ky_var last; /* the newest value below the mark */
-  uint32_t pool, binds, auxes;
+  uint32_t pool, binds, auxes, streams;
   uint32_t value_chunk, blob_chunk;
   size_t value_offset, blob_offset;
 } ky_mark;

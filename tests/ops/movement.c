@@ -5,6 +5,8 @@
 
 #include <string.h>
 
+#include "close.h"
+
 #define ANYWHERE -3, 3, UNIFORM, 0
 
 /* A view of an array of every dtype. */
@@ -277,3 +279,52 @@ const ky_samples samples_concat = {.operands = 3,
                                    .record = record_concat,
                                    LIST(sample, samples_of_concat),
                                    LIST(refusal, refusals_of_concat)};
+
+/* ---- stop_gradient ---------------------------------------------------------------------- */
+
+static void oracle_stop_gradient(const nd *const *x, const ky_sample *s, nd *out) {
+  (void)s;
+  nd_copy(out, x[0]);
+}
+
+static ky_var record_stop_gradient(ky_tape *t, const ky_var *x, const ky_sample *s) {
+  (void)s;
+  return ky_stop_gradient(t, x[0]);
+}
+
+/* x stop(x) + x: the gradient is x + 1, not 2 x + 1. */
+static void check_partial_gradient(void) {
+  const double data[] = {3, -5};
+  ky_array g;
+  ky_tape *t = ky_tape_new(NULL);
+  const ky_var x = ky_input(t, KY_F64, KY_SHAPE(2), data);
+  const ky_status watch = ky_watch(t, x);
+  const ky_var stopped = ky_stop_gradient(t, x), y = ky_add(t, ky_mul(t, x, stopped), x);
+  const ky_status back = ky_backward(t, y, NULL), grad = ky_grad(t, x, &g);
+  const double got[2] = {((const double *)g.data)[0], ((const double *)g.data)[1]};
+  const ky_status watch_stopped = ky_watch(t, stopped);
+  ky_tape_free(t);
+  assert_int_equal(watch, KY_OK);
+  assert_int_equal(back, KY_OK);
+  assert_int_equal(grad, KY_OK);
+  assert_close(got[0], 4, 0);
+  assert_close(got[1], -4, 0);
+  assert_int_equal(watch_stopped, KY_BAD_ARGUMENT);
+}
+
+static const ky_sample samples_of_stop_gradient[] = {
+    {.shape = {{0}}},
+    {.shape = {DIMS(3, 4)}},
+    {.shape = {DIMS(0, 2)}},
+    {.shape = {DIMS(3, 4)}, .kind = {INT32}},
+    {.shape = {DIMS(5)}, .kind = {INT64}},
+    {.shape = {DIMS(5)}, .kind = {MASK}},
+};
+
+const ky_samples samples_stop_gradient = {.operands = 1,
+                                          .domain = {{ANYWHERE}},
+                                          .any_dtype = true,
+                                          .whole = oracle_stop_gradient,
+                                          .record = record_stop_gradient,
+                                          LIST(sample, samples_of_stop_gradient),
+                                          .also = check_partial_gradient};

@@ -1,0 +1,116 @@
+/* SPDX-License-Identifier: MIT */
+/* Random numbers: uniform, normal, bernoulli as leaves, and dropout. Numbers are recomputed
+ * from seed and draw wherever they are needed. What dropout keeps for its adjoint are these
+ * two: by then the frame may be at another draw. */
+#include <math.h>
+
+#include "ops/family.h"
+
+/* Words of the pool, from b on. */
+enum { POOL_STREAM, POOL_FIRST, POOL_SECOND };
+
+/* ---- rules ------------------------------------------------------------------------------- */
+
+static ky_status check_probability(const ky_query *q, double p) {
+  if (p >= 0 && p <= 1) return KY_OK;
+  return ky__fail(q->fault, KY_BAD_ARGUMENT, "the probability is %g, wants 0 to 1", p);
+}
+
+static ky_status check_bounds(const ky_query *q, double lo, double hi) {
+  if (lo < hi && isfinite(lo) && isfinite(hi) && isfinite(hi - lo)) return KY_OK;
+  return ky__fail(q->fault, KY_BAD_ARGUMENT, "wants finite bounds lo < hi, got %g and %g", lo,
+                  hi);
+}
+
+static ky_status check_normal(const ky_query *q, double mean, double deviation) {
+  if (isfinite(mean) && deviation >= 0 && isfinite(deviation)) return KY_OK;
+  return ky__fail(q->fault, KY_BAD_ARGUMENT,
+                  "wants a finite mean and a deviation of 0 or more, got %g and %g", mean,
+                  deviation);
+}
+
+ky_status ky__rule_random(ky_query *q) {
+  const ky_ins *i = q->ins;
+  const ky_dtype dtype = (ky_dtype)i->dtype;
+  const bool as_mask = i->op == KY_OP_bernoulli && dtype == KY_MASK;
+  if (!ky__is_float(dtype) && !as_mask)
+    return ky__fail(q->fault, KY_BAD_DTYPE, "makes f32 or f64%s, not %s",
+                    i->op == KY_OP_bernoulli ? " or a mask" : "", ky_dtype_name(dtype));
+  const double x = ky__pool_f64(q->code, i->b + POOL_FIRST);
+  const double y = ky__pool_f64(q->code, i->b + POOL_SECOND);
+  KY_TRY(i->op == KY_OP_uniform  ? check_bounds(q, x, y)
+         : i->op == KY_OP_normal ? check_normal(q, x, y)
+                                 : check_probability(q, x));
+  q->klass = q->shape->rank == 0 ? KY_POINT : KY_FLAT;
+  return ky__answer(q, dtype, q->shape);
+}
+
+ky_status ky__rule_dropout(ky_query *q) {
+  const ky_ins *i = q->ins;
+  KY_TRY(ky__need_float(q, i->a));
+  KY_TRY(check_probability(q, ky__pool_f64(q->code, i->b + POOL_FIRST)));
+  const ky_layout x = *ky__layout_of(q, i->a);
+  q->klass = x.rank == 0 ? KY_POINT : x.dense ? KY_FLAT : KY_GENERAL;
+  q->aux_bytes = sizeof(ky_draw);
+  return ky__answer(q, ky__dtype_of(q, i->a), &x);
+}
+
+/* ---- sweeps ------------------------------------------------------------------------------ */
+
+static ky_draw draw_of(ky_frame *f, ky_id pc) {
+  const int64_t stream = f->code->pool[f->code->ins[pc].b + POOL_STREAM];
+  f->drew = true;
+  return (ky_draw){f->seed, f->draw, (uint32_t)stream};
+}
+
+static double parameter(const ky_frame *f, ky_id pc, uint32_t which) {
+  return ky__pool_f64(f->code, f->code->ins[pc].b + which);
+}
+
+static size_t count_of(const ky_frame *f, ky_id pc) {
+  return (size_t)ky__layout(f->code, pc)->count;
+}
+
+void fwd_uniform(ky_frame *f, ky_id pc) {
+  const ky_draw d = draw_of(f, pc);
+  f->kernels->random->uniform[f->code->ins[pc].dtype](&d, 0, count_of(f, pc), ky__data(f, pc),
+                                                      parameter(f, pc, POOL_FIRST),
+                                                      parameter(f, pc, POOL_SECOND));
+}
+
+void fwd_normal(ky_frame *f, ky_id pc) {
+  const ky_draw d = draw_of(f, pc);
+  f->kernels->random->normal[f->code->ins[pc].dtype](&d, 0, count_of(f, pc), ky__data(f, pc),
+                                                     parameter(f, pc, POOL_FIRST),
+                                                     parameter(f, pc, POOL_SECOND));
+}
+
+void fwd_bernoulli(ky_frame *f, ky_id pc) {
+  const ky_draw d = draw_of(f, pc);
+  f->kernels->random->bernoulli(&d, 0, count_of(f, pc), (ky_dtype)f->code->ins[pc].dtype,
+                                ky__data(f, pc), parameter(f, pc, POOL_FIRST));
+}
+
+/* An operand that is not dense is brought into the result first, and stays there. */
+void fwd_dropout(ky_frame *f, ky_id pc) {
+  const ky_ins *i = &f->code->ins[pc];
+  const ky_layout *x = ky__layout(f->code, i->a), *space = ky__layout(f->code, pc);
+  const ky_draw d = draw_of(f, pc);
+  *(ky_draw *)ky__aux(f, pc) = d;
+  void *r = ky__data(f, pc);
+  const void *from = ky__data(f, i->a);
+  if (!x->dense) {
+    ky__copy(f, (ky_dtype)i->dtype, space, r, space->strides, 0, from, x->strides);
+    from = r;
+  }
+  f->kernels->random->dropout[i->dtype](&d, 0, count_of(f, pc), r, 0, from,
+                                        parameter(f, pc, POOL_FIRST));
+}
+
+void vjp_dropout(ky_frame *f, ky_id pc) {
+  const ky_ins *i = &f->code->ins[pc];
+  const ky_dest to = ky__dest(f, i->a, i->flags & KY_WANT_A);
+  if (!to.ptr) return;
+  f->kernels->random->dropout[i->dtype](ky__aux(f, pc), 0, count_of(f, pc), to.ptr, to.beta,
+                                        ky__adjoint(f, pc), parameter(f, pc, POOL_FIRST));
+}
