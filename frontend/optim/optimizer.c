@@ -1,11 +1,15 @@
 /* SPDX-License-Identifier: MIT */
-/* What can be done with an optimizer of any kind. Checks what comes in, so that kinds need not.
- */
+/* What can be done with an optimizer of any kind. Checks what comes in, so that kinds need not,
+ * and keeps what they remember. */
 #include "optimizer.h"
 
 #include <math.h>
+#include <stdbool.h>
+#include <string.h>
 
 #include "../block.h"
+
+/* ---- making and freeing ------------------------------------------------------------------ */
 
 ky_status ky__optimizer_new(const ky_allocator *allocator, const ky_optimizer_kind *kind,
                             double rate, ky_optimizer **out) {
@@ -22,12 +26,136 @@ ky_status ky__optimizer_new(const ky_allocator *allocator, const ky_optimizer_ki
   return KY_OK;
 }
 
-ky_status ky_optimizer_step(ky_optimizer *o, const ky_grads *grads) {
-  if (!o || !grads || (!grads->pairs && grads->count > 0)) return KY_BAD_ARGUMENT;
+static size_t state_bytes(const ky_optimizer *o, const ky_slot *slot) {
+  return o->kind->buffers(o) * slot->count * ky_dtype_size(slot->dtype);
+}
+
+static void empty_slot(const ky_optimizer *o, ky_slot *slot) {
+  ky__block_free(o->allocator, slot->state, state_bytes(o, slot));
+  slot->state = NULL;
+}
+
+void ky_optimizer_free(ky_optimizer *o) {
+  if (!o) return;
+  ky_optimizer_forget(o, NULL);
+  ky__block_free(o->allocator, o->slots, o->slot_capacity * sizeof *o->slots);
+  ky__block_free(o->allocator, o, o->kind->bytes);
+}
+
+/* ---- slots ------------------------------------------------------------------------------- */
+
+void ky_optimizer_forget(ky_optimizer *o, const ky_tensor *weight) {
+  if (!o) return;
+  size_t left = 0;
+  for (size_t k = 0; k < o->slot_count; k++) {
+    if (!weight || o->slots[k].weight == weight)
+      empty_slot(o, &o->slots[k]);
+    else
+      o->slots[left++] = o->slots[k];
+  }
+  o->slot_count = left;
+  o->next = 0;
+}
+
+/* The slot of a weight, wherever it is; null when there is none. */
+static ky_slot *find_slot(ky_optimizer *o, const ky_tensor *weight) {
+  for (size_t k = 0; k < o->slot_count; k++) {
+    const size_t at = (o->next + k) % o->slot_count;
+    if (o->slots[at].weight != weight) continue;
+    o->next = at + 1;
+    return &o->slots[at];
+  }
+  return NULL;
+}
+
+/* Makes room for one more slot. */
+static ky_status grow(ky_optimizer *o) {
+  if (o->slot_count < o->slot_capacity) return KY_OK;
+  const size_t capacity = o->slot_capacity ? 2 * o->slot_capacity : 16;
+  ky_slot *slots = o->allocator.resize(
+      o->allocator.user, o->slots, o->slot_capacity * sizeof *slots, capacity * sizeof *slots);
+  if (!slots) return KY_NO_MEMORY;
+  o->slots = slots;
+  o->slot_capacity = capacity;
+  return KY_OK;
+}
+
+/* The slot of a weight, made now if there is none; null when memory ran out. A weight that has
+ * another size is another one at the address of an old one. */
+static ky_slot *slot_of(ky_optimizer *o, const ky_tensor *weight) {
+  const ky_dtype dtype = ky_tensor_dtype(weight);
+  const size_t count = (size_t)ky_tensor_count(weight);
+  ky_slot *slot = find_slot(o, weight);
+  if (slot && slot->dtype == dtype && slot->count == count) return slot;
+  if (slot) ky_optimizer_forget(o, weight);
+  if (grow(o) != KY_OK) return NULL;
+  ky_slot made = {.weight = weight, .dtype = dtype, .count = count};
+  const size_t bytes = state_bytes(o, &made);
+  if (bytes) {
+    made.state = o->allocator.resize(o->allocator.user, NULL, 0, bytes);
+    if (!made.state) return NULL;
+    memset(made.state, 0, bytes);
+  }
+  o->slots[o->slot_count] = made;
+  o->next = o->slot_count + 1;
+  return &o->slots[o->slot_count++];
+}
+
+/* ---- steps ------------------------------------------------------------------------------- */
+
+/* What gradients are multiplied by, as in PyTorch's clip_grad_norm_. */
+static double scale_of(const ky_optimizer *o, const ky_grads *grads) {
+  if (o->clip == 0) return 1;
+  double norm = 0;
+  ky_grads_norm(grads, &norm);
+  const double scale = o->clip / (norm + 1e-6);
+  return scale > 1 ? 1 : scale;
+}
+
+/* Slots first, so that no weight has changed when memory runs out. */
+static ky_status step(ky_optimizer *o, const ky_grads *grads) {
+  const bool remembers = o->kind->buffers(o) > 0;
+  const size_t first = o->next;
+  for (size_t k = 0; remembers && k < grads->count; k++)
+    if (!slot_of(o, grads->pairs[k].weight)) return KY_NO_MEMORY;
+  const double scale = scale_of(o, grads);
+  o->next = first; /* the same walk again */
+  for (size_t k = 0; k < grads->count; k++) {
+    const ky_grad_pair *pair = &grads->pairs[k];
+    ky_slot *slot = remembers ? find_slot(o, pair->weight) : NULL;
+    if (slot) slot->steps++;
+    o->kind->change[ky_tensor_dtype(pair->weight) == KY_F64](
+        o, slot, scale, (size_t)ky_tensor_count(pair->weight), ky_tensor_write(pair->weight),
+        pair->grad);
+  }
+  return KY_OK;
+}
+
+static ky_status check_grads(const ky_grads *grads) {
+  if (!grads || (!grads->pairs && grads->count > 0)) return KY_BAD_ARGUMENT;
   for (size_t k = 0; k < grads->count; k++)
     if (!grads->pairs[k].weight || !grads->pairs[k].grad) return KY_BAD_ARGUMENT;
-  return o->kind->step(o, grads);
+  return KY_OK;
 }
+
+ky_status ky_optimizer_step(ky_optimizer *o, const ky_grads *grads) {
+  if (!o || check_grads(grads) != KY_OK) return KY_BAD_ARGUMENT;
+  return step(o, grads);
+}
+
+/* Within the reverse sweep there is one gradient, not all of which the norm is wanted. */
+static ky_status apply(void *user, ky_tensor *weight, const void *grad) {
+  ky_optimizer *o = user;
+  const ky_grad_pair pair = {.weight = weight, .grad = grad};
+  const ky_grads grads = {1, &pair};
+  return o->clip == 0 ? ky_optimizer_step(o, &grads) : KY_BAD_ARGUMENT;
+}
+
+ky_update ky_optimizer_update(ky_optimizer *o) {
+  return (ky_update){.apply = o ? apply : NULL, .user = o};
+}
+
+/* ---- settings ---------------------------------------------------------------------------- */
 
 double ky_optimizer_rate(const ky_optimizer *o) { return o ? o->rate : (double)NAN; }
 
@@ -37,18 +165,39 @@ ky_status ky_optimizer_set_rate(ky_optimizer *o, double rate) {
   return KY_OK;
 }
 
-void ky_optimizer_free(ky_optimizer *o) {
-  if (!o) return;
-  if (o->kind->release) o->kind->release(o);
-  ky__block_free(o->allocator, o, o->kind->bytes);
+ky_status ky_optimizer_set_clip(ky_optimizer *o, double norm) {
+  if (!o || !isfinite(norm) || norm < 0) return KY_BAD_ARGUMENT;
+  o->clip = norm;
+  return KY_OK;
 }
 
-static ky_status apply(void *user, ky_tensor *weight, const void *grad) {
-  const ky_grad_pair pair = {.weight = weight, .grad = grad};
-  const ky_grads grads = {1, &pair};
-  return ky_optimizer_step(user, &grads);
-}
+/* ---- the norm of gradients --------------------------------------------------------------- */
 
-ky_update ky_optimizer_update(ky_optimizer *o) {
-  return (ky_update){.apply = o ? apply : NULL, .user = o};
+#define LANES 16 /* partial sums; the order of the terms depends on the count alone */
+
+#define REAL       float
+#define NAME(name) name##_f32
+#include "norm.inc"
+#undef REAL
+#undef NAME
+
+#define REAL       double
+#define NAME(name) name##_f64
+#include "norm.inc"
+#undef REAL
+#undef NAME
+
+ky_status ky_grads_norm(const ky_grads *grads, double *norm) {
+  if (!norm) return KY_BAD_ARGUMENT;
+  *norm = (double)NAN;
+  if (check_grads(grads) != KY_OK) return KY_BAD_ARGUMENT;
+  double total = 0;
+  for (size_t k = 0; k < grads->count; k++) {
+    const ky_tensor *weight = grads->pairs[k].weight;
+    const size_t count = (size_t)ky_tensor_count(weight);
+    total += ky_tensor_dtype(weight) == KY_F64 ? squares_f64(count, grads->pairs[k].grad)
+                                               : squares_f32(count, grads->pairs[k].grad);
+  }
+  *norm = sqrt(total);
+  return KY_OK;
 }

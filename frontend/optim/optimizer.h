@@ -1,18 +1,31 @@
 /* SPDX-License-Identifier: MIT */
-/* What every optimizer begins with, and the kind that says how it steps. */
+/* What every optimizer begins with, the kind that says how it steps, and what it remembers of a
+ * weight. */
 #ifndef KY_OPTIMIZER_H
 #define KY_OPTIMIZER_H
 
 #include "kytape/optim.h"
 
+/* What an optimizer remembers of a weight: `buffers` arrays, one behind the other, of the
+ * weight's dtype and size, all zero before the first step. */
+typedef struct ky_slot {
+  const ky_tensor *weight;
+  ky_dtype dtype;
+  size_t count;
+  uint64_t steps; /* that it has taken */
+  void *state;
+} ky_slot;
+
 typedef struct ky_optimizer_kind {
   size_t bytes; /* of the optimizer's own struct */
 
-  /* Changes the weights of `grads`, which has no null in it. */
-  ky_status (*step)(ky_optimizer *o, const ky_grads *grads);
+  /* How many arrays it remembers for each weight; without any there are no slots. */
+  size_t (*buffers)(const ky_optimizer *o);
 
-  /* Frees what the optimizer holds besides its struct; NULL for nothing. */
-  void (*release)(ky_optimizer *o);
+  /* Changes n elements of a weight by scale * g; indexed by dtype. slot: null without buffers;
+   * its steps include this one. */
+  void (*change[2])(const ky_optimizer *o, const ky_slot *slot, double scale, size_t n, void *w,
+                    const void *g);
 } ky_optimizer_kind;
 
 /* The first member of every optimizer's own struct. */
@@ -20,6 +33,10 @@ struct ky_optimizer {
   const ky_optimizer_kind *kind;
   ky_allocator allocator;
   double rate;
+  double clip; /* largest norm of all gradients; 0 for any */
+  ky_slot *slots;
+  size_t slot_count, slot_capacity;
+  size_t next; /* where the slot of the next weight is, if weights come in their usual order */
 };
 
 /* Makes a zeroed optimizer of `kind`. Errors: those of ky_sgd_new. */

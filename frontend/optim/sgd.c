@@ -1,30 +1,54 @@
 /* SPDX-License-Identifier: MIT */
-/* Gradient descent without state. */
+/* Gradient descent: plain, with weight decay, with momentum, with Nesterov's momentum. */
+#include <math.h>
+#include <stdbool.h>
+#include <string.h>
+
 #include "optimizer.h"
 
-static void descend_f32(size_t n, float *restrict w, const float *restrict g, float rate) {
-  for (size_t k = 0; k < n; k++) w[k] -= rate * g[k];
+typedef struct sgd {
+  ky_optimizer optimizer;
+  ky_sgd_options options;
+} sgd;
+
+static size_t buffers(const ky_optimizer *o) {
+  return ((const sgd *)o)->options.momentum != 0 ? 1 : 0;
 }
 
-static void descend_f64(size_t n, double *restrict w, const double *restrict g, double rate) {
-  for (size_t k = 0; k < n; k++) w[k] -= rate * g[k];
+#define REAL       float
+#define NAME(name) name##_f32
+#include "sgd.inc"
+#undef REAL
+#undef NAME
+
+#define REAL       double
+#define NAME(name) name##_f64
+#include "sgd.inc"
+#undef REAL
+#undef NAME
+
+static const ky_optimizer_kind kind = {sizeof(sgd), buffers, {change_f32, change_f64}};
+
+static bool are_good(const ky_sgd_options *o) {
+  if (!(o->momentum >= 0 && isfinite(o->momentum) && isfinite(o->dampening))) return false;
+  if (!(o->weight_decay >= 0 && isfinite(o->weight_decay))) return false;
+  return !o->nesterov || (o->momentum > 0 && o->dampening == 0);
 }
 
-static ky_status step(ky_optimizer *o, const ky_grads *grads) {
-  for (size_t k = 0; k < grads->count; k++) {
-    const ky_grad_pair *pair = &grads->pairs[k];
-    const size_t count = (size_t)ky_tensor_count(pair->weight);
-    void *data = ky_tensor_write(pair->weight);
-    if (ky_tensor_dtype(pair->weight) == KY_F64)
-      descend_f64(count, data, pair->grad, o->rate);
-    else
-      descend_f32(count, data, pair->grad, (float)o->rate);
-  }
+ky_status ky_sgd_new_with(const ky_allocator *allocator, double rate,
+                          const ky_sgd_options *options, ky_optimizer **out) {
+  if (out) *out = NULL;
+  ky_sgd_options o = {0};
+  if (options) memcpy(&o, options, options->size < sizeof o ? options->size : sizeof o);
+  if (!are_good(&o)) return KY_BAD_ARGUMENT;
+  ky_optimizer *made;
+  const ky_status status = ky__optimizer_new(allocator, &kind, rate, out ? &made : NULL);
+  if (status != KY_OK) return status;
+  ((sgd *)made)->options = o;
+  *out = made;
   return KY_OK;
 }
 
-static const ky_optimizer_kind kind = {sizeof(ky_optimizer), step, NULL};
-
 ky_status ky_sgd_new(const ky_allocator *allocator, double rate, ky_optimizer **out) {
-  return ky__optimizer_new(allocator, &kind, rate, out);
+  return ky_sgd_new_with(allocator, rate, NULL, out);
 }

@@ -21,13 +21,58 @@ typedef struct ky_optimizer ky_optimizer;
  * (out is null, or rate is not finite), NO_MEMORY; *out is NULL then. */
 KY_API ky_status ky_sgd_new(const ky_allocator *allocator, double rate, ky_optimizer **out);
 
+/* Options of ky_sgd_new_with. Set `size` to sizeof(ky_sgd_options); zero means without. */
+typedef struct ky_sgd_options {
+  size_t size;
+  double momentum;     /* 0 or more */
+  double dampening;    /* of the gradient in the momentum, from the second step on */
+  double weight_decay; /* 0 or more */
+  int nesterov;        /* 1: Nesterov's momentum; wants momentum and no dampening */
+} ky_sgd_options;
+
+/* Gradient descent with momentum and weight decay, as in PyTorch: t = g + weight_decay w; m = t in
+ * the first step of a weight, later m = momentum m + (1 - dampening) t; w <- w - rate m, with
+ * Nesterov's momentum w - rate (t + momentum m), without momentum w - rate t.
+ * options: copied; NULL for none. Errors: those of ky_sgd_new, BAD_ARGUMENT (an option is out of
+ * range). Source: Sutskever et al., "On the importance of initialization and momentum". */
+KY_API ky_status ky_sgd_new_with(const ky_allocator *allocator, double rate,
+                                 const ky_sgd_options *options, ky_optimizer **out);
+
+/* Options of ky_adam_new and ky_adamw_new; begin with ky_adam_defaults(). */
+typedef struct ky_adam_options {
+  size_t size;
+  double beta1, beta2; /* of the moments, 0 or more, below 1 */
+  double epsilon;      /* added to the root of the second moment, 0 or more */
+  double weight_decay; /* 0 or more */
+} ky_adam_options;
+
+/* {sizeof(ky_adam_options), 0.9, 0.999, 1e-8, 0}. */
+KY_API ky_adam_options ky_adam_defaults(void);
+
+/* Adam, as in PyTorch: in the k-th step of a weight t = g + weight_decay w; m = beta1 m + (1 -
+ * beta1) t; v = beta2 v + (1 - beta2) t^2; w <- w - rate m' / (v'^(1/2) + epsilon) with m' = m /
+ * (1 - beta1^k), v' = v / (1 - beta2^k).
+ * options: copied; NULL for ky_adam_defaults(). Errors: those of ky_sgd_new, BAD_ARGUMENT (an
+ * option is out of range). Source: Kingma and Ba, "Adam: A Method for Stochastic Optimization". */
+KY_API ky_status ky_adam_new(const ky_allocator *allocator, double rate,
+                             const ky_adam_options *options, ky_optimizer **out);
+
+/* AdamW: like Adam, but weight decay goes past the moments: t = g, and w <- (1 - rate
+ * weight_decay) w - ... . options: NULL for ky_adam_defaults() with a weight_decay of 0.01. Errors:
+ * those of ky_adam_new. Source: Loshchilov and Hutter, "Decoupled Weight Decay Regularization". */
+KY_API ky_status ky_adamw_new(const ky_allocator *allocator, double rate,
+                              const ky_adam_options *options, ky_optimizer **out);
+
 /* One step: changes every weight of `grads` through ky_tensor_write. grads: of ky_backward,
- * still valid; no entries, no change. Errors: BAD_ARGUMENT (o, grads, its pairs, a weight or a
- * gradient is null), no weight changed. */
+ * still valid; no entries, no change. What momentum and Adam remember of a weight is made in its
+ * first step, by the address of the weight, and kept until ky_optimizer_forget. Errors:
+ * BAD_ARGUMENT (o, grads, its pairs, a weight or a gradient is null), NO_MEMORY; no weight changed.
+ */
 KY_API ky_status ky_optimizer_step(ky_optimizer *o, const ky_grads *grads);
 
 /* The optimizer as the update inside of a compiled training step, for ky_exec_options. `o` must
- * outlive the execution; a null function for NULL. */
+ * outlive the execution; a null function for NULL. Steps in this way fail with BAD_ARGUMENT while
+ * a clip is set, because no gradient waits there for the norm of all. */
 KY_API ky_update ky_optimizer_update(ky_optimizer *o);
 
 /* The learning rate. NaN for NULL. */
@@ -36,6 +81,21 @@ KY_API double ky_optimizer_rate(const ky_optimizer *o);
 /* Sets the learning rate of the steps to come.
  * Errors: BAD_ARGUMENT (o is null, or rate is not finite), rate unchanged. */
 KY_API ky_status ky_optimizer_set_rate(ky_optimizer *o, double rate);
+
+/* Lets steps multiply all gradients by min(1, norm / (n + 1e-6)), where n is the norm of all of
+ * them together, as PyTorch's clip_grad_norm_ does; the gradients themselves stay as they are.
+ * norm: positive, or 0 for no clipping. Errors: BAD_ARGUMENT (o is null, or norm is negative or not
+ * finite), nothing changed. */
+KY_API ky_status ky_optimizer_set_clip(ky_optimizer *o, double norm);
+
+/* Forgets what is remembered of a weight, as is due before the weight is freed; of all for NULL.
+ * A null optimizer is fine. */
+KY_API void ky_optimizer_forget(ky_optimizer *o, const ky_tensor *weight);
+
+/* The square root of the sum of squares of all elements of all gradients, summed in double. grads:
+ * of ky_backward, still valid. Errors: BAD_ARGUMENT (a null pointer, in grads too); *norm is NaN
+ * then. */
+KY_API ky_status ky_grads_norm(const ky_grads *grads, double *norm);
 
 /* Frees the optimizer, not the weights. NULL is fine. */
 KY_API void ky_optimizer_free(ky_optimizer *o);
