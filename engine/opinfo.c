@@ -3,6 +3,7 @@
 #include "opinfo.h"
 
 #include "kytape/custom.h"
+#include "ops/convolution.h"
 #include "ops/fusion.h"
 
 enum { A = KY_READS_A, B = KY_READS_B, C = KY_READS_C, R = KY_READS_R, X = KY_READS_X };

@@ -32,6 +32,7 @@
   X(DIAGONAL, 0)                                                                               \
   X(PAD, KY_OWN_WORDS)                                                                         \
   X(LIST_NORM, 5)                                                                              \
+  X(LIST_CONV, KY_CONV_WORDS)                                                                  \
   X(FUSED, KY_OWN_WORDS)                                                                       \
   X(DTYPE, 0)                                                                                  \
   X(LIST_CLASS, KY_CLASS_WORDS)                                                                \
@@ -91,7 +92,7 @@ static inline bool ky__optional(const ky_opinfo *info, uint32_t k) {
   const uint8_t attr = info->attr;
   if (attr == KY_ATTR_LIST_NORM) return k > 0;
   if (attr == KY_ATTR_ATTENTION) return k == 3;
-  return (attr == KY_ATTR_OPT_C || attr == KY_ATTR_LIST_CLASS) && k == 2;
+  return (attr == KY_ATTR_OPT_C || attr == KY_ATTR_LIST_CLASS || attr == KY_ATTR_LIST_CONV) && k == 2;
 }
 
 /* Pool words at b that belong to an instruction. */

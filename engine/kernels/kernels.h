@@ -5,6 +5,7 @@
 
 #include "kernels/attention.h"
 #include "kernels/cast.h"
+#include "kernels/conv.h"
 #include "kernels/copy.h"
 #include "kernels/elementwise.h"
 #include "kernels/gemm_small.h"
@@ -22,6 +23,7 @@
 #define KY_KERNEL_FAMILIES(X, level)                                                           \
   X(attention, level)                                                                          \
   X(cast, level)                                                                               \
+  X(conv, level)                                                                               \
   X(copy, level)                                                                               \
   X(elementwise, level)                                                                        \
   X(gemm_small, level)                                                                         \

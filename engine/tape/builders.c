@@ -200,6 +200,7 @@ static inline ky_var record_2(ky_tape *t, unsigned op, ky_var a, ky_var b) {
 #define BUILD_LIST_FUSED(name) /* a pass */
 #define BUILD_LIST_LIST_CLASS(name) /* class_losses.c */
 #define BUILD_LIST_CUSTOM(name) /* record_custom.c */
+#define BUILD_LIST_LIST_CONV(name) /* window.c */
 #define BUILD_LIST_LIST_NORM(name) /* normalization.c */
 #define BUILD_LIST_ATTENTION(name) /* sequence.c */
 #define BUILD_0_RANDOM(name) /* random.c */

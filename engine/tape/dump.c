@@ -6,6 +6,7 @@
 #include "kytape/custom.h"
 #include "kytape/ops.h"
 #include "opinfo.h"
+#include "ops/convolution.h"
 #include "ops/fusion.h"
 #include "tape/program.h"
 
@@ -53,6 +54,23 @@ static void say_padding(ky_text *text, const ky_code *code, const ky_ins *i) {
   for (uint32_t k = 0; k < rank; k++)
     ky__say(text, " %lld,%lld", (long long)code->pool[i->b + 2 * k],
             (long long)code->pool[i->b + 2 * k + 1]);
+}
+
+/* "stride=2,2 padding=1,1 groups=4": what is not as usual. */
+static void say_convolution(ky_text *text, const int64_t *pool) {
+  static const char *const name[] = {"stride", "padding", "dilation", "output_padding"};
+  static const int64_t usual[] = {1, 0, 1, 0};
+  for (int n = 0; n < 4; n++) {
+    const int64_t *first = pool + KY_CONV_AXIS + n;
+    bool other = false;
+    for (int k = 0; k < pool[KY_CONV_RANK]; k++) other |= first[4 * k] != usual[n];
+    if (!other) continue;
+    ky__say(text, "%s%s=", text->length ? " " : "", name[n]);
+    for (int k = 0; k < pool[KY_CONV_RANK]; k++)
+      ky__say(text, "%s%lld", k ? "," : "", (long long)first[4 * k]);
+  }
+  if (pool[KY_CONV_GROUPS] != 1)
+    ky__say(text, "%sgroups=%lld", text->length ? " " : "", (long long)pool[KY_CONV_GROUPS]);
 }
 
 static void say_attributes(ky_text *text, const ky_code *code, ky_id pc) {
@@ -124,6 +142,7 @@ static void say_attributes(ky_text *text, const ky_code *code, ky_id pc) {
     ky__say(text, "#%lld %.17g %.17g", (long long)code->pool[i->b],
             ky__pool_f64(code, i->b + 1), ky__pool_f64(code, i->b + 2));
     break;
+  case KY_ATTR_LIST_CONV: say_convolution(text, code->pool + i->b); break;
   case KY_ATTR_FUSED: break; /* on lines of its own */
   }
 }

@@ -1,0 +1,182 @@
+/* SPDX-License-Identifier: MIT */
+/* Stencils: each stretch of places of each result channel, with all its taps. */
+#include "ops/stencil.h"
+
+#include <string.h>
+
+#include "kernels/kernels.h"
+#include "ops/sliding.h"
+
+#define STRETCHES 32
+#define MOST      4 /* results */
+
+typedef struct map {
+  ky_frame *f;
+  ky_sliding s;
+  ptrdiff_t *tap_at; /* [taps] */
+  char *weights;     /* [results,taps] */
+  char *sums;        /* [results,taps] of lanes */
+} map;
+
+/* A vector of channels has `lanes` results, a vector of places as many places but twice the
+ * loads; with few places in a row it is not full either. */
+bool ky__is_stencil(const ky_frame *f, const ky_conv *g, bool pull) {
+  const size_t lanes = f->kernels->conv->lanes[g->dtype];
+  const int64_t results = pull ? g->inputs : g->outputs;
+  const struct ky_conv_axis *last = &g->axis[KY_CONV_AXES - 1];
+  if (results == 1) return true;
+  return last->stride == 1 && results <= MOST && MOST * results <= (int64_t)lanes;
+}
+
+/* ---- memory ------------------------------------------------------------------------------ */
+
+size_t ky__stencil_scratch(const ky_conv *g, bool pull) {
+  const ky_sliding s = ky__sliding(g, pull);
+  const size_t rows = (size_t)(s.results < MOST ? s.results : MOST) * (size_t)s.taps;
+  return ky__sliding_copy_bytes(&s) + (size_t)s.taps * sizeof(ptrdiff_t) + rows * s.size +
+         rows * KY_PANEL_BYTES + 4 * KY_ALIGN;
+}
+
+/* False after a fault. */
+static bool open(map *m, ky_frame *f, const ky_conv *g, bool pull, const ky_conv_array *from,
+                 const ky_conv_array *to, bool sums) {
+  *m = (map){.f = f, .s = ky__sliding(g, pull)};
+  const size_t bytes = ky__sliding_copy_bytes(&m->s), taps = (size_t)m->s.taps;
+  const size_t rows = (size_t)m->s.results * taps;
+  m->tap_at = ky__scratch(f, taps * sizeof(ptrdiff_t));
+  m->weights = ky__scratch(f, rows * m->s.size);
+  m->sums = sums ? ky__scratch(f, rows * KY_PANEL_BYTES) : NULL;
+  ky__sliding_open(&m->s, from, to, bytes ? ky__scratch(f, bytes) : NULL);
+  if (f->fault->status != KY_OK) return false;
+  ky__list_taps(&m->s, m->tap_at);
+  return true;
+}
+
+/* The weights of a group, for each result in the order of the list of taps. */
+static void pack(const map *m, int64_t group, const ky_conv_array *w) {
+  const ky_sliding *s = &m->s;
+  const int64_t channel_step = w->strides[s->pull ? KY_N : KY_C];
+  const int64_t result_step = w->strides[s->pull ? KY_C : KY_N];
+  const int64_t base = group * s->g->outputs * w->strides[KY_N];
+  int64_t phase[KY_CONV_AXES] = {0};
+  size_t row = 0;
+  do {
+    for (int64_t c = 0; c < s->channels; c++) {
+      int64_t tap[KY_CONV_AXES] = {0};
+      do {
+        ptrdiff_t at;
+        if (!ky__find_tap(s, phase, tap, &at)) continue;
+        int64_t from = base + c * channel_step;
+        for (int k = 0; k < KY_CONV_AXES; k++) from += tap[k] * w->strides[KY_SPACE + k];
+        m->f->kernels->copy->run(
+            s->g->dtype, (size_t)s->results, m->weights + row * s->size, (ptrdiff_t)s->taps, 0,
+            (const char *)w->data + from * (int64_t)s->size, (ptrdiff_t)result_step);
+        row++;
+      } while (ky__next_tap(s->g, tap));
+    }
+  } while (ky__next_phase(s, phase));
+}
+
+/* ---- results ----------------------------------------------------------------------------- */
+
+static double bias_at(const map *m, const ky_conv_array *bias, int64_t channel) {
+  if (!bias || !bias->data) return 0;
+  const int64_t at = channel * bias->strides[0];
+  return m->s.g->dtype == KY_F64 ? ((const double *)bias->data)[at]
+                                 : (double)((const float *)bias->data)[at];
+}
+
+/* The points of a phase, whose taps are `taps` from `first` on. */
+static void map_phase(const map *m, ky_points w, int64_t group, int64_t first, int64_t taps,
+                      int beta, const ky_conv_array *bias) {
+  const ky_sliding *s = &m->s;
+  ky_stencil x = {.taps = (size_t)taps,
+                  .r_step = (ptrdiff_t)w.to_step[KY_CONV_AXES],
+                  .a_step = (ptrdiff_t)w.from_step[KY_CONV_AXES],
+                  .tap_at = m->tap_at + first,
+                  .adds = beta};
+  while (!w.done) {
+    ky_stretch stretches[STRETCHES];
+    size_t count;
+    ky__next_stretches(&w, STRETCHES, stretches, &count);
+    for (int64_t o = 0; o < s->results; o++) {
+      x.w = m->weights + (size_t)(o * s->taps + first) * s->size;
+      x.start = bias_at(m, bias, group * s->results + o);
+      for (size_t k = 0; k < count; k++) {
+        const ptrdiff_t to = stretches[k].to + (ptrdiff_t)(o * s->to.strides[KY_C]);
+        x.count = stretches[k].count;
+        x.r = (char *)s->to.data + to * (ptrdiff_t)s->size;
+        x.a = (const char *)ky__sliding_read(s) + stretches[k].from * (ptrdiff_t)s->size;
+        m->f->kernels->conv->stencil[s->g->dtype](&x);
+      }
+    }
+  }
+}
+
+void ky__stencil_map(ky_frame *f, const ky_conv *g, bool pull, const ky_conv_array *to,
+                     int beta, const ky_conv_array *from, const ky_conv_array *w,
+                     const ky_conv_array *bias) {
+  const ky_place mark = ky__arena_mark(&f->scratch);
+  map m;
+  const bool ready = open(&m, f, g, pull, from, to, false);
+  for (int64_t group = 0; ready && group < g->groups; group++) {
+    pack(&m, group, w);
+    for (int64_t unit = 0; unit < ky__units(&m.s); unit++) {
+      const ky_region r = ky__region(&m.s, unit);
+      int64_t phase[KY_CONV_AXES] = {0}, first = 0;
+      ky__copy_region(f, &m.s, &r, group, 0, m.s.channels);
+      do {
+        const int64_t taps = ky__taps_of_phase(&m.s, phase);
+        map_phase(&m, ky__points(&m.s, &r, phase, group), group, first, taps, beta, bias);
+        first += taps;
+      } while (ky__next_phase(&m.s, phase));
+    }
+  }
+  ky__arena_reset(&f->scratch, mark);
+}
+
+/* ---- weights ----------------------------------------------------------------------------- */
+
+static void add_region(const map *m, const ky_region *r, int64_t group) {
+  const ky_sliding *s = &m->s;
+  const int64_t phase[KY_CONV_AXES] = {0};
+  ky_points w = ky__points(s, r, phase, group);
+  ky_stencil x = {.taps = (size_t)s->taps,
+                  .r_step = (ptrdiff_t)w.to_step[KY_CONV_AXES],
+                  .a_step = (ptrdiff_t)w.from_step[KY_CONV_AXES],
+                  .tap_at = m->tap_at};
+  while (!w.done) {
+    ky_stretch stretches[STRETCHES];
+    size_t count;
+    ky__next_stretches(&w, STRETCHES, stretches, &count);
+    for (int64_t o = 0; o < s->results; o++) {
+      char *sums = m->sums + (size_t)(o * s->taps) * KY_PANEL_BYTES;
+      for (size_t k = 0; k < count; k++) {
+        const ptrdiff_t to = stretches[k].to + (ptrdiff_t)(o * s->to.strides[KY_C]);
+        x.count = stretches[k].count;
+        x.r = (char *)s->to.data + to * (ptrdiff_t)s->size;
+        x.a = (const char *)ky__sliding_read(s) + stretches[k].from * (ptrdiff_t)s->size;
+        m->f->kernels->conv->stencil_taps[s->g->dtype](&x, sums);
+      }
+    }
+  }
+}
+
+void ky__stencil_weights(ky_frame *f, const ky_conv *g, void *w, int beta,
+                         const ky_conv_array *x, const ky_conv_array *y) {
+  const ky_place mark = ky__arena_mark(&f->scratch);
+  map m;
+  const bool ready = open(&m, f, g, false, x, y, true);
+  const size_t rows = (size_t)(m.s.results * m.s.taps);
+  for (int64_t group = 0; ready && group < g->groups; group++) {
+    memset(m.sums, 0, rows * KY_PANEL_BYTES);
+    for (int64_t unit = 0; unit < ky__units(&m.s); unit++) {
+      const ky_region r = ky__region(&m.s, unit);
+      ky__copy_region(f, &m.s, &r, group, 0, m.s.channels);
+      add_region(&m, &r, group);
+    }
+    f->kernels->conv->stencil_total[g->dtype](rows, (char *)w + (size_t)group * rows * m.s.size,
+                                              beta, m.sums);
+  }
+  ky__arena_reset(&f->scratch, mark);
+}
