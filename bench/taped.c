@@ -87,15 +87,9 @@ void taped_replayed(void *state) {
 
 /* ---- the program ------------------------------------------------------------------------- */
 
-static ky_status descend(void *optimizer, ky_tensor *weight, const void *grad) {
-  const ky_grad_pair pair = {.weight = weight, .grad = grad};
-  const ky_grads one = {1, &pair};
-  return ky_optimizer_step(optimizer, &one);
-}
-
 static ky_exec *execution(taped *s, int threads) {
   ky_exec_options o = {.size = sizeof o, .threads = threads};
-  if (s->optimizer) o.update = (ky_update){descend, s->optimizer};
+  if (s->optimizer) o.update = ky_optimizer_update(s->optimizer);
   ky_exec *exec = NULL;
   if (s->program) keep_status(s, ky_exec_new(s->program, &o, &exec));
   return exec;

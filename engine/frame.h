@@ -30,6 +30,15 @@ typedef struct ky_bind {
   ky_id id;
 } ky_bind;
 
+/* Who takes the gradient of a weight in parts, from an adjoint that can give it so: then it is never kept
+ * as a whole. */
+typedef struct ky_sink {
+  ky_id pc, param; /* the only adjoint that contributes, and the weight; 0: nobody */
+  bool (*begin)(void *context); /* false after a fault: then nothing is taken */
+  void (*take)(void *context, size_t first, size_t count, const void *grad); /* on any thread */
+  void *context;
+} ky_sink;
+
 typedef struct ky_frame {
   const ky_code *code;
   const ky_kernels *kernels; /* of the level that runs it */
@@ -47,6 +56,7 @@ typedef struct ky_frame {
   ky_arena adjoints; /* reset by every reverse sweep */
   ky_arena scratch;  /* reset after every instruction that used it */
   ky_fault *fault;   /* first failure of a sweep */
+  ky_sink sink;
 } ky_frame;
 
 /* Elements of a value, wherever they are. */

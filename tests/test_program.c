@@ -405,23 +405,37 @@ static void only_what_is_wanted_is_listed(void **state) {
 /* An update that looks at what it is given, and calls back. */
 typedef struct witness {
   desk *d;
-  int calls, fail_at;
-  ky_tensor *order[4];
+  int calls, fail_at, refuse_at;
+  size_t elements; /* of the weight being updated, so far */
+  const ky_tensor *order[4];
 } witness;
 
-static ky_status watch_update(void *user, ky_tensor *weight, const void *grad) {
+static ky_status watch_begin(void *user, const ky_tensor *weight, void **state) {
   witness *v = user;
-  assert_non_null(grad);
   v->order[v->calls++ % 4] = weight;
+  *state = v;
+  v->elements = 0;
+  return v->calls == v->refuse_at ? KY_BAD_ARGUMENT : KY_OK;
+}
+
+static ky_status watch_update(void *user, const ky_update_part *part) {
+  witness *v = user;
+  assert_non_null(part->grad);
+  assert_ptr_equal(part->state, v);
+  assert_ptr_equal(part->weight, v->order[(v->calls - 1) % 4]);
+  assert_ptr_equal(part->w, (const float *)ky_tensor_data(part->weight) + part->first);
+  assert_int_equal(part->first, v->elements);
+  v->elements += part->count;
+  assert_true(v->elements <= (size_t)ky_tensor_count(part->weight));
   if (v->calls == v->fail_at) return KY_NONFINITE;
-  ((float *)ky_tensor_write(weight))[0] -= ((const float *)grad)[0];
+  ((float *)part->w)[0] -= ((const float *)part->grad)[0];
   return KY_OK;
 }
 
 static void each_weight_is_updated_once_a_step(void **state) {
   desk *d = *state;
   witness v = {.d = d};
-  start_updating(d, (ky_update){watch_update, &v});
+  start_updating(d, (ky_update){watch_update, watch_begin, &v});
   ky_grads grads = {7, NULL};
   ky_array array;
   for (int k = 1; k <= 3; k++) {
@@ -437,7 +451,7 @@ static void each_weight_is_updated_once_a_step(void **state) {
 static void a_weight_that_is_not_wanted_is_not_updated(void **state) {
   desk *d = *state;
   witness v = {.d = d};
-  const ky_exec_options o = {.size = sizeof o, .update = {watch_update, &v}};
+  const ky_exec_options o = {.size = sizeof o, .update = {watch_update, watch_begin, &v}};
   assert_int_equal(ky_compile(d->t, d->loss,
                               OPTIONS(.updates = 1, .wrt = &d->b, .wrt_count = 1,
                                       .without = ky_program_passes(), .without_count = 1),
@@ -452,7 +466,7 @@ static void a_weight_that_is_not_wanted_is_not_updated(void **state) {
 static void a_failing_update_ends_the_step(void **state) {
   desk *d = *state;
   witness v = {.d = d, .fail_at = 2};
-  start_updating(d, (ky_update){watch_update, &v});
+  start_updating(d, (ky_update){watch_update, watch_begin, &v});
   double value;
   assert_int_equal(ky_exec_step(d->e, NULL), KY_NONFINITE);
   assert_non_null(strstr(ky_exec_message(d->e), "a value is NaN or infinite"));
@@ -463,14 +477,23 @@ static void a_failing_update_ends_the_step(void **state) {
   assert_int_equal(ky_exec_item(d->e, d->loss, &value), KY_OK);
 }
 
-static ky_status call_back(void *user, ky_tensor *weight, const void *grad) {
+static void an_update_that_cannot_begin_ends_the_step(void **state) {
+  desk *d = *state;
+  witness v = {.d = d, .refuse_at = 1};
+  start_updating(d, (ky_update){watch_update, watch_begin, &v});
+  assert_int_equal(ky_exec_step(d->e, NULL), KY_BAD_ARGUMENT);
+  assert_non_null(strstr(ky_exec_message(d->e), "update of the weight"));
+  assert_int_equal(v.elements, 0);
+  assert_int_equal(ky_exec_step(d->e, NULL), KY_OK);
+}
+
+static ky_status call_back(void *user, const ky_update_part *part) {
   witness *v = user;
   desk *d = v->d;
   ky_array array;
   double value;
   float word;
-  (void)weight;
-  (void)grad;
+  (void)part;
   v->calls++;
   assert_int_equal(ky_exec_forward(d->e), KY_BAD_ARGUMENT);
   assert_int_equal(ky_exec_backward(d->e, NULL), KY_BAD_ARGUMENT);
@@ -487,7 +510,7 @@ static ky_status call_back(void *user, ky_tensor *weight, const void *grad) {
 static void a_busy_execution_says_so(void **state) {
   desk *d = *state;
   witness v = {.d = d};
-  start_updating(d, (ky_update){call_back, &v});
+  start_updating(d, (ky_update){call_back, NULL, &v});
   assert_int_equal(ky_exec_step(d->e, NULL), KY_OK);
   assert_int_equal(v.calls, 2);
   assert_string_equal(ky_exec_message(d->e), "");
@@ -548,6 +571,7 @@ int main(void) {
       TEST(each_weight_is_updated_once_a_step),
       TEST(a_weight_that_is_not_wanted_is_not_updated),
       TEST(a_failing_update_ends_the_step),
+      TEST(an_update_that_cannot_begin_ends_the_step),
       TEST(a_busy_execution_says_so),
       TEST(a_shared_weight_is_updated_after_its_first_use),
       TEST(no_optimizer_is_no_update),

@@ -10,6 +10,7 @@
 #include "fault_allocator.h"
 #include "kytape/nn.h"
 #include "kytape/ops.h"
+#include "kytape/optim.h"
 #include "kytape/program.h"
 #include "kytape/rng.h"
 #include "random_tape.h"
@@ -173,6 +174,56 @@ static void large_shapes_have_the_bits_of_one_thread(void **state) {
   }
 }
 
+/* Three steps of AdamW on two layers with few rows, whose weights are updated on the way. */
+static uint64_t bits_of_training(int threads_wanted, bool on_the_tape) {
+  network n = {.tape = ky_tape_new(NULL)};
+  ky_tape *t = n.tape;
+  float x[4][IN];
+  for (int k = 0; k < 4 * IN; k++) (&x[0][0])[k] = (float)(k * 7 % 31) / 16 - 1;
+  const ky_var w = weight(&n, KY_F32, 2, (int64_t[]){OUT, IN});
+  const ky_var b = weight(&n, KY_F32, 1, (int64_t[]){OUT});
+  const ky_var v = weight(&n, KY_F32, 2, (int64_t[]){OUT, OUT});
+  ky_var y = ky_linear(t, ky_input(t, KY_F32, 2, (int64_t[]){4, IN}, x), w, b);
+  y = ky_linear(t, ky_tanh(t, y), v, ky_none());
+  const ky_var loss = ky_mean_all(t, ky_square(t, y));
+  ky_optimizer *adamw;
+  assert_int_equal(ky_adamw_new(NULL, 0.01, NULL, &adamw), KY_OK);
+  const ky_compile_options c = {.size = sizeof c, .updates = 1};
+  ky_program *p;
+  assert_int_equal(ky_compile(t, loss, &c, &p), KY_OK);
+  const ky_exec_options o = {.size = sizeof o,
+                             .threads = threads_wanted,
+                             .grain = 1,
+                             .update = ky_optimizer_update(adamw)};
+  ky_exec *e;
+  assert_int_equal(ky_exec_new(p, &o, &e), KY_OK);
+  for (int step = 0; step < 3; step++) {
+    ky_grads grads;
+    if (!on_the_tape) {
+      assert_int_equal(ky_exec_step(e, NULL), KY_OK);
+      continue;
+    }
+    assert_int_equal(ky_forward(t), KY_OK);
+    assert_int_equal(ky_backward(t, loss, &grads), KY_OK);
+    assert_int_equal(ky_optimizer_step(adamw, &grads), KY_OK);
+  }
+  uint64_t h = 0xcbf29ce484222325u;
+  for (int k = 0; k < n.weight_count; k++)
+    h = hash(h, ky_tensor_data(n.weights[k]),
+             (size_t)ky_tensor_count(n.weights[k]) * sizeof(float));
+  ky_exec_free(e);
+  ky_program_free(p);
+  ky_optimizer_free(adamw);
+  network_free(&n);
+  return h;
+}
+
+static void training_has_the_bits_of_the_tape(void **state) {
+  (void)state;
+  const uint64_t tape = bits_of_training(1, true);
+  for (int k = 0; k < COUNTS; k++) assert_int_equal(bits_of_training(threads[k], false), tape);
+}
+
 static void a_grain_keeps_small_work_on_one_thread(void **state) {
   (void)state;
   network n;
@@ -245,6 +296,7 @@ int main(void) {
   const struct CMUnitTest tests[] = {
       cmocka_unit_test(random_tapes_have_the_bits_of_one_thread),
       cmocka_unit_test(large_shapes_have_the_bits_of_one_thread),
+      cmocka_unit_test(training_has_the_bits_of_the_tape),
       cmocka_unit_test(a_grain_keeps_small_work_on_one_thread),
       cmocka_unit_test(absurd_thread_counts_are_refused_with_a_sentence),
       cmocka_unit_test(failing_memory_leaves_no_thread_behind),

@@ -304,6 +304,41 @@ void fwd_linear(ky_frame *f, ky_id pc) {
   ky__arena_reset(&f->scratch, mark);
 }
 
+#define STREAMED ((size_t)1 << 15) /* bytes of a part: it stays in the nearest cache */
+
+/* The gradient of a weight, g' x, for a sink: some rows at a time, each piece in one place. */
+typedef struct stream {
+  const ky_frame *f;
+  ky_dtype dtype;
+  ky_product whole;
+  size_t rows; /* of a part */
+} stream;
+
+static void stream_rows(void *context, uint32_t piece, size_t begin, size_t end) {
+  (void)piece;
+  const stream *s = context;
+  const ptrdiff_t size = (ptrdiff_t)ky_dtype_size(s->dtype);
+  const size_t n = s->whole.n;
+  ky_product part = s->whole;
+  part.c.data = (char *)part.c.data + (ptrdiff_t)begin * part.c.row * size;
+  for (size_t row = begin; row < end; row += s->rows) {
+    part.m = end - row < s->rows ? end - row : s->rows;
+    part.a.data = (char *)s->whole.a.data + (ptrdiff_t)row * part.a.row * size;
+    ky__multiply(s->f->kernels, s->dtype, &part);
+    s->f->sink.take(s->f->sink.context, row * n, part.m * n, part.c.data);
+  }
+}
+
+/* Whether a sink took the gradient `p`. With few terms only: others gain nothing, as their
+ * factors would be read again for each part. */
+static bool stream_weight(const ky_frame *f, ky_id pc, ky_dtype dtype, const ky_product *p) {
+  if (f->sink.pc != pc || p->k > KY_GEMM_THIN || p->d.data || p->n == 0) return false;
+  stream s = {f, dtype, *p, 1 + STREAMED / (p->n * ky_dtype_size(dtype))};
+  if (f->sink.begin(f->sink.context))
+    ky__team_run(f->team, p->m, ky__grain_of(f, p->n), stream_rows, &s);
+  return true;
+}
+
 void vjp_linear(ky_frame *f, ky_id pc) {
   const ky_ins *i = &f->code->ins[pc];
   const sizes s = sizes_of(f, pc);
@@ -330,7 +365,8 @@ void vjp_linear(ky_frame *f, ky_id pc) {
                     .b = rows_of(f, i->a),
                     .c = dense_rows(dw.ptr, s.in)};
     if (dw.beta) p.d = p.c;
-    if (f->fault->status == KY_OK) ky__product(f, dtype, &p);
+    if (f->fault->status == KY_OK && !stream_weight(f, pc, dtype, &p))
+      ky__product(f, dtype, &p);
   }
   const ky_dest db = ky__dest(f, i->c, i->flags & KY_WANT_C);
   if (db.ptr)

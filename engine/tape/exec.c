@@ -345,29 +345,99 @@ static ky_status forward(ky_exec *e, ky_id end) {
   return KY_OK;
 }
 
-static ky_status apply_update(ky_exec *e, ky_id param) {
-  ky_bind *bind = &e->frame.bind[e->program->code.ins[param].b];
-  const ky_status status =
-      e->update.apply(e->update.user, bind->weight, ky__adjoint(&e->frame, param));
+/* The update of one weight, under way. */
+typedef struct updating {
+  ky_exec *e;
+  ky_id param; /* 0: not begun */
+  ky_update_part whole;
+  size_t size;       /* of an element */
+  atomic_int status; /* the first one that is not OK */
+} updating;
+
+static bool begin_update(updating *u, ky_exec *e, ky_id param) {
+  ky_tensor *weight = e->frame.bind[e->program->code.ins[param].b].weight;
+  u->e = e;
+  u->param = param;
+  u->whole = (ky_update_part){.weight = weight, .count = (size_t)ky_tensor_count(weight)};
+  u->whole.w = ky_tensor_write(weight);
+  u->size = ky_dtype_size(ky_tensor_dtype(weight));
+  ky_status status = KY_OK;
+  if (e->update.begin) status = e->update.begin(e->update.user, weight, &u->whole.state);
+  atomic_init(&u->status, (int)status);
+  return status == KY_OK;
+}
+
+static void take_part(void *context, size_t first, size_t count, const void *grad) {
+  updating *u = context;
+  ky_update_part part = u->whole;
+  part.first = first;
+  part.count = count;
+  part.w = (char *)part.w + first * u->size;
+  part.grad = grad;
+  const ky_status status = u->e->update.apply(u->e->update.user, &part);
+  int ok = KY_OK;
+  if (status != KY_OK) atomic_compare_exchange_strong(&u->status, &ok, (int)status);
+}
+
+static void take_piece(void *context, uint32_t piece, size_t begin, size_t end) {
+  (void)piece;
+  const updating *u = context;
+  take_part(context, begin, end - begin, (const char *)u->whole.grad + begin * u->size);
+}
+
+static ky_status end_update(const updating *u) {
+  const ky_status status = (ky_status)atomic_load(&u->status);
   if (status == KY_OK) return KY_OK;
-  return fail(e, status, "update of the weight %%%u: %s", (unsigned)param,
+  return fail(u->e, status, "update of the weight %%%u: %s", (unsigned)u->param,
               ky_status_text(status));
+}
+
+static ky_status update(ky_exec *e, ky_id param) {
+  updating u;
+  if (begin_update(&u, e, param)) {
+    u.whole.grad = ky__adjoint(&e->frame, param);
+    ky__team_run(e->frame.team, u.whole.count, e->frame.grain, take_piece, &u);
+  }
+  return end_update(&u);
+}
+
+static bool begin_sink(void *context) {
+  updating *u = context;
+  return begin_update(u, u->e, u->e->frame.sink.param);
+}
+
+/* Runs the adjoints from `pc` down to `after`, which makes weights due: dues[k], and those that
+ * follow. A linear layer that is the only one to use its weight updates it on the way. */
+static ky_status reverse_to(ky_exec *e, ky_id pc, uint32_t k, updating *streamed) {
+  const ky_program *p = e->program;
+  ky_frame *f = &e->frame;
+  const ky_id after = p->dues[k].after, weight = p->code.ins[after].b;
+  streamed->param = 0;
+  for (; p->code.ins[after].op == KY_OP_linear && k < p->due_count; k++) {
+    if (p->dues[k].after != after) break;
+    if (p->dues[k].param == weight && !p->keep[weight])
+      f->sink = (ky_sink){after, weight, begin_sink, take_part, streamed};
+  }
+  const ky_id stopped = ky__sweep_reverse(f, pc, after - 1, false);
+  f->sink.pc = 0;
+  if (stopped != after - 1) return report(e, stopped);
+  return streamed->param ? end_update(streamed) : KY_OK;
 }
 
 /* The reverse sweep from `pc` down, stopping where a weight is due. */
 static ky_status reverse(ky_exec *e, ky_id pc) {
   const ky_program *p = e->program;
-  ky_frame *f = &e->frame;
+  updating streamed = {.e = e};
   for (uint32_t k = 0; e->update.apply && k < p->due_count; k++) {
     const ky_due due = p->dues[k];
     if (pc >= due.after) {
-      const ky_id stopped = ky__sweep_reverse(f, pc, due.after - 1, false);
-      if (stopped != due.after - 1) return report(e, stopped);
+      KY_TRY(reverse_to(e, pc, k, &streamed));
       pc = due.after - 1;
     }
-    if (f->seen[due.param]) KY_TRY(apply_update(e, due.param));
+    if (e->frame.seen[due.param] && streamed.param != due.param)
+      KY_TRY(update(e, due.param));
   }
-  const ky_id stopped = ky__sweep_reverse(f, pc, 0, false);
+  const ky_id stopped = ky__sweep_reverse(&e->frame, pc, 0, false);
   return stopped ? report(e, stopped) : KY_OK;
 }
 

@@ -4,6 +4,7 @@
 #include <stdbool.h>
 #include <string.h>
 
+#include "clones.h"
 #include "optimizer.h"
 
 typedef struct adam {

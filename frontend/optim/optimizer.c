@@ -125,7 +125,7 @@ static ky_status step(ky_optimizer *o, const ky_grads *grads) {
     ky_slot *slot = remembers ? find_slot(o, pair->weight) : NULL;
     if (slot) slot->steps++;
     o->kind->change[ky_tensor_dtype(pair->weight) == KY_F64](
-        o, slot, scale, (size_t)ky_tensor_count(pair->weight), ky_tensor_write(pair->weight),
+        o, slot, scale, 0, (size_t)ky_tensor_count(pair->weight), ky_tensor_write(pair->weight),
         pair->grad);
   }
   return KY_OK;
@@ -143,16 +143,30 @@ ky_status ky_optimizer_step(ky_optimizer *o, const ky_grads *grads) {
   return step(o, grads);
 }
 
-/* Within the reverse sweep there is one gradient, not all of which the norm is wanted. */
-static ky_status apply(void *user, ky_tensor *weight, const void *grad) {
+/* ---- steps within the reverse sweep -------------------------------------------------------
+ */
+
+/* There is one gradient there, not all of which the norm is wanted. */
+static ky_status begin(void *user, const ky_tensor *weight, void **state) {
   ky_optimizer *o = user;
-  const ky_grad_pair pair = {.weight = weight, .grad = grad};
-  const ky_grads grads = {1, &pair};
-  return o->clip == 0 ? ky_optimizer_step(o, &grads) : KY_BAD_ARGUMENT;
+  if (o->clip != 0) return KY_BAD_ARGUMENT;
+  if (o->kind->buffers(o) == 0) return KY_OK;
+  ky_slot *slot = slot_of(o, weight);
+  if (!slot) return KY_NO_MEMORY;
+  slot->steps++;
+  *state = slot;
+  return KY_OK;
+}
+
+static ky_status apply(void *user, const ky_update_part *part) {
+  const ky_optimizer *o = user;
+  o->kind->change[ky_tensor_dtype(part->weight) == KY_F64](o, part->state, 1, part->first,
+                                                           part->count, part->w, part->grad);
+  return KY_OK;
 }
 
 ky_update ky_optimizer_update(ky_optimizer *o) {
-  return (ky_update){.apply = o ? apply : NULL, .user = o};
+  return (ky_update){.apply = o ? apply : NULL, .begin = begin, .user = o};
 }
 
 /* ---- settings ---------------------------------------------------------------------------- */

@@ -22,10 +22,10 @@ typedef struct ky_optimizer_kind {
   /* How many arrays it remembers for each weight; without any there are no slots. */
   size_t (*buffers)(const ky_optimizer *o);
 
-  /* Changes n elements of a weight by scale * g; indexed by dtype. slot: null without buffers;
-   * its steps include this one. */
-  void (*change[2])(const ky_optimizer *o, const ky_slot *slot, double scale, size_t n, void *w,
-                    const void *g);
+  /* Changes n elements of a weight, from the `first` on, by scale * g; indexed by dtype. w, g:
+   * the first of them. slot: null without buffers; its steps include this one. */
+  void (*change[2])(const ky_optimizer *o, const ky_slot *slot, double scale, size_t first,
+                    size_t n, void *w, const void *g);
 } ky_optimizer_kind;
 
 /* The first member of every optimizer's own struct. */

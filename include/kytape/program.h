@@ -75,11 +75,23 @@ KY_API ky_status ky_program_dump(const ky_program *p, FILE *out);
 
 /* ---- Executing ------------------------------------------------------------------------- */
 
-/* What happens to a weight once its gradient is complete: called from within the reverse sweep while
- * the gradient is warm, after the last use of the weight's old value. grad: dense, borrowed during
- * the call. Anything but OK ends the sweep with that status. */
+/* Some elements of a weight, and of its gradient. */
+typedef struct ky_update_part {
+  const ky_tensor *weight;
+  void *state;         /* what ky_update.begin said; NULL without it */
+  size_t first, count; /* elements first..first + count - 1, in row-major order */
+  void *w;             /* the weight's, to be changed */
+  const void *grad;    /* the gradient's; borrowed during the call */
+} ky_update_part;
+
+/* What happens to a weight within the reverse sweep, while its gradient is warm, after the last use of
+ * the weight's old value. The engine cuts weights into parts as it likes; an execution with several
+ * threads has them call `apply` at the same time, for different parts of one weight. Anything but OK
+ * ends the sweep with that status. */
 typedef struct ky_update {
-  ky_status (*apply)(void *user, ky_tensor *weight, const void *grad);
+  ky_status (*apply)(void *user, const ky_update_part *part);
+  ky_status (*begin)(void *user, const ky_tensor *weight, void **state); /* once a step, before the
+                                                                            parts; may be NULL */
   void *user;
 } ky_update;
 
