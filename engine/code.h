@@ -47,6 +47,16 @@ typedef struct ky_code {
  * result, bytes of the aux buffer. */
 enum { KY_CUSTOM_NUMBER, KY_CUSTOM_DTYPE, KY_CUSTOM_AUX, KY_CUSTOM_WORDS };
 
+/* Whether values have this dtype; and whether it is storage, of the arrays behind leaves, alone. */
+static inline bool ky__is_value(unsigned dtype) { return dtype <= KY_MASK; }
+static inline bool ky__is_half(unsigned dtype) { return dtype == KY_BF16 || dtype == KY_F16; }
+
+/* Whether a leaf's value is the array it refers to, so that it needs no memory of its own. */
+static inline bool ky__is_elsewhere(const ky_ins *i) {
+  const bool bound = i->op == KY_OP_input || i->op == KY_OP_param;
+  return (bound && !i->c) || i->op == KY_OP_constant;
+}
+
 static inline const ky_layout *ky__layout(const ky_code *code, ky_id id) {
   return &code->layouts.at[code->layout[id]];
 }

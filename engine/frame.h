@@ -25,6 +25,7 @@ static_assert(sizeof(ky_word) == 8, "one word a value");
 /* What an input or param instruction refers to. */
 typedef struct ky_bind {
   const void *data;  /* input: the caller's array */
+  ky_dtype dtype;    /* of data */
   ky_tensor *weight; /* param: the caller's tensor */
   uint64_t version;  /* of the weight when the forward sweep met it */
   ky_id id;

@@ -229,6 +229,8 @@ static void store(void *array, ky_dtype dtype, int64_t n, double x) {
   case KY_I32: ((int32_t *)array)[n] = (int32_t)x; break;
   case KY_I64: ((int64_t *)array)[n] = (int64_t)x; break;
   case KY_MASK: ((uint8_t *)array)[n] = (uint8_t)x; break;
+  case KY_BF16:
+  case KY_F16: break;
   }
 }
 
@@ -239,6 +241,8 @@ static double load(const void *array, ky_dtype dtype, int64_t n) {
   case KY_I32: return (double)((const int32_t *)array)[n];
   case KY_I64: return (double)((const int64_t *)array)[n];
   case KY_MASK: return (double)((const uint8_t *)array)[n];
+  case KY_BF16:
+  case KY_F16: break;
   }
   return 0;
 }

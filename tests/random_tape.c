@@ -39,6 +39,8 @@ static void fill_array(uint64_t *state, ky_dtype dtype, size_t count, int64_t cl
     case KY_I32: ((int32_t *)data)[k] = (int32_t)whole; break;
     case KY_I64: ((int64_t *)data)[k] = whole; break;
     case KY_MASK: ((uint8_t *)data)[k] = whole & 1; break;
+    case KY_BF16:
+    case KY_F16: break;
     }
   }
 }

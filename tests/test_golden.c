@@ -208,6 +208,8 @@ static void store(ky_dtype dtype, void *to, int64_t k, double x) {
   case KY_I32: ((int32_t *)to)[k] = (int32_t)x; break;
   case KY_I64: ((int64_t *)to)[k] = (int64_t)x; break;
   case KY_MASK: ((uint8_t *)to)[k] = x != 0; break;
+  case KY_BF16:
+  case KY_F16: break;
   }
 }
 
@@ -220,6 +222,8 @@ static double load(const ky_array *a, int64_t flat) {
   case KY_I32: return (double)((const int32_t *)a->data)[place];
   case KY_I64: return (double)((const int64_t *)a->data)[place];
   case KY_MASK: return (double)((const uint8_t *)a->data)[place];
+  case KY_BF16:
+  case KY_F16: break;
   }
   return 0;
 }

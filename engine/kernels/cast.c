@@ -60,7 +60,10 @@ KY_DTYPES(X)
     break;
 #define X(to, type, text)                                                                      \
   static void to_##to(ky_dtype from, size_t n, type *r, const void *x, ptrdiff_t sx) {         \
-    switch (from) { CASE(to, F32) CASE(to, F64) CASE(to, I32) CASE(to, I64) CASE(to, MASK) }   \
+    switch (from) { CASE(to, F32) CASE(to, F64) CASE(to, I32) CASE(to, I64) CASE(to, MASK)     \
+    case KY_BF16:                                                                              \
+    case KY_F16: break;                                                                        \
+    }                                                                                          \
   }
 KY_DTYPES(X)
 #undef X
@@ -73,6 +76,8 @@ static void convert(ky_dtype to, ky_dtype from, size_t n, void *r, const void *x
   case KY_##name: to_##name(from, n, r, x, sx); break;
     KY_DTYPES(X)
 #undef X
+  case KY_BF16:
+  case KY_F16: break;
   }
 }
 

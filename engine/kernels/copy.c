@@ -115,6 +115,8 @@ static void fill(ky_dtype dtype, size_t n, void *dst, double start, double step)
     break;
     KY_DTYPES(X)
 #undef X
+  case KY_BF16:
+  case KY_F16: break;
   }
 }
 

@@ -9,6 +9,7 @@
 #include "kernels/copy.h"
 #include "kernels/elementwise.h"
 #include "kernels/gemm_small.h"
+#include "kernels/half.h"
 #include "kernels/loss.h"
 #include "kernels/normalize.h"
 #include "kernels/random.h"
@@ -27,6 +28,7 @@
   X(copy, level)                                                                               \
   X(elementwise, level)                                                                        \
   X(gemm_small, level)                                                                         \
+  X(half, level)                                                                               \
   X(loss, level)                                                                               \
   X(normalize, level)                                                                          \
   X(random, level)                                                                             \

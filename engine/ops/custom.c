@@ -19,9 +19,8 @@ ky_status ky__rule_custom(ky_query *q) {
   if (word[KY_CUSTOM_NUMBER] < 0 || word[KY_CUSTOM_NUMBER] >= q->code->custom_count)
     return ky__fail(q->fault, KY_BAD_ARGUMENT, "operation %lld does not exist",
                     (long long)word[KY_CUSTOM_NUMBER]);
-  if (word[KY_CUSTOM_DTYPE] < 0 || word[KY_CUSTOM_DTYPE] > INT32_MAX ||
-      ky_dtype_size((ky_dtype)word[KY_CUSTOM_DTYPE]) == 0)
-    return ky__fail(q->fault, KY_BAD_DTYPE, "unknown dtype %lld",
+  if (word[KY_CUSTOM_DTYPE] < 0 || word[KY_CUSTOM_DTYPE] > KY_MASK)
+    return ky__fail(q->fault, KY_BAD_DTYPE, "values cannot be of dtype %lld",
                     (long long)word[KY_CUSTOM_DTYPE]);
   if (word[KY_CUSTOM_AUX] < 0)
     return ky__fail(q->fault, KY_BAD_ARGUMENT, "an aux buffer of %lld bytes",

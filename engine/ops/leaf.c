@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
-/* Leaves: values that come from outside of the tape or out of nothing. Their adjoints stay where they
- * are, for the caller to read. */
+/* Leaves: values that come from outside of the tape or out of nothing. Their adjoints stay
+ * where they are, for the caller to read. */
 #include <string.h>
 
 #include "ops/family.h"
@@ -16,7 +16,8 @@ ky_status ky__rule_fill(ky_query *q) {
   const ky_dtype dtype = (ky_dtype)i->dtype;
   const double low = dtype == KY_I32 ? INT32_MIN : dtype == KY_I64 ? -0x1p63 : 0;
   const double high = dtype == KY_I32 ? INT32_MAX : dtype == KY_I64 ? 0x1p63 - 1024 : 1;
-  const double steps = i->op == KY_OP_iota && q->shape->count ? (double)(q->shape->count - 1) : 0;
+  const double steps =
+      i->op == KY_OP_iota && q->shape->count ? (double)(q->shape->count - 1) : 0;
   const bool inside = i->imm >= low && i->imm + steps <= high;
   if (!ky__is_float(dtype) && !(inside && i->imm == (double)(int64_t)i->imm))
     return ky__fail(q->fault, KY_BAD_ARGUMENT, "%s cannot hold %g to %g", ky_dtype_name(dtype),
@@ -37,7 +38,24 @@ void fwd_nop(ky_frame *f, ky_id pc) {
   (void)pc;
 }
 
-void fwd_input(ky_frame *f, ky_id pc) { refer(f, pc, f->bind[f->code->ins[pc].b].data); }
+/* The elements of a bound array of dtype `from`; halves become f32 in memory of the value's
+ * own, and so does f32 that stands in for them. */
+static void load(ky_frame *f, ky_id pc, ky_dtype from, const void *data) {
+  if (!f->code->ins[pc].c) {
+    refer(f, pc, data);
+    return;
+  }
+  const size_t count = (size_t)ky__layout(f->code, pc)->count;
+  if (ky__is_half(from))
+    f->kernels->half->widen[from - KY_BF16](count, ky__data(f, pc), data);
+  else if (count)
+    memcpy(ky__data(f, pc), data, count * sizeof(float));
+}
+
+void fwd_input(ky_frame *f, ky_id pc) {
+  const ky_bind *bind = &f->bind[f->code->ins[pc].b];
+  load(f, pc, bind->dtype, bind->data);
+}
 
 void vjp_input(ky_frame *f, ky_id pc) {
   (void)f;
@@ -47,7 +65,7 @@ void vjp_input(ky_frame *f, ky_id pc) {
 void fwd_param(ky_frame *f, ky_id pc) {
   ky_bind *bind = &f->bind[f->code->ins[pc].b];
   bind->version = ky_tensor_version(bind->weight);
-  refer(f, pc, ky_tensor_data(bind->weight));
+  load(f, pc, ky_tensor_dtype(bind->weight), ky_tensor_data(bind->weight));
 }
 
 void vjp_param(ky_frame *f, ky_id pc) {

@@ -321,10 +321,17 @@ static ky_var list_along_axis(ky_tape *t, ky_op op, size_t count, const ky_var *
 static void draft_leaf(ky_draft *d, ky_op op, ky_dtype dtype, int rank, const int64_t *dims) {
   ky__draft(d, op);
   d->ins.dtype = (uint8_t)dtype;
-  if (ky_dtype_size(dtype) == 0)
-    ky__fail(&d->fault, KY_BAD_DTYPE, "unknown dtype %d", (int)dtype);
+  if (!ky__is_value(dtype))
+    ky__fail(&d->fault, KY_BAD_DTYPE, "values cannot be of dtype %d", (int)dtype);
   else
     ky__layout_dense(rank, dims, &d->shape, &d->fault);
+}
+
+/* A leaf whose array may be of a half dtype; its value is f32 then. */
+static void draft_bound(ky_draft *d, ky_op op, ky_dtype dtype, int rank, const int64_t *dims) {
+  const bool half = ky__is_half(dtype);
+  draft_leaf(d, op, half ? KY_F32 : dtype, rank, dims);
+  if (half) d->ins.c = (uint32_t)dtype;
 }
 
 /* Appends a leaf that refers to a new binding. */
@@ -347,9 +354,9 @@ static ky_var record_bound(ky_tape *t, ky_draft *d, ky_bind bind) {
 
 ky_var ky_input(ky_tape *t, ky_dtype dtype, int rank, const int64_t *dims, const void *data) {
   ky_draft d;
-  draft_leaf(&d, KY_OP_input, dtype, rank, dims);
+  draft_bound(&d, KY_OP_input, dtype, rank, dims);
   if (!data && d.shape.count != 0) ky__fail(&d.fault, KY_BAD_ARGUMENT, "data is null");
-  return record_bound(t, &d, (ky_bind){.data = data});
+  return record_bound(t, &d, (ky_bind){.data = data, .dtype = dtype});
 }
 
 ky_status ky_input_set(ky_tape *t, ky_var input, const void *data) {
@@ -407,7 +414,7 @@ ky_var ky_param(ky_tape *t, ky_tensor *weight) {
   ky_draft d;
   if (!t) return (ky_var){0};
   const ky_array array = ky_tensor_array(weight);
-  draft_leaf(&d, KY_OP_param, array.dtype, array.rank, array.dims);
+  draft_bound(&d, KY_OP_param, array.dtype, array.rank, array.dims);
   d.ins.flags = KY_WANT_SELF;
   if (!weight)
     ky__fail(&d.fault, KY_BAD_ARGUMENT, "the tensor is null");

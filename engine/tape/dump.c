@@ -85,7 +85,10 @@ static void say_attributes(ky_text *text, const ky_code *code, ky_id pc) {
   case KY_ATTR_IMM2:
     ky__say(text, "%.17g %.17g", ky__pool_f64(code, i->b), ky__pool_f64(code, i->b + 1));
     break;
-  case KY_ATTR_BIND: ky__say(text, "#%u", (unsigned)i->b); break;
+  case KY_ATTR_BIND:
+    ky__say(text, "#%u", (unsigned)i->b);
+    if (i->c) ky__say(text, " from %s", ky_dtype_name((ky_dtype)i->c));
+    break;
   case KY_ATTR_AXES:
     say_axes(text, i->b);
     if (i->c) ky__say(text, " keep");

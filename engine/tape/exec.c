@@ -288,9 +288,10 @@ static ky_status bind(ky_exec *e, ky_var input, const void *data, const ky_array
   const ky_layout *layout = ky__layout(code, id);
   if (!data && layout->count != 0) return fail(e, KY_BAD_ARGUMENT, "input: data is null");
   if (array) {
-    if (array->dtype != (ky_dtype)i->dtype)
+    const ky_dtype stored = (ky_dtype)(i->c ? i->c : i->dtype);
+    if (array->dtype != stored)
       return fail(e, KY_BAD_DTYPE, "input: %%%u is %s, the array is %s", (unsigned)input.id,
-                  ky_dtype_name((ky_dtype)i->dtype), ky_dtype_name(array->dtype));
+                  ky_dtype_name(stored), ky_dtype_name(array->dtype));
     bool fits = array->rank == layout->rank;
     for (int k = 0; fits && k < layout->rank; k++)
       fits = array->dims[k] == layout->dims[k] &&

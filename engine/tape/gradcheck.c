@@ -237,10 +237,12 @@ static ky_status check_variable(checker *c, size_t number, finding *f) {
   variable *v = &c->variables[number];
   *f = (finding){{0, 0, 0, true}, -1};
   if (v->count == 0) return KY_OK;
-  if (v->stand_in)
+  if (v->stand_in) {
     v->bind->weight = v->stand_in;
-  else
+  } else {
     v->bind->data = v->moved;
+    v->bind->dtype = v->dtype;
+  }
   const ky_status status =
       c->each ? check_elements(c, number, f) : check_directions(c, number, f);
   *v->bind = v->original;

@@ -148,14 +148,12 @@ static ky_status list_tenants(planner *q) {
   ky_memory *m = &p->memory;
   for (ky_id pc = 1; pc < code->count; pc++) {
     const ky_ins *i = &code->ins[pc];
-    const bool external =
-        i->op == KY_OP_input || i->op == KY_OP_param || i->op == KY_OP_constant;
     const bool point = ky__is_point(code, pc);
     const size_t bytes = bytes_of(code, pc);
     p->value_at[pc] = p->adjoint_at[pc] = KY_NOWHERE;
-    if (i->op == KY_OP_param) m->weights += bytes;
+    if (i->op == KY_OP_param) m->weights += i->c ? bytes / 2 : bytes;
     if (i->op == KY_OP_constant) m->constants += bytes;
-    if (!point && !external && !(i->flags & KY_VIEW)) {
+    if (!point && !ky__is_elsewhere(i) && !(i->flags & KY_VIEW)) {
       const bool constant = pc <= p->constants;
       *(constant ? &m->constants : &m->activations) += bytes;
       add_tenant(q, bytes, constant ? 0 : pc, q->death[pc], &p->value_at[pc]);

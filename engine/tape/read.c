@@ -23,6 +23,8 @@ double ky__first_element(const ky_array *array) {
   case KY_##name: return (double)*(const type *)array->data;
     KY_DTYPES(X)
 #undef X
+  case KY_BF16:
+  case KY_F16: break;
   }
   return (double)NAN;
 }

@@ -150,15 +150,13 @@ void ky__spread_wants(ky_tape *t, ky_id begin) {
 /* Room for the result and the aux buffer of the instruction at the end. */
 static ky_status allocate(ky_tape *t, const ky_query *q, ky_ins *ins) {
   const ky_layout *layout = &t->code.layouts.at[q->layout];
-  const bool elsewhere =
-      ins->op == KY_OP_input || ins->op == KY_OP_param || ins->op == KY_OP_constant;
   if (ky__opinfo[ins->op].trait == KY_TRAIT_PROD && !t->gemm_ready) {
     KY_TRY(ky__gemm_warm_up(1));
     t->gemm_ready = true;
   }
   ky_word *word = &t->frame.val[t->code.count];
   *word = (ky_word){.i64 = 0};
-  if (q->layout != 0 && !q->view && !elsewhere) {
+  if (q->layout != 0 && !q->view && !ky__is_elsewhere(ins)) {
     word->ptr = ky__arena_alloc(&t->values, (size_t)layout->count * ky_dtype_size(q->dtype));
     if (!word->ptr) return KY_NO_MEMORY;
   }

@@ -35,6 +35,9 @@ static ky_status check_attributes(const ky_code *code, ky_id pc, ky_fault *fault
     return ky__fail(fault, KY_BAD_TAPE, "attributes lie outside of the pool");
   if (attr == KY_ATTR_BIND && i->b >= code->bind_count)
     return ky__fail(fault, KY_BAD_TAPE, "binding %u does not exist", (unsigned)i->b);
+  if (attr == KY_ATTR_BIND && i->c && !(ky__is_half(i->c) && i->dtype == KY_F32))
+    return ky__fail(fault, KY_BAD_TAPE, "an array of dtype %u cannot be loaded as %s",
+                    (unsigned)i->c, ky_dtype_name((ky_dtype)i->dtype));
   if (attr == KY_ATTR_BLOB) {
     const size_t bytes =
         (size_t)ky__layout(code, pc)->count * ky_dtype_size((ky_dtype)i->dtype);
@@ -84,7 +87,7 @@ static ky_status check(ky_code *code, ky_id pc, ky_fault *fault) {
   const ky_ins *i = &code->ins[pc];
   if (i->op == KY_OP_nop || i->op >= KY_OP_COUNT)
     return ky__fail(fault, KY_BAD_TAPE, "opcode %u does not exist", (unsigned)i->op);
-  if (ky_dtype_size((ky_dtype)i->dtype) == 0)
+  if (!ky__is_value(i->dtype))
     return ky__fail(fault, KY_BAD_TAPE, "dtype %u does not exist", (unsigned)i->dtype);
   if (code->layout[pc] >= code->layouts.count)
     return ky__fail(fault, KY_BAD_TAPE, "layout %u does not exist", (unsigned)code->layout[pc]);

@@ -22,7 +22,8 @@ static ky_status make(const ky_allocator *wanted, ky_dtype dtype, int rank, cons
                       ky_tensor **out) {
   if (!out) return KY_BAD_ARGUMENT;
   *out = NULL;
-  if (dtype != KY_F32 && dtype != KY_F64) return KY_BAD_DTYPE;
+  if (dtype != KY_F32 && dtype != KY_F64 && dtype != KY_BF16 && dtype != KY_F16)
+    return KY_BAD_DTYPE;
   ky_layout layout;
   ky_fault fault = {0};
   KY_TRY(ky__layout_dense(rank, dims, &layout, &fault));

@@ -58,8 +58,8 @@ KY_API const char *ky_gemm_info(void);
 
 /* ---- Data types ------------------------------------------------------------------------ */
 
-/* One row a type: name, C type, spelling in dumps and messages. f32 and f64 are differentiable;
- * integers are indices and labels; a mask is 0 or 1. */
+/* One row a type of values: name, C type, spelling in dumps and messages. f32 and f64 are
+ * differentiable; integers are indices and labels; a mask is 0 or 1. */
 #define KY_DTYPES(X)                                                                           \
   X(F32, float, "f32")                                                                         \
   X(F64, double, "f64")                                                                        \
@@ -67,9 +67,15 @@ KY_API const char *ky_gemm_info(void);
   X(I64, int64_t, "i64")                                                                       \
   X(MASK, uint8_t, "mask")
 
+/* Types of storage, half the size of f32: of the arrays behind weights and inputs, whose values are
+ * f32 wherever something is computed. f16: IEEE 754 binary16; bf16: the upper half of an f32. */
+#define KY_HALF_DTYPES(X)                                                                      \
+  X(BF16, uint16_t, "bf16")                                                                    \
+  X(F16, uint16_t, "f16")
+
 typedef enum ky_dtype {
 #define X(name, type, text) KY_##name,
-  KY_DTYPES(X)
+  KY_DTYPES(X) KY_HALF_DTYPES(X)
 #undef X
 } ky_dtype;
 

@@ -129,9 +129,10 @@ KY_API ky_var ky_nn_cross_entropy(ky_tape *t, ky_var prediction, ky_var target);
 
 /* ---- Initialisers ---------------------------------------------------------------------- */
 
-/* Common to the initialisers: they fill a weight of f32 or f64 through ky_tensor_write and move
- * the generator on by what they use. The xavier and kaiming forms take w for [out,in,...]:
- * fan_in is in * ..., fan_out is out * .... On an error nothing changes. */
+/* Common to the initialisers: they fill a weight through ky_tensor_write (bf16 and f16: with
+ * what f32 would get, rounded) and move the generator on by what they use. The xavier and
+ * kaiming forms take w for [out,in,...]: fan_in is in * ..., fan_out is out * .... On an error
+ * nothing changes. */
 
 /* The same value everywhere. Errors: BAD_ARGUMENT (w is null). */
 KY_API ky_status ky_init_constant(ky_tensor *w, double value);

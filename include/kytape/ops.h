@@ -33,6 +33,7 @@ static inline ky_var ky_none(void) {
 /* ---- Leaves ---------------------------------------------------------------------------- */
 
 /* A host array, dense and row-major, of any dtype. Not differentiated unless ky_watch asks for it.
+ * One of bf16 or f16 is an f32 value: each forward sweep converts it, exactly.
  * data: borrowed; read by each forward sweep until the value is rewound, the tape freed, or
  * ky_input_set names another array. Errors: BAD_ARGUMENT (data is null and not empty). */
 KY_API ky_var ky_input(ky_tape *t, ky_dtype dtype, int rank, const int64_t *dims,
@@ -43,7 +44,8 @@ KY_API ky_var ky_input(ky_tape *t, ky_dtype dtype, int rank, const int64_t *dims
  * Errors: BAD_VAR, BAD_ARGUMENT (not an input, or data is null), or a pending error. */
 KY_API ky_status ky_input_set(ky_tape *t, ky_var input, const void *data);
 
-/* A weight: differentiated. The same tensor recorded twice is the same var, with one gradient.
+/* A weight: differentiated. The same tensor recorded twice is the same var, with one gradient. A
+ * weight of bf16 or f16 is an f32 value, as with ky_input, and its gradient is f32.
  * weight: borrowed until the value is rewound or the tape freed. Errors: BAD_ARGUMENT (null). */
 KY_API ky_var ky_param(ky_tape *t, ky_tensor *weight);
 

@@ -80,8 +80,8 @@ typedef struct ky_update_part {
   const ky_tensor *weight;
   void *state;         /* what ky_update.begin said; NULL without it */
   size_t first, count; /* elements first..first + count - 1, in row-major order */
-  void *w;             /* the weight's, to be changed */
-  const void *grad;    /* the gradient's; borrowed during the call */
+  void *w;             /* the weight's, as it is stored, to be changed */
+  const void *grad;    /* the gradient's, as in a ky_grad_pair; borrowed during the call */
 } ky_update_part;
 
 /* What happens to a weight within the reverse sweep, while its gradient is warm, after the last use of

@@ -84,7 +84,8 @@ KY_API ky_tape *ky_at(ky_tape *t, const char *file, int line);
  * Errors: NO_MEMORY, BAD_INDEX, NONFINITE, or a pending error. */
 KY_API ky_status ky_forward(ky_tape *t);
 
-/* A weight and the gradient of the root with respect to it: dense, the weight's shape and dtype. */
+/* A weight and the gradient of the root with respect to it: dense, the weight's shape and dtype (f32
+ * where the weight is bf16 or f16). */
 typedef struct ky_grad_pair {
   ky_tensor *weight;
   const void *grad;

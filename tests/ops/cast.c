@@ -58,7 +58,7 @@ static const ky_example examples_cast[] = {
 #undef TO
 
 static const ky_refusal refusals_of_cast[] = {
-    {{.shape = {DIMS(2)}, .n = {99}}, KY_BAD_DTYPE, "[2]: unknown dtype 99"},
+    {{.shape = {DIMS(2)}, .n = {99}}, KY_BAD_DTYPE, "[2]: values cannot be of dtype 99"},
 };
 
 static void check_gradient(ky_dtype from, ky_dtype to) {

@@ -45,6 +45,8 @@ static void *elements(const ky_sample *s) {
   case KY_I32: return i32;
   case KY_I64: return i64;
   case KY_MASK: return mask;
+  case KY_BF16:
+  case KY_F16: break;
   }
   return f64;
 }
