@@ -10,6 +10,7 @@
 #include "kytape/gradcheck.h"
 #include "kytape/nn.h"
 #include "kytape/ops.h"
+#include "kytape/optim.h"
 #include "kytape/program.h"
 
 #define PATTERNS 65536
@@ -367,6 +368,78 @@ static void layers_can_be_halves(void **state) {
   ky_module_free(layer);
 }
 
+/* The steps of a half: computed in f32, rounded back. */
+static void sgd_steps_halves(void **state) {
+  (void)state;
+  for (int d = 0; d < 2; d++)
+    for (int compiled = 0; compiled < 2; compiled++) {
+      net n;
+      make(&n, halves[d], halves[d]);
+      float before[12], want[12];
+      uint16_t rounded[12];
+      ky_tensor_read(n.w, KY_F32, before);
+      ky_grads grads;
+      assert_int_equal(ky_backward(n.t, n.loss, &grads), KY_OK);
+      const float *g = grads.pairs[0].grad;
+      for (int k = 0; k < 12; k++) want[k] = before[k] - 0.5f * g[k];
+      ky_convert(halves[d], rounded, KY_F32, want, 12);
+      ky_optimizer *sgd;
+      assert_int_equal(ky_sgd_new(NULL, 0.5, &sgd), KY_OK);
+      if (compiled) {
+        ky_program *p;
+        ky_exec *e;
+        const ky_compile_options o = {.size = sizeof o, .updates = 1};
+        const ky_exec_options r = {.size = sizeof r, .update = ky_optimizer_update(sgd)};
+        assert_int_equal(ky_compile(n.t, n.loss, &o, &p), KY_OK);
+        assert_int_equal(ky_exec_new(p, &r, &e), KY_OK);
+        assert_int_equal(ky_exec_step(e, NULL), KY_OK);
+        ky_exec_free(e);
+        ky_program_free(p);
+      } else {
+        assert_int_equal(ky_optimizer_step(sgd, &grads), KY_OK);
+      }
+      assert_memory_equal(ky_tensor_data(n.w), rounded, sizeof rounded);
+      assert_int_equal(ky_tensor_version(n.w), 2);
+      ky_optimizer_free(sgd);
+      drop(&n);
+    }
+}
+
+/* Adam with state, several chunks of it: what f32 does from the same numbers, rounded after
+ * each step.
+ */
+static void adam_steps_halves(void **state) {
+  (void)state;
+  enum { COUNT = 601 };
+  static float g[COUNT], full[COUNT];
+  static uint16_t want[COUNT];
+  for (int k = 0; k < COUNT; k++) g[k] = (float)((k % 29) - 14) * 0.07f;
+  for (int d = 0; d < 2; d++) {
+    ky_tensor *w[2];
+    ky_optimizer *adam[2];
+    for (int k = 0; k < 2; k++) {
+      assert_int_equal(ky_tensor_new(NULL, k ? KY_F32 : halves[d], KY_SHAPE(COUNT), &w[k]),
+                       KY_OK);
+      assert_int_equal(ky_init_constant(w[k], 0.5), KY_OK);
+      assert_int_equal(ky_adam_new(NULL, 0.01, NULL, &adam[k]), KY_OK);
+    }
+    for (int step = 0; step < 3; step++) {
+      for (int k = 0; k < 2; k++) {
+        const ky_grad_pair pair = {w[k], g, ky_none()};
+        assert_int_equal(ky_optimizer_step(adam[k], &(ky_grads){1, &pair}), KY_OK);
+      }
+      ky_tensor_read(w[1], KY_F32, full);
+      ky_convert(halves[d], want, KY_F32, full, COUNT);
+      assert_memory_equal(ky_tensor_data(w[0]), want, sizeof want);
+      assert_int_equal(ky_tensor_assign(w[1], halves[d], want), KY_OK);
+    }
+    for (int k = 0; k < 2; k++) {
+      ky_optimizer_free(adam[k]);
+      ky_tensor_free(w[k]);
+    }
+  }
+}
+
 int main(void) {
   const struct CMUnitTest tests[] = {
       cmocka_unit_test(every_pattern_is_exact),
@@ -381,6 +454,8 @@ int main(void) {
       cmocka_unit_test(values_are_never_halves),
       cmocka_unit_test(initialisers_round_what_f32_would_get),
       cmocka_unit_test(layers_can_be_halves),
+      cmocka_unit_test(sgd_steps_halves),
+      cmocka_unit_test(adam_steps_halves),
   };
   return cmocka_run_group_tests(tests, NULL, NULL);
 }

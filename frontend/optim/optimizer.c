@@ -27,7 +27,8 @@ ky_status ky__optimizer_new(const ky_allocator *allocator, const ky_optimizer_ki
 }
 
 static size_t state_bytes(const ky_optimizer *o, const ky_slot *slot) {
-  return o->kind->buffers(o) * slot->count * ky_dtype_size(slot->dtype);
+  const ky_dtype dtype = slot->dtype == KY_F64 ? KY_F64 : KY_F32;
+  return o->kind->buffers(o) * slot->count * ky_dtype_size(dtype);
 }
 
 static void empty_slot(const ky_optimizer *o, ky_slot *slot) {
@@ -112,6 +113,34 @@ static double scale_of(const ky_optimizer *o, const ky_grads *grads) {
   return scale > 1 ? 1 : scale;
 }
 
+#define CHUNK 256
+
+/* A part of a weight of bf16 or f16: steps in f32, rounded back. */
+static void change_half(const ky_optimizer *o, const ky_slot *slot, double scale,
+                        const ky_update_part *part) {
+  const ky_dtype dtype = ky_tensor_dtype(part->weight);
+  const size_t size = ky_dtype_size(dtype);
+  for (size_t k = 0; k < part->count; k += CHUNK) {
+    const size_t n = part->count - k < CHUNK ? part->count - k : CHUNK;
+    float w[CHUNK];
+    char *stored = (char *)part->w + k * size;
+    ky_convert(KY_F32, w, dtype, stored, (int64_t)n);
+    o->kind->change[0](o, slot, scale, part->first + k, n, w, (const float *)part->grad + k);
+    ky_convert(dtype, stored, KY_F32, w, (int64_t)n);
+  }
+}
+
+/* slot: may be null. */
+static void change(const ky_optimizer *o, const ky_slot *slot, double scale,
+                   const ky_update_part *part) {
+  const ky_dtype dtype = ky_tensor_dtype(part->weight);
+  if (dtype != KY_F32 && dtype != KY_F64)
+    change_half(o, slot, scale, part);
+  else
+    o->kind->change[dtype == KY_F64](o, slot, scale, part->first, part->count, part->w,
+                                     part->grad);
+}
+
 /* Slots first, so that no weight has changed when memory runs out. */
 static ky_status step(ky_optimizer *o, const ky_grads *grads) {
   const bool remembers = o->kind->buffers(o) > 0;
@@ -124,9 +153,11 @@ static ky_status step(ky_optimizer *o, const ky_grads *grads) {
     const ky_grad_pair *pair = &grads->pairs[k];
     ky_slot *slot = remembers ? find_slot(o, pair->weight) : NULL;
     if (slot) slot->steps++;
-    o->kind->change[ky_tensor_dtype(pair->weight) == KY_F64](
-        o, slot, scale, 0, (size_t)ky_tensor_count(pair->weight), ky_tensor_write(pair->weight),
-        pair->grad);
+    const ky_update_part whole = {.weight = pair->weight,
+                                  .count = (size_t)ky_tensor_count(pair->weight),
+                                  .w = ky_tensor_write(pair->weight),
+                                  .grad = pair->grad};
+    change(o, slot, scale, &whole);
   }
   return KY_OK;
 }
@@ -160,8 +191,7 @@ static ky_status begin(void *user, const ky_tensor *weight, void **state) {
 
 static ky_status apply(void *user, const ky_update_part *part) {
   const ky_optimizer *o = user;
-  o->kind->change[ky_tensor_dtype(part->weight) == KY_F64](o, part->state, 1, part->first,
-                                                           part->count, part->w, part->grad);
+  change(o, part->state, 1, part);
   return KY_OK;
 }
 

@@ -6,8 +6,8 @@
 
 #include "kytape/optim.h"
 
-/* What an optimizer remembers of a weight: `buffers` arrays, one behind the other, of the
- * weight's dtype and size, all zero before the first step. */
+/* What an optimizer remembers of a weight: `buffers` arrays of `count` elements, one behind the
+ * other, of the weight's dtype (f32 for bf16 and f16), all zero before the first step. */
 typedef struct ky_slot {
   const ky_tensor *weight;
   ky_dtype dtype;

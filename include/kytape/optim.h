@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /* Optimizers: they change weights by the gradients that a reverse sweep returned. They know
- * weights and gradients, not tapes or modules.
+ * weights and gradients, not tapes or modules. Weights of bf16 and f16 step in f32 and are rounded
+ * to the nearest, to even on a tie: a step below half a last place is lost.
  *
  * Threads: an optimizer and the weights it changes are used by one thread at a time. */
 #ifndef KYTAPE_OPTIM_H
