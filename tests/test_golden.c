@@ -170,6 +170,13 @@ static ky_var positions_of_topk(ky_tape *t, ky_var x, const int64_t *n) {
 #define KEEP           (int)n[0]
 #define OVER(fn, ...)  fn(t, x[0], integers - 2, n + 2, __VA_ARGS__)
 #define HOW            (ky_reduction) n[0]
+#define CLASS_OPTIONS                                                                          \
+  (&(ky_class_options){.size = sizeof(ky_class_options),                                       \
+                       .reduction = HOW,                                                       \
+                       .weights = count > 2 ? x[2] : ky_none(),                                \
+                       .ignore = (int)n[1],                                                    \
+                       .ignore_label = n[2],                                                   \
+                       .smoothing = s[0]})
 #define WEIGHT(behind) (n[1] == 1 || n[1] == 2 ? x[behind] : ky_none())
 #define BIAS(behind)   (n[1] == 2 ? x[(behind) + 1] : n[1] == 3 ? x[behind] : ky_none())
 

@@ -96,3 +96,56 @@ op("gaussian_nll", lambda x, n, s: F.gaussian_nll_loss(x[0], x[1], x[2], eps=s[0
     for shape, of in (((3, 4), (3, 4)), ((3, 4), (3, 1)), ((5,), (5,))) for how in range(3)] +
    [Sample(f64(1, 2, 3), f64(1, 3, 5), f64(0, 1e-9, 1), n=(0,), s=(1e-6,), constant=(2,))],
    "norm")
+
+# n: reduction, whether a label is ignored, which. s: smoothing. A third operand: weights of the
+# classes, of which PyTorch has no gradient.
+IGNORING = [((6, 5), (6,), i64, 1, 2), ((4, 5), (4,), i32, 0, 0), ((5,), (), i64, 0, 0),
+            ((2, 3, 4), (2, 3), i64, 1, -100), ((7, 2), (7,), i32, 1, 0), ((0, 5), (0,), i64, 0, 0)]
+
+
+def with_options(x, n, s, fn, **more):
+    return classes(x[0], x[1], lambda x, labels, reduction: fn(
+        x, labels, weight=WEIGHTS[0], ignore_index=n[2] if n[1] else -100, reduction=reduction,
+        **more), n)
+
+
+WEIGHTS = [None]  # of the sample at work: the functions above have two operands
+
+
+def chosen(call):
+    def run(x, n, s):
+        WEIGHTS[0] = x[2] if len(x) > 2 else None
+        return call(x, n, s)
+    return run
+
+
+def left_out(labels, ignore, label):
+    """Some labels become the one that is ignored."""
+    if ignore and labels.numel() > 1:
+        labels.reshape(-1)[1::3] = label
+    return labels
+
+
+for name, call, amounts in (
+        ("cross_entropy_with", lambda x, n, s: with_options(x, n, s, F.cross_entropy,
+                                                            label_smoothing=s[0]), (0, 0.1, 1)),
+        ("nll_with", lambda x, n, s: with_options(x, n, s, F.nll_loss), (0,))):
+    op(name, chosen(call),
+       [Sample(real(shape, -3, 0, name), left_out(whole(rows, 0, shape[-1] - 1, kind), skip, label),
+               *([real((shape[-1],), 0.2, 2)] if weighted else []), n=(how, skip, label), s=(amount,),
+               constant=(2,))
+        for shape, rows, kind, skip, label in IGNORING for how in range(3) for weighted in (0, 1)
+        for amount in amounts if amount or weighted or skip], "norm")
+
+
+def soft(x, n, s):
+    last = [y.movedim(-1, 1) if y.dim() > 1 else y for y in x[:2]]
+    return F.cross_entropy(*last, weight=x[2] if len(x) > 2 else None, reduction=HOW[n[0]],
+                           label_smoothing=s[0])
+
+
+op("cross_entropy_soft", soft,
+   [Sample(real(shape), real(shape, 0, 1, 1), *([real((shape[-1],), 0.2, 2, 2)] if weighted else []),
+           n=(how, 0, 0), s=(amount,), constant=(2,))
+    for shape in ((4, 5), (5,), (2, 3, 4), (1, 1)) for how in range(3) for weighted in (0, 1)
+    for amount in (0, 0.25)], "norm")
