@@ -319,7 +319,8 @@ ky_status ky_exec_bind(ky_exec *e, ky_var input, ky_array array) {
   return leave(e, bind(e, input, array.data, &array));
 }
 
-/* ---- random numbers ------------------------------------------------------------------------------------ */
+/* ---- random numbers
+ * ------------------------------------------------------------------------------------ */
 
 ky_status ky_exec_seed(ky_exec *e, uint64_t seed, uint64_t draw) {
   KY_TRY(enter(e));
@@ -332,7 +333,9 @@ ky_status ky_exec_seed(ky_exec *e, uint64_t seed, uint64_t draw) {
   return leave(e, KY_OK);
 }
 
-/* ---- sweeps ------------------------------------------------------------------------------------------- */
+/* ---- sweeps
+ * -------------------------------------------------------------------------------------------
+ */
 
 /* Runs what comes before `end`. */
 static ky_status forward(ky_exec *e, ky_id end) {
@@ -351,7 +354,8 @@ typedef struct updating {
   ky_exec *e;
   ky_id param; /* 0: not begun */
   ky_update_part whole;
-  size_t size;       /* of an element */
+  size_t size;       /* of an element as it is stored */
+  size_t grad_size;  /* of one of its gradient */
   atomic_int status; /* the first one that is not OK */
 } updating;
 
@@ -362,6 +366,7 @@ static bool begin_update(updating *u, ky_exec *e, ky_id param) {
   u->whole = (ky_update_part){.weight = weight, .count = (size_t)ky_tensor_count(weight)};
   u->whole.w = ky_tensor_write(weight);
   u->size = ky_dtype_size(ky_tensor_dtype(weight));
+  u->grad_size = ky_dtype_size((ky_dtype)e->program->code.ins[param].dtype);
   ky_status status = KY_OK;
   if (e->update.begin) status = e->update.begin(e->update.user, weight, &u->whole.state);
   atomic_init(&u->status, (int)status);
@@ -383,7 +388,7 @@ static void take_part(void *context, size_t first, size_t count, const void *gra
 static void take_piece(void *context, uint32_t piece, size_t begin, size_t end) {
   (void)piece;
   const updating *u = context;
-  take_part(context, begin, end - begin, (const char *)u->whole.grad + begin * u->size);
+  take_part(context, begin, end - begin, (const char *)u->whole.grad + begin * u->grad_size);
 }
 
 static ky_status end_update(const updating *u) {
@@ -435,8 +440,7 @@ static ky_status reverse(ky_exec *e, ky_id pc) {
       KY_TRY(reverse_to(e, pc, k, &streamed));
       pc = due.after - 1;
     }
-    if (e->frame.seen[due.param] && streamed.param != due.param)
-      KY_TRY(update(e, due.param));
+    if (e->frame.seen[due.param] && streamed.param != due.param) KY_TRY(update(e, due.param));
   }
   const ky_id stopped = ky__sweep_reverse(&e->frame, pc, 0, false);
   return stopped ? report(e, stopped) : KY_OK;
