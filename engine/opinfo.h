@@ -34,6 +34,8 @@
   X(LIST_NORM, 5)                                                                              \
   X(LIST_CONV, KY_CONV_WORDS)                                                                  \
   X(FUSED, KY_OWN_WORDS)                                                                       \
+  X(MATRICES, 0)                                                                               \
+  X(TRIANGLE, 0)                                                                               \
   X(DTYPE, 0)                                                                                  \
   X(LIST_CLASS, KY_CLASS_WORDS)                                                                \
   X(CUSTOM, KY_OWN_WORDS)                                                                      \

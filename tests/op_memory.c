@@ -98,7 +98,8 @@ static void check_replay(op_case *c) {
   if (ky_forward(c->t) != KY_OK) case_fail(c, "replay: %s", ky_tape_message(c->t));
   for (ky_id id = 1; id < code->count; id++) {
     const ky_op op = (ky_op)code->ins[id].op;
-    const bool elsewhere = op == KY_OP_input || code->ins[id].flags & KY_VIEW;
+    const bool elsewhere =
+        op == KY_OP_input || op == KY_OP_constant || code->ins[id].flags & KY_VIEW;
     if (!elsewhere && !ky__is_point(code, id)) check_gap(c, id, c->t->frame.val[id].ptr);
   }
   check_rest(c, "values", &c->t->values);

@@ -19,6 +19,7 @@
 #include "kernels/softmax.h"
 #include "kernels/statistic.h"
 #include "kernels/test.h"
+#include "kernels/triangle.h"
 
 /* One row a family: the header kernels/<family>.h, the table ky__<family>_<level>. */
 #define KY_KERNEL_FAMILIES(X, level)                                                           \
@@ -37,7 +38,8 @@
   X(scan, level)                                                                               \
   X(softmax, level)                                                                            \
   X(statistic, level)                                                                          \
-  X(test, level)
+  X(test, level)                                                                               \
+  X(triangle, level)
 
 typedef struct ky_kernels {
   const char *level; /* "plain", "v2", ... */

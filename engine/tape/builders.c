@@ -212,6 +212,8 @@ static inline ky_var record_2(ky_tape *t, unsigned op, ky_var a, ky_var b) {
 #define BUILD_1_PAD(name) /* rearrange.c */
 #define BUILD_2_AXIS_C(name) /* choose.c */
 #define BUILD_2_PADDING(name) /* choose.c */
+#define BUILD_2_MATRICES(name) /* linear_algebra.c */
+#define BUILD_2_TRIANGLE(name) /* linear_algebra.c */
 #define BUILD_0_NONE(name)
 #define BUILD_0_BIND(name)
 #define BUILD_0_BLOB(name)

@@ -73,6 +73,11 @@ static void say_convolution(ky_text *text, const int64_t *pool) {
     ky__say(text, "%sgroups=%lld", text->length ? " " : "", (long long)pool[KY_CONV_GROUPS]);
 }
 
+static void say_triangle(ky_text *text, uint32_t flags) {
+  ky__say(text, "%s%s%s", flags & KY_UPPER ? "upper" : "lower",
+          flags & KY_TRANSPOSED ? " transposed" : "", flags & KY_UNIT_DIAGONAL ? " unit" : "");
+}
+
 static void say_attributes(ky_text *text, const ky_code *code, ky_id pc) {
   const ky_ins *i = &code->ins[pc];
   switch ((ky_attr)ky__opinfo[i->op].attr) {
@@ -80,6 +85,7 @@ static void say_attributes(ky_text *text, const ky_code *code, ky_id pc) {
   case KY_ATTR_OPT_C:
   case KY_ATTR_BLOB:
   case KY_ATTR_DTYPE:
+  case KY_ATTR_MATRICES:
   case KY_ATTR_SHAPE: break;
   case KY_ATTR_IMM: ky__say(text, "%.17g", i->imm); break;
   case KY_ATTR_IMM2:
@@ -141,6 +147,7 @@ static void say_attributes(ky_text *text, const ky_code *code, ky_id pc) {
     ky__say(text, "%sscale=%g", code->pool[i->b + 4] ? "causal " : "",
             ky__pool_f64(code, i->b + 5));
     break;
+  case KY_ATTR_TRIANGLE: say_triangle(text, i->c); break;
   case KY_ATTR_RANDOM:
     ky__say(text, "#%lld %.17g %.17g", (long long)code->pool[i->b],
             ky__pool_f64(code, i->b + 1), ky__pool_f64(code, i->b + 2));

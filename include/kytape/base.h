@@ -38,7 +38,8 @@ extern "C" {
   X(NO_THREAD, "a thread could not be started")                                                \
   X(NONFINITE, "a value is NaN or infinite")                                                   \
   X(BAD_TAPE, "the verifier refused an instruction")                                           \
-  X(BAD_GRADIENT, "a gradient is not what central differences say")
+  X(BAD_GRADIENT, "a gradient is not what central differences say")                            \
+  X(SINGULAR, "a matrix is singular, or not positive definite")
 
 typedef enum ky_status {
 #define X(name, text) KY_##name,

@@ -418,6 +418,7 @@ KY_API ky_var ky_mse(ky_tape *t, ky_var a, ky_var b, ky_reduction reduction);
 /* Continued by families. */
 #include "ops_convolution.h"
 #include "ops_elementwise.h"
+#include "ops_linear_algebra.h"
 #include "ops_losses.h"
 #include "ops_normalization.h"
 #include "ops_random.h"

@@ -1,0 +1,47 @@
+/* SPDX-License-Identifier: MIT */
+/* Triangular solves and factorisations of dense row-major matrices, in blocks: what is not on
+ * the diagonal goes to the matrix product. Results depend on the data alone. */
+#ifndef KY_FACTOR_H
+#define KY_FACTOR_H
+
+#include "kernels/kernels.h"
+
+/* What all of them need. */
+typedef struct ky_factoring {
+  const ky_kernels *kernels;
+  ky_dtype dtype;
+  void *room; /* n * n elements for the factorisations of n rows, if n is beyond KY_FACTOR_BLOCK
+                 n * KY_FACTOR_BLOCK */
+} ky_factoring;
+
+#define KY_FACTOR_BLOCK 64
+
+typedef struct ky_triangle {
+  ky_matrix matrix; /* any strides; the other triangle is not read */
+  bool upper, unit; /* unit: neither is the diagonal, which is all ones */
+} ky_triangle;
+
+static inline ky_triangle ky__transposed(ky_triangle a) {
+  const ky_matrix m = a.matrix;
+  return (ky_triangle){{m.data, m.column, m.row}, !a.upper, a.unit};
+}
+
+/* b [n,k], dense = the solution x of a x = b. */
+void ky__solve_triangle(const ky_factoring *q, size_t n, size_t k, ky_triangle a, void *b);
+
+/* a [n,n], of which the lower triangle is read, becomes the lower triangular l with a = l l'.
+ * The number of the first pivot that is not positive, which is then found in its place; n for
+ * none.
+ */
+size_t ky__cholesky(const ky_factoring *q, size_t n, void *a);
+
+/* a [n,n] becomes l (below the diagonal, with ones on it) and u, such that l u is a after row i
+ * was swapped with row pivots[i], for all i in order. The number of the first pivot that is 0;
+ * n for none. */
+size_t ky__lu(const ky_factoring *q, size_t n, void *a, int32_t *pivots);
+
+/* b [n,k] = the solution x of a x = b, or of a' x = b, by what ky__lu made of a. */
+void ky__lu_solve(const ky_factoring *q, size_t n, size_t k, const void *lu,
+                  const int32_t *pivots, bool transposed, void *b);
+
+#endif
