@@ -5,6 +5,7 @@
 #include "kytape/custom.h"
 #include "ops/convolution.h"
 #include "ops/fusion.h"
+#include "ops/pooling.h"
 
 enum { A = KY_READS_A, B = KY_READS_B, C = KY_READS_C, R = KY_READS_R, X = KY_READS_X };
 enum { CONST = 0, DIFF = 1 };

@@ -33,6 +33,8 @@
   X(PAD, KY_OWN_WORDS)                                                                         \
   X(LIST_NORM, 5)                                                                              \
   X(LIST_CONV, KY_CONV_WORDS)                                                                  \
+  X(POOL, KY_POOL_WORDS)                                                                       \
+  X(RESIZE, 0)                                                                                 \
   X(FUSED, KY_OWN_WORDS)                                                                       \
   X(MATRICES, 0)                                                                               \
   X(TRIANGLE, 0)                                                                               \

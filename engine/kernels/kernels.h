@@ -13,6 +13,7 @@
 #include "kernels/loss.h"
 #include "kernels/normalize.h"
 #include "kernels/random.h"
+#include "kernels/pool.h"
 #include "kernels/reduce.h"
 #include "kernels/rope.h"
 #include "kernels/scan.h"
@@ -33,6 +34,7 @@
   X(loss, level)                                                                               \
   X(normalize, level)                                                                          \
   X(random, level)                                                                             \
+  X(pool, level)                                                                               \
   X(reduce, level)                                                                             \
   X(rope, level)                                                                               \
   X(scan, level)                                                                               \

@@ -125,6 +125,18 @@ void ky__copy(const ky_frame *f, ky_dtype dtype, const ky_layout *space, void *d
   } while (ky__loop_next(&loop, &w));
 }
 
+const void *ky__dense_value(ky_frame *f, ky_id id) {
+  if (!id) return NULL;
+  const ky_layout *layout = ky__layout(f->code, id);
+  if (layout->dense) return ky__data(f, id);
+  const ky_dtype dtype = (ky_dtype)f->code->ins[id].dtype;
+  void *copy = ky__scratch(f, (size_t)layout->count * ky_dtype_size(dtype));
+  if (!copy) return NULL;
+  const ky_layout dense = ky__dense(layout);
+  ky__copy(f, dtype, layout, copy, dense.strides, 0, ky__data(f, id), layout->strides);
+  return copy;
+}
+
 /* Whether `to`, leading ones aside, is the end of `from`: then `from` is rows of it. */
 static bool is_row_of(const ky_layout *to, const ky_layout *from) {
   const int lead = from->rank - to->rank;

@@ -79,6 +79,10 @@ void ky__copy(const ky_frame *f, ky_dtype dtype, const ky_layout *space, void *d
               const int64_t *dst_strides, int beta, const void *src,
               const int64_t *src_strides);
 
+/* The value of `id`, dense: itself or a scratch copy. Null for id 0, and with a fault when memory
+ * ran out. */
+const void *ky__dense_value(ky_frame *f, ky_id id);
+
 /* Undoes a broadcast: dst (dense, dims of `to`) = beta dst + src (dense, dims of `from`), summed over
  * the axes along which `to` broadcasts to `from`. */
 void ky__sum_to(const ky_frame *f, ky_dtype dtype, ky_dest dst, const ky_layout *to,

@@ -62,19 +62,6 @@ ky_status ky__rule_rmsnorm(ky_query *q) { return answer(q, 1); }
 /* ---- sweeps
  * ------------------------------------------------------------------------------------ */
 
-/* The value of `id`, dense; null for none, and with a fault when memory ran out. */
-static const void *dense_value(ky_frame *f, ky_id id) {
-  if (!id) return NULL;
-  const ky_layout *layout = ky__layout(f->code, id);
-  if (layout->dense) return ky__data(f, id);
-  const ky_dtype dtype = (ky_dtype)f->code->ins[id].dtype;
-  void *copy = ky__scratch(f, (size_t)layout->count * ky_dtype_size(dtype));
-  if (!copy) return NULL;
-  const ky_layout dense = ky__dense(layout);
-  ky__copy(f, dtype, layout, copy, dense.strides, 0, ky__data(f, id), layout->strides);
-  return copy;
-}
-
 /* Everything but results and adjoints; false after a fault. */
 static bool prepare(ky_frame *f, ky_id pc, bool centred, ky_normalize *s) {
   const ky_ins *i = &f->code->ins[pc];
@@ -84,8 +71,8 @@ static bool prepare(ky_frame *f, ky_id pc, bool centred, ky_normalize *s) {
   for (int k = 0; k < x->rank; k++)
     *(k < x->rank - axes ? &s->rows : &s->n) *= (size_t)x->dims[k];
   s->pitch = s->n;
-  s->x = dense_value(f, operand(f->code, i, POOL_X));
-  s->w = dense_value(f, operand(f->code, i, POOL_WEIGHT));
+  s->x = ky__dense_value(f, operand(f->code, i, POOL_X));
+  s->w = ky__dense_value(f, operand(f->code, i, POOL_WEIGHT));
   if (s->rows == 0) return f->fault->status == KY_OK; /* there is no aux buffer */
   s->rstd = ky__aux(f, pc);
   if (centred) s->mean = (char *)s->rstd + s->rows * ky_dtype_size((ky_dtype)i->dtype);
@@ -150,7 +137,7 @@ static void forward(ky_frame *f, ky_id pc, bool centred) {
   shared all = {f->kernels->normalize->map[i->dtype], {0}, ky_dtype_size((ky_dtype)i->dtype)};
   ky_normalize *s = &all.s;
   if (!prepare(f, pc, centred, s)) return;
-  s->b = dense_value(f, operand(f->code, i, POOL_BIAS));
+  s->b = ky__dense_value(f, operand(f->code, i, POOL_BIAS));
   s->r = ky__data(f, pc);
   if (f->fault->status == KY_OK)
     ky__team_run(f->team, s->rows, ky__grain_of(f, s->n), run_rows, &all);

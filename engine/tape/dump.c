@@ -8,6 +8,7 @@
 #include "opinfo.h"
 #include "ops/convolution.h"
 #include "ops/fusion.h"
+#include "ops/pooling.h"
 #include "tape/program.h"
 
 /* ---- one instruction ---------------------------------------------------------------------------- */
@@ -76,6 +77,16 @@ static void say_convolution(ky_text *text, const int64_t *pool) {
 static void say_triangle(ky_text *text, uint32_t flags) {
   ky__say(text, "%s%s%s", flags & KY_UPPER ? "upper" : "lower",
           flags & KY_TRANSPOSED ? " transposed" : "", flags & KY_UNIT_DIAGONAL ? " unit" : "");
+}
+
+/* "kernel=3,3 stride=2,2 padding=1,1". */
+static void say_window(ky_text *text, const int64_t *pool) {
+  static const char *const name[] = {"kernel", "stride", "padding"};
+  for (int n = 0; n < 3; n++) {
+    ky__say(text, "%s%s=", n ? " " : "", name[n]);
+    for (int k = 0; k < pool[KY_POOL_RANK]; k++)
+      ky__say(text, "%s%lld", k ? "," : "", (long long)pool[KY_POOL_AXIS + 3 * k + n]);
+  }
 }
 
 static void say_attributes(ky_text *text, const ky_code *code, ky_id pc) {
@@ -151,6 +162,10 @@ static void say_attributes(ky_text *text, const ky_code *code, ky_id pc) {
   case KY_ATTR_RANDOM:
     ky__say(text, "#%lld %.17g %.17g", (long long)code->pool[i->b],
             ky__pool_f64(code, i->b + 1), ky__pool_f64(code, i->b + 2));
+    break;
+  case KY_ATTR_POOL: say_window(text, code->pool + i->b); break;
+  case KY_ATTR_RESIZE:
+    if (i->c) ky__say(text, "aligned");
     break;
   case KY_ATTR_LIST_CONV: say_convolution(text, code->pool + i->b); break;
   case KY_ATTR_FUSED: break; /* on lines of its own */
