@@ -9,7 +9,7 @@
 /* Refuses what are not rows [...,c] with labels [...] of an integer type. */
 ky_status ky__need_labelled(const ky_query *q, ky_id rows, ky_id labels);
 
-#define KY_BATCH 64
+#define KY_BATCH 256 /* rows */
 
 /* Rows that follow each other at one distance, with their labels. */
 typedef struct ky_batch {

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /* Losses: cross entropy with class indices, and the elementwise losses of pairs. The formulas
- * are in kernels/softmax.c and kernels/loss.c; this file reduces, and brings strided operands to
- * the kernels. */
+ * are in kernels/softmax.c and kernels/loss.c; this file reduces, and brings strided operands
+ * to the kernels. */
 #include "kytape/ops.h"
 #include "ops/labelled.h"
 
@@ -51,6 +51,43 @@ ky_status ky__rule_cross_entropy(ky_query *q) {
   return answer_reduced(q, dtype, &labels);
 }
 
+/* A batch of rows, shared out by rows; one loss each is kept, so that they are added up in
+ * order. */
+typedef struct shared_rows {
+  const ky_frame *f;
+  const ky_batch *b;
+  ky_dtype dtype;
+  size_t n, size;
+  void *loss, *lse, *ga; /* of the batch's first row; loss may be null */
+  const char *g;
+  int64_t sg;
+  int beta;
+  double weight;
+  double *one; /* KY_BATCH */
+} shared_rows;
+
+static const char *row_of(const shared_rows *s, size_t k) {
+  return (const char *)s->b->data + (int64_t)k * s->b->pitch.row * (int64_t)s->size;
+}
+
+static void map_rows(void *context, uint32_t piece, size_t begin, size_t end) {
+  (void)piece;
+  shared_rows *s = context;
+  for (size_t k = begin; k < end; k++)
+    s->one[k] = s->f->kernels->softmax->map_cross_entropy[s->dtype](
+        1, s->n, s->loss ? ky__element(s->loss, k, s->size) : NULL,
+        ky__element(s->lse, k, s->size), row_of(s, k), s->b->pitch, s->b->label + k);
+}
+
+static void pull_rows(void *context, uint32_t piece, size_t begin, size_t end) {
+  (void)piece;
+  const shared_rows *s = context;
+  s->f->kernels->softmax->pull_cross_entropy[s->dtype](
+      end - begin, s->n, ky__element(s->ga, begin * s->n, s->size), s->beta,
+      s->g + s->sg * (int64_t)(begin * s->size), s->sg, s->weight,
+      ky__element(s->lse, begin, s->size), row_of(s, begin), s->b->pitch, s->b->label + begin);
+}
+
 void fwd_cross_entropy(ky_frame *f, ky_id pc) {
   const ky_ins *i = &f->code->ins[pc];
   const ky_layout *logits = ky__layout(f->code, i->a), *labels = ky__layout(f->code, i->b);
@@ -58,14 +95,19 @@ void fwd_cross_entropy(ky_frame *f, ky_id pc) {
   double total = 0;
   if (labels->count > 0) {
     const size_t n = (size_t)logits->dims[labels->rank];
-    const int64_t size = (int64_t)ky_dtype_size((ky_dtype)i->dtype);
-    char *lse = ky__aux(f, pc), *r = ky__data(f, pc);
     ky_batch b;
     ky__batches(f, i->a, i->b, &b);
-    while (ky__next_batch(f, &b))
-      total += f->kernels->softmax->map_cross_entropy[i->dtype](
-          b.rows, n, reduced ? NULL : r + b.first * size, lse + b.first * size, b.data,
-          b.pitch, b.label);
+    double one[KY_BATCH];
+    shared_rows s = {.f = f, .b = &b, .dtype = (ky_dtype)i->dtype, .n = n, .one = one};
+    s.size = ky_dtype_size(s.dtype);
+    while (ky__next_batch(f, &b)) {
+      s.lse = ky__element(ky__aux(f, pc), (size_t)b.first, s.size);
+      if (!reduced) s.loss = ky__element(ky__data(f, pc), (size_t)b.first, s.size);
+      ky__team_run(f->team, b.rows, ky__grain_of(f, n), map_rows, &s);
+      double sum = 0;
+      for (size_t k = 0; k < b.rows; k++) sum += s.one[k];
+      total += sum;
+    }
   }
   if (reduced) put_reduced(f, pc, total, labels->count);
 }
@@ -75,18 +117,23 @@ void vjp_cross_entropy(ky_frame *f, ky_id pc) {
   const ky_layout *logits = ky__layout(f->code, i->a);
   const ky_dest d = ky__dest(f, i->a, i->flags & KY_WANT_A);
   if (!d.ptr || logits->count == 0) return;
-  const int64_t n = logits->dims[logits->rank - 1];
-  const int64_t size = (int64_t)ky_dtype_size((ky_dtype)i->dtype);
-  const int64_t sg = reduction_of(i) == KY_REDUCE_NONE;
-  const double weight = weight_of(i, ky__layout(f->code, i->b)->count);
-  const char *g = ky__adjoint(f, pc), *lse = ky__aux(f, pc);
-  char *ga = d.ptr;
   ky_batch b;
   ky__batches(f, i->a, i->b, &b);
-  while (ky__next_batch(f, &b))
-    f->kernels->softmax->pull_cross_entropy[i->dtype](
-        b.rows, (size_t)n, ga + b.first * n * size, d.beta, g + sg * b.first * size, sg, weight,
-        lse + b.first * size, b.data, b.pitch, b.label);
+  shared_rows s = {.f = f,
+                   .b = &b,
+                   .dtype = (ky_dtype)i->dtype,
+                   .n = (size_t)logits->dims[logits->rank - 1],
+                   .sg = reduction_of(i) == KY_REDUCE_NONE,
+                   .weight = weight_of(i, ky__layout(f->code, i->b)->count),
+                   .beta = d.beta};
+  s.size = ky_dtype_size(s.dtype);
+  while (ky__next_batch(f, &b)) {
+    const size_t first = (size_t)b.first;
+    s.lse = ky__element(ky__aux(f, pc), first, s.size);
+    s.ga = ky__element(d.ptr, first * s.n, s.size);
+    s.g = ky__element(ky__adjoint(f, pc), s.sg ? first : 0, s.size);
+    ky__team_run(f->team, b.rows, ky__grain_of(f, s.n), pull_rows, &s);
+  }
 }
 
 /* ---- pairs
