@@ -51,6 +51,7 @@ bool ky__reads_operand(const ky_code *code, ky_id pc, uint32_t k) {
   const ky_opinfo *info = &ky__opinfo[i->op];
   if (info->attr == KY_ATTR_FUSED) return ky__fused_reads(code, i, k);
   if (info->attr == KY_ATTR_CUSTOM) return ky__custom_op(code, i)->reads >> k & 1;
+  if (info->attr == KY_ATTR_RECURRENT && k == 0) return false; /* the gates are kept instead */
   return info->arity == KY_ARITY_LIST ? (info->reads & KY_READS_A) != 0 : info->reads >> k & 1;
 }
 

@@ -43,6 +43,7 @@
   X(CUSTOM, KY_OWN_WORDS)                                                                      \
   X(ROPE, 2)                                                                                   \
   X(ATTENTION, 6)                                                                              \
+  X(RECURRENT, 6)                                                                              \
   X(RANDOM, 3)
 
 #define KY_OWN_WORDS UINT32_MAX
@@ -96,6 +97,7 @@ static inline bool ky__optional(const ky_opinfo *info, uint32_t k) {
   const uint8_t attr = info->attr;
   if (attr == KY_ATTR_LIST_NORM) return k > 0;
   if (attr == KY_ATTR_ATTENTION) return k == 3;
+  if (attr == KY_ATTR_RECURRENT) return k > 1;
   return (attr == KY_ATTR_OPT_C || attr == KY_ATTR_LIST_CLASS || attr == KY_ATTR_LIST_CONV) && k == 2;
 }
 

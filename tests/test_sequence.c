@@ -38,17 +38,15 @@ static void same_gradients(ky_tape *t, ky_var a, ky_var b, int count, const ky_v
   }
 }
 
-/* The program of a root gives the tape's value and gradients, to the bit. */
-static void compiles(ky_tape *t, ky_var root, int count, const ky_var *vars) {
-  ky_program *p;
+/* One step with `threads` that share what they can: the tape's value and gradients, to the bit.
+ */
+static void runs(ky_tape *t, const ky_program *p, int threads, ky_var root, int count,
+                 const ky_var *vars) {
   ky_exec *e;
   double value, again;
-  const ky_compile_options options = {
-      .size = sizeof options, .wrt_count = (size_t)count, .wrt = vars};
-  assert_int_equal(ky_compile(t, root, &options, &p), KY_OK);
-  assert_int_equal(ky_exec_new(p, NULL, &e), KY_OK);
+  const ky_exec_options options = {.size = sizeof options, .threads = threads, .grain = 1};
+  assert_int_equal(ky_exec_new(p, &options, &e), KY_OK);
   assert_int_equal(ky_exec_step(e, NULL), KY_OK);
-  assert_int_equal(ky_backward(t, root, NULL), KY_OK);
   assert_int_equal(ky_item(t, root, &value), KY_OK);
   assert_int_equal(ky_exec_item(e, root, &again), KY_OK);
   assert_true(value == again);
@@ -59,6 +57,15 @@ static void compiles(ky_tape *t, ky_var root, int count, const ky_var *vars) {
     assert_memory_equal(g.data, h.data, (size_t)g.count * sizeof(double));
   }
   ky_exec_free(e);
+}
+
+static void compiles(ky_tape *t, ky_var root, int count, const ky_var *vars) {
+  ky_program *p;
+  const ky_compile_options options = {
+      .size = sizeof options, .wrt_count = (size_t)count, .wrt = vars};
+  assert_int_equal(ky_compile(t, root, &options, &p), KY_OK);
+  assert_int_equal(ky_backward(t, root, NULL), KY_OK);
+  for (int threads = 1; threads <= 3; threads++) runs(t, p, threads, root, count, vars);
   ky_program_free(p);
 }
 
@@ -94,6 +101,158 @@ static void attention_is_its_composition(void **state) {
   compiles(t, a, 4, x);
 }
 
+/* q is k is v: their gradients meet in one place. */
+static void attention_to_itself_adds_up(void **state) {
+  enum { T = 40, D = 3 };
+  ky_tape *t = *state;
+  static double q[2 * T * D];
+  fill(2 * T * D, q, 5);
+  const ky_var x = watched(t, KY_SHAPE(1, 2, T, D), q);
+  const ky_var r = ky_attention(t, x, x, x, ky_none(), 1, 1);
+  const ky_var hidden = ky_triu(t, ky_full(t, KY_F64, KY_SHAPE(T, T), -1e9), 1);
+  const ky_var scores = ky_add(t, ky_matmul_trans(t, x, x, KY_TRANS_B), hidden);
+  const ky_var want = ky_matmul(t, ky_softmax(t, scores, -1), x);
+  const ky_var a = ky_sum_all(t, ky_square(t, r)), b = ky_sum_all(t, ky_square(t, want));
+  same_gradients(t, a, b, 1, &x);
+  compiles(t, a, 1, &x);
+}
+
+/* ---- rope -------------------------------------------------------------------------------- */
+
+static void rope_takes_pieces_by_their_position(void **state) {
+  enum { T = 9, D = 6 };
+  ky_tape *t = *state;
+  static double x[T * D];
+  fill(T * D, x, 6);
+  const ky_var v = watched(t, KY_SHAPE(T, D), x);
+  const ky_var whole = ky_rope(t, v, 0, 10000, KY_ROPE_HALVES);
+  const ky_var end = ky_rope(t, ky_slice(t, v, 0, 4, T, 1), 4, 10000, KY_ROPE_HALVES);
+  ky_array a, b;
+  assert_int_equal(ky_data(t, whole, &a), KY_OK);
+  assert_int_equal(ky_data(t, end, &b), KY_OK);
+  assert_memory_equal((const double *)a.data + 4 * D, b.data, (T - 4) * D * sizeof(double));
+  compiles(t, ky_sum_all(t, ky_square(t, ky_square(t, whole))), 1, &v);
+}
+
+/* ---- recurrent layers -------------------------------------------------------------------- */
+
+enum { STEPS = 4, BATCH = 11, IN = 3, N = 5 };
+
+static double data_x[STEPS * BATCH * IN], data_h[BATCH * N], data_c[BATCH * N];
+static double data_w[4 * N * IN], data_u[4 * N * N], data_b[4 * N], data_d[4 * N];
+
+enum { X, W, U, B, D, H0, C0, VARS };
+
+static void layer_vars(ky_tape *t, int gates, ky_var v[VARS]) {
+  fill(STEPS * BATCH * IN, data_x, 10);
+  fill((size_t)gates * N * IN, data_w, 11);
+  fill((size_t)gates * N * N, data_u, 12);
+  fill((size_t)gates * N, data_b, 13);
+  fill((size_t)gates * N, data_d, 14);
+  fill(BATCH * N, data_h, 15);
+  fill(BATCH * N, data_c, 16);
+  v[X] = watched(t, KY_SHAPE(STEPS, BATCH, IN), data_x);
+  v[W] = watched(t, KY_SHAPE(gates * N, IN), data_w);
+  v[U] = watched(t, KY_SHAPE(gates * N, N), data_u);
+  v[B] = watched(t, KY_SHAPE(gates * N), data_b);
+  v[D] = watched(t, KY_SHAPE(gates * N), data_d);
+  v[H0] = watched(t, KY_SHAPE(BATCH, N), data_h);
+  v[C0] = watched(t, KY_SHAPE(BATCH, N), data_c);
+}
+
+static ky_var step(ky_tape *t, ky_var x, int64_t k) {
+  return ky_squeeze(t, ky_slice(t, x, 0, k, k + 1, 1), 1, (const int64_t[]){0});
+}
+
+/* sum r^2 + sum h^3 + sum c^3 */
+static ky_var root_of(ky_tape *t, ky_var r, ky_var h, ky_var c) {
+  const ky_var ends = ky_add(t, ky_mul(t, h, ky_square(t, h)), ky_mul(t, c, ky_square(t, c)));
+  return ky_add(t, ky_sum_all(t, ky_square(t, r)), ky_sum_all(t, ends));
+}
+
+static void lstm_is_its_cells(void **state) {
+  ky_tape *t = *state;
+  ky_var v[VARS], h, c, out[STEPS];
+  layer_vars(t, 4, v);
+  const ky_rnn_weights w = {v[W], v[U], v[B], v[D]};
+  const ky_var r = ky_lstm(t, v[X], &w, v[H0], v[C0], &h, &c);
+  const ky_var a = root_of(t, r, h, c);
+  ky_var hk = v[H0], ck = v[C0];
+  for (int k = 0; k < STEPS; k++) {
+    const ky_var in = ky_linear(t, step(t, v[X], k), v[W], v[B]);
+    const ky_var both = ky_lstm_cell(t, ky_add(t, in, ky_linear(t, hk, v[U], v[D])), ck);
+    out[k] = hk = ky_slice(t, both, 1, 0, N, 1);
+    ck = ky_slice(t, both, 1, N, 2 * N, 1);
+  }
+  const ky_var b = root_of(t, ky_stack(t, STEPS, out, 0), hk, ck);
+  double got, want;
+  assert_int_equal(ky_item(t, a, &got), KY_OK);
+  assert_int_equal(ky_item(t, b, &want), KY_OK);
+  assert_close(got, want, TOLERANCE * want);
+  same_gradients(t, a, b, VARS, v);
+  compiles(t, a, VARS, v);
+  compiles(t, b, VARS, v);
+}
+
+static void gru_is_its_cells(void **state) {
+  ky_tape *t = *state;
+  ky_var v[VARS], h, out[STEPS];
+  layer_vars(t, 3, v);
+  const ky_rnn_weights w = {v[W], v[U], v[B], v[D]};
+  const ky_var r = ky_gru(t, v[X], &w, v[H0], &h);
+  const ky_var a = root_of(t, r, h, h);
+  ky_var hk = v[H0];
+  for (int k = 0; k < STEPS; k++)
+    out[k] = hk = ky_gru_cell(t, ky_linear(t, step(t, v[X], k), v[W], v[B]),
+                              ky_linear(t, hk, v[U], v[D]), hk);
+  const ky_var b = root_of(t, ky_stack(t, STEPS, out, 0), hk, hk);
+  double got, want;
+  assert_int_equal(ky_item(t, a, &got), KY_OK);
+  assert_int_equal(ky_item(t, b, &want), KY_OK);
+  assert_close(got, want, TOLERANCE * want);
+  same_gradients(t, a, b, C0, v);
+  compiles(t, a, C0, v);
+  compiles(t, b, C0, v);
+}
+
+/* The call is refused with `status` and a message that has `says`, and nothing was recorded. */
+static void refused(ky_tape *t, ky_var r, uint32_t length, ky_status status, const char *says) {
+  assert_int_equal(r.id, 0);
+  assert_int_equal(ky_tape_check(t), status);
+  if (!strstr(ky_tape_message(t), says)) print_error("%s\n", ky_tape_message(t));
+  assert_non_null(strstr(ky_tape_message(t), says));
+  assert_non_null(strstr(ky_tape_message(t), "test_sequence.c:"));
+  assert_int_equal(ky_tape_length(t), length);
+}
+
+static void layers_refuse_what_does_not_fit(void **state) {
+  ky_tape *t = *state;
+  ky_var v[VARS], h = ky_scalar(t, KY_F64, 1), c = h;
+  layer_vars(t, 4, v);
+  const ky_rnn_weights w = {v[W], v[U], v[B], v[D]}, none = {0};
+  const ky_var empty = ky_full(t, KY_F64, KY_SHAPE(0, BATCH, IN), 0);
+  const ky_var wrong = ky_full(t, KY_F64, KY_SHAPE(BATCH, N + 1), 0);
+  const ky_var flat = ky_full(t, KY_F64, KY_SHAPE(BATCH, IN), 0);
+  const ky_var f32 = ky_full(t, KY_F32, KY_SHAPE(BATCH, N), 0);
+  const uint32_t n = ky_tape_length(t);
+  refused(t, ky_lstm(t, v[X], NULL, v[H0], v[C0], &h, &c), n, KY_BAD_ARGUMENT,
+          "lstm: the weights are null");
+  assert_int_equal(h.id + c.id, 0);
+  refused(t, ky_gru(t, v[X], NULL, v[H0], &h), n, KY_BAD_ARGUMENT, "gru: the weights are null");
+  refused(t, ky_lstm(t, v[X], &none, v[H0], v[C0], &h, &c), n, KY_BAD_VAR, "lstm: ");
+  refused(t, ky_lstm(t, empty, &w, v[H0], v[C0], &h, &c), n, KY_BAD_SHAPE,
+          "there are no steps");
+  refused(t, ky_gru(t, flat, &w, v[H0], NULL), n, KY_BAD_SHAPE,
+          "gru: wants x [t,b,n], got rank 2");
+  refused(t, ky_lstm(t, v[X], &w, wrong, v[C0], &h, &c), n, KY_BAD_SHAPE,
+          "the initial state is [11,6], wants [11,5]");
+  refused(t, ky_lstm(t, v[X], &w, v[H0], f32, &h, &c), n, KY_BAD_DTYPE,
+          "lstm: dtypes f64 and f32 differ");
+  refused(t, ky_gru(t, v[X], &w, v[H0], &h), n, KY_BAD_SHAPE, "gru_sequence: 3 gates want");
+  assert_int_equal((ky_lstm)(NULL, v[X], &w, v[H0], v[C0], &h, &c).id, 0);
+  assert_int_equal((ky_gru)(NULL, v[X], &w, v[H0], &h).id, 0);
+}
+
 static int set_up(void **state) {
   *state = ky_tape_new(NULL);
   return *state ? 0 : -1;
@@ -107,6 +266,11 @@ static int tear_down(void **state) {
 int main(void) {
   const struct CMUnitTest tests[] = {
       cmocka_unit_test_setup_teardown(attention_is_its_composition, set_up, tear_down),
+      cmocka_unit_test_setup_teardown(attention_to_itself_adds_up, set_up, tear_down),
+      cmocka_unit_test_setup_teardown(rope_takes_pieces_by_their_position, set_up, tear_down),
+      cmocka_unit_test_setup_teardown(lstm_is_its_cells, set_up, tear_down),
+      cmocka_unit_test_setup_teardown(gru_is_its_cells, set_up, tear_down),
+      cmocka_unit_test_setup_teardown(layers_refuse_what_does_not_fit, set_up, tear_down),
   };
   return cmocka_run_group_tests(tests, NULL, NULL);
 }

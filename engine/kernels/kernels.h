@@ -14,6 +14,7 @@
 #include "kernels/normalize.h"
 #include "kernels/random.h"
 #include "kernels/pool.h"
+#include "kernels/recurrent.h"
 #include "kernels/reduce.h"
 #include "kernels/rope.h"
 #include "kernels/scan.h"
@@ -35,6 +36,7 @@
   X(normalize, level)                                                                          \
   X(random, level)                                                                             \
   X(pool, level)                                                                               \
+  X(recurrent, level)                                                                          \
   X(reduce, level)                                                                             \
   X(rope, level)                                                                               \
   X(scan, level)                                                                               \

@@ -94,6 +94,7 @@ static void say_attributes(ky_text *text, const ky_code *code, ky_id pc) {
   switch ((ky_attr)ky__opinfo[i->op].attr) {
   case KY_ATTR_NONE:
   case KY_ATTR_OPT_C:
+  case KY_ATTR_RECURRENT:
   case KY_ATTR_BLOB:
   case KY_ATTR_DTYPE:
   case KY_ATTR_MATRICES:

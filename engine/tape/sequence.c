@@ -6,7 +6,7 @@
 #include <math.h>
 #include <string.h>
 
-#include "tape/tape.h"
+#include "tape/composition.h"
 
 static int64_t bits_of(double value) {
   int64_t bits;
@@ -56,4 +56,78 @@ ky_var ky_attention(ky_tape *t, ky_var q, ky_var k, ky_var v, ky_var mask, int c
     scale = width > 0 ? 1 / sqrt((double)width) : 1;
   }
   return record_list(t, &d, 4, 3, (ky_var[]){q, k, v, mask}, causal != 0, bits_of(scale));
+}
+
+/* ---- recurrent layers -------------------------------------------------------------------- */
+
+static ky_var record_sequence(ky_tape *t, ky_op op, const ky_var vars[4]) {
+  if (!t) return ky_none();
+  ky_draft d;
+  ky__draft(&d, op);
+  return record_list(t, &d, 4, 2, vars, 0, 0);
+}
+
+ky_var ky_lstm_sequence(ky_tape *t, ky_var x, ky_var w, ky_var h0, ky_var c0) {
+  return record_sequence(t, KY_OP_lstm_sequence, (ky_var[]){x, w, h0, c0});
+}
+
+ky_var ky_gru_sequence(ky_tape *t, ky_var x, ky_var w, ky_var h0, ky_var bias) {
+  return record_sequence(t, KY_OP_gru_sequence, (ky_var[]){x, w, h0, bias});
+}
+
+/* Elements of step `k` of r [steps,...], without the axis. */
+static ky_var step_of(ky_tape *t, ky_var r, int64_t k) {
+  const ky_var one = ky_slice(t, r, 0, k, k + 1, 1);
+  return one.id ? ky_squeeze(t, one, 1, (const int64_t[]){0}) : one;
+}
+
+/* Checks what a layer is given; its steps, or 0 after an error. */
+static int64_t begin_layer(ky_composition *c, ky_tape *t, const char *name, ky_var x,
+                           const ky_rnn_weights *w, ky_var h0, ky_var c0) {
+  if (!t) return 0;
+  if (!w) {
+    *c = (ky_composition){.t = t, .name = name};
+    ky__compose_fail(c, KY_BAD_ARGUMENT, "the weights are null");
+    return 0;
+  }
+  const ky_var vars[7] = {x, w->w_ih, w->w_hh, w->b_ih, w->b_hh, h0, c0};
+  if (!ky__compose(c, t, name, 7, 3, vars)) return 0;
+  const ky_layout *l = ky__layout(&t->code, x.id);
+  if (l->rank == 3 && l->dims[0] > 0) return l->dims[0];
+  if (l->rank == 3)
+    ky__compose_fail(c, KY_BAD_SHAPE, "there are no steps");
+  else
+    ky__compose_fail(c, KY_BAD_SHAPE, "wants x [t,b,n], got rank %d", (int)l->rank);
+  return 0;
+}
+
+ky_var ky_lstm(ky_tape *t, ky_var x, const ky_rnn_weights *w, ky_var h0, ky_var c0, ky_var *h,
+               ky_var *c) {
+  if (h) *h = ky_none();
+  if (c) *c = ky_none();
+  ky_composition layer;
+  const int64_t steps = begin_layer(&layer, t, "lstm", x, w, h0, c0);
+  if (!steps) return ky_none();
+  ky_var bias = w->b_ih.id ? w->b_ih : w->b_hh;
+  if (w->b_ih.id && w->b_hh.id) bias = ky_add(t, w->b_ih, w->b_hh);
+  const ky_var gates = ky_linear(t, x, w->w_ih, bias);
+  const ky_var all = ky_lstm_sequence(t, gates, w->w_hh, h0, c0);
+  const ky_var last = h && all.id ? step_of(t, all, steps - 1) : all;
+  const ky_var cell = c && last.id ? step_of(t, all, steps) : last;
+  const ky_var out = cell.id ? ky_slice(t, all, 0, 0, steps, 1) : cell;
+  if (h && out.id) *h = last;
+  if (c && out.id) *c = cell;
+  return ky__composed(&layer, out);
+}
+
+ky_var ky_gru(ky_tape *t, ky_var x, const ky_rnn_weights *w, ky_var h0, ky_var *h) {
+  if (h) *h = ky_none();
+  ky_composition layer;
+  const int64_t steps = begin_layer(&layer, t, "gru", x, w, h0, ky_none());
+  if (!steps) return ky_none();
+  const ky_var gates = ky_linear(t, x, w->w_ih, w->b_ih);
+  const ky_var out = ky_gru_sequence(t, gates, w->w_hh, h0, w->b_hh);
+  const ky_var last = h && out.id ? step_of(t, out, steps - 1) : out;
+  if (h && last.id) *h = last;
+  return ky__composed(&layer, last.id ? out : last);
 }

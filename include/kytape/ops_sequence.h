@@ -38,9 +38,64 @@ typedef enum ky_rope_pairs {
  * with Rotary Position Embedding", equation 34. */
 KY_API ky_var ky_rope(ky_tape *t, ky_var x, int64_t first, double base, ky_rope_pairs pairs);
 
+/* ---- Recurrent layers: weights, gates and formulas as PyTorch's -----------------------------
+ */
+
+/* LSTM cell. With the gates before their activations, i, f, g and o one after the other: c' =
+ * sigmoid(f) c + sigmoid(i) tanh(g), h = sigmoid(o) tanh(c'). gates [...,4n], c [...,n] ->
+ * [...,2n]: h, then c', to be told apart by ky_slice. gates: ky_linear of the input plus
+ * ky_linear of the state before. The reverse sweep computes the activations again; nothing is
+ * kept. Errors: BAD_SHAPE, BAD_DTYPE. Source: Hochreiter and Schmidhuber, "Long Short-Term
+ * Memory"; Gers et al., "Learning to Forget". */
+KY_API ky_var ky_lstm_cell(ky_tape *t, ky_var gates, ky_var c);
+
+/* GRU cell. With what the input and what the state give the gates, r, z and n one after the
+ * other, biases included: r = sigmoid(x_r + s_r), z = sigmoid(x_z + s_z), n = tanh(x_n + r
+ * s_n), h' = (1 - z) n + z h. x and s [...,3n], h [...,n] -> [...,n]. The reverse sweep
+ * computes the activations again; nothing is kept. Errors: BAD_SHAPE, BAD_DTYPE. Source: Cho et
+ * al., "Learning Phrase Representations using RNN Encoder-Decoder". */
+KY_API ky_var ky_gru_cell(ky_tape *t, ky_var x, ky_var s, ky_var h);
+
+/* The recurrent part of an LSTM layer, all steps: ky_lstm_cell with gates x[k] + h w', h and c
+ * those of the step before. x [t,b,4n] (what the inputs give the gates, with all biases), w
+ * [4n,n], h0 and c0 [b,n] or ky_none() for zeros -> [t+1,b,n]: h of each step, then the last c.
+ * Memory: five numbers for each element of the result are kept for the reverse sweep. Errors:
+ * BAD_SHAPE (also no steps), BAD_DTYPE. */
+KY_API ky_var ky_lstm_sequence(ky_tape *t, ky_var x, ky_var w, ky_var h0, ky_var c0);
+
+/* The recurrent part of a GRU layer, all steps: ky_gru_cell with s = h w' + bias. x [t,b,3n]
+ * (what the inputs give the gates, with their bias), w [3n,n], h0 [b,n] and bias [3n] or
+ * ky_none() for zeros -> [t,b,n]: h of each step. Memory: four numbers for each element of the
+ * result are kept for the reverse sweep. Errors: BAD_SHAPE (also no steps), BAD_DTYPE. */
+KY_API ky_var ky_gru_sequence(ky_tape *t, ky_var x, ky_var w, ky_var h0, ky_var bias);
+
+/* Weights of a recurrent layer with g gates, 4 or 3: w_ih [g n,inputs], w_hh [g n,n], b_ih and
+ * b_hh [g n], each or both ky_none(). */
+typedef struct ky_rnn_weights {
+  ky_var w_ih, w_hh, b_ih, b_hh;
+} ky_rnn_weights;
+
+/* An LSTM layer (torch.nn.LSTM): one product for the inputs of all steps, then
+ * ky_lstm_sequence. x [t,b,inputs], h0 and c0 [b,n] or ky_none() for zeros -> [t,b,n], h of
+ * each step. h, c: null, or get the last h and c [b,n]. Errors: BAD_SHAPE (also no steps),
+ * BAD_DTYPE, BAD_ARGUMENT (w is null); *h and *c are null then. */
+KY_API ky_var ky_lstm(ky_tape *t, ky_var x, const ky_rnn_weights *w, ky_var h0, ky_var c0,
+                      ky_var *h, ky_var *c);
+
+/* A GRU layer (torch.nn.GRU): one product for the inputs of all steps, then ky_gru_sequence. x
+ * [t,b,inputs], h0 [b,n] or ky_none() for zeros -> [t,b,n]. h: null, or gets the last one
+ * [b,n]. Errors: those of ky_lstm. */
+KY_API ky_var ky_gru(ky_tape *t, ky_var x, const ky_rnn_weights *w, ky_var h0, ky_var *h);
+
 #ifndef KY_NO_SITES
-  #define ky_attention(t, ...) ky_attention(ky_at(t, __FILE__, __LINE__), __VA_ARGS__)
-  #define ky_rope(t, ...)      ky_rope(ky_at(t, __FILE__, __LINE__), __VA_ARGS__)
+  #define ky_attention(t, ...)     ky_attention(ky_at(t, __FILE__, __LINE__), __VA_ARGS__)
+  #define ky_rope(t, ...)          ky_rope(ky_at(t, __FILE__, __LINE__), __VA_ARGS__)
+  #define ky_lstm_cell(t, ...)     ky_lstm_cell(ky_at(t, __FILE__, __LINE__), __VA_ARGS__)
+  #define ky_gru_cell(t, ...)      ky_gru_cell(ky_at(t, __FILE__, __LINE__), __VA_ARGS__)
+  #define ky_lstm_sequence(t, ...) ky_lstm_sequence(ky_at(t, __FILE__, __LINE__), __VA_ARGS__)
+  #define ky_gru_sequence(t, ...)  ky_gru_sequence(ky_at(t, __FILE__, __LINE__), __VA_ARGS__)
+  #define ky_lstm(t, ...)          ky_lstm(ky_at(t, __FILE__, __LINE__), __VA_ARGS__)
+  #define ky_gru(t, ...)           ky_gru(ky_at(t, __FILE__, __LINE__), __VA_ARGS__)
 #endif
 
 #ifdef __cplusplus
