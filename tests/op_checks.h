@@ -16,6 +16,11 @@ void check_example(op_case *c, const ky_example *example);
 /* Adjoints of c->grad against central differences of the oracle along random directions. */
 void check_differences(op_case *c);
 
+/* The same, as a number: the largest difference between c->grad along a direction and the slope
+ * of the oracle, relative to sum |gradient direction| and what rounding of the differences
+ * allows. */
+double largest_difference(op_case *c);
+
 /* A row declared CONST: no gradient passes, and that is said. */
 void check_no_gradient(op_case *c);
 

@@ -115,7 +115,7 @@ unary("trigamma", given_slope(lambda x: zeta(torch.tensor(2.0).double(), x),
                               lambda x: -2 * zeta(torch.tensor(3.0).double(), x)), 0.1, 9.0,
       [v for v in ODD + FAR if not v <= 0 and v != INF])
 
-# ---- with a scalar ----------------------------------------------------------------------------
+# ---- with a scalar ---------------------------------------------------------------------------
 
 unary("add_scalar", lambda x, s: x + s, s=((1.5,), (0,), (INF,), (NAN,), (-1e300,)))
 unary("mul_scalar", lambda x, s: x * s, s=((1.5,), (0,), (INF,), (NAN,), (-1e300,)))
@@ -132,7 +132,7 @@ unary("minimum_scalar", lambda x, s: torch.minimum(x, torch.tensor(s, dtype=x.dt
 for test in ("lt", "le", "eq", "ne", "gt", "ge"):
     unary(test + "_scalar", getattr(torch, test), s=((1.5,), (0,), (INF,), (NAN,), (-3,)))
 
-# ---- tests and dtypes ---------------------------------------------------------------------------
+# ---- tests and dtypes ------------------------------------------------------------------------
 
 unary("isfinite", torch.isfinite)
 op("logical_not", lambda x, n, s: torch.logical_not(x[0]),

@@ -3,6 +3,8 @@
  * in which shapes broadcast. */
 #include "samples.h"
 
+#include <tgmath.h>
+
 const ky_extents binary_shapes[BINARY_SHAPES][KY_OPERANDS] = {
     {{0}, {0}},
     {DIMS(3, 4), DIMS(3, 4)},
@@ -35,12 +37,12 @@ static const ky_refusal no_broadcast[] = {
 #define APART    -3, 3, DISTINCT, 0 /* of all others: no ties */
 #define INTEGERS -2, 2, INTEGER, 0
 
+#define PARAMETERS(type)                                                                       \
+  const type a = x[0], b = x[1];                                                               \
+  (void)sample;
+
 #define SAMPLES(name, expression, domain_a, domain_b, ...)                                     \
-  static double oracle_##name(const double *x, const ky_sample *s) {                           \
-    const double a = x[0], b = x[1];                                                           \
-    (void)s;                                                                                   \
-    return expression;                                                                         \
-  }                                                                                            \
+  ORACLES(name, expression, PARAMETERS)                                                        \
   static ky_var record_##name(ky_tape *t, const ky_var *x, const ky_sample *s) {               \
     (void)s;                                                                                   \
     return ky_##name(t, x[0], x[1]);                                                           \
@@ -48,6 +50,7 @@ static const ky_refusal no_broadcast[] = {
   const ky_samples samples_##name = {.operands = 2,                                            \
                                      .domain = {{domain_a}, {domain_b}},                       \
                                      .each = oracle_##name,                                    \
+                                     .exact = exact_##name,                                    \
                                      .record = record_##name,                                  \
                                      .shapes = binary_shapes,                                  \
                                      .shape_count = BINARY_SHAPES,                             \
@@ -143,10 +146,11 @@ static const ky_example examples_logaddexp[] = {
 };
 
 SAMPLES(atan2, atan2(a, b), POSITIVE, POSITIVE, LIST(sample, plain))
-SAMPLES(hypot, sqrt(a *a + b * b), POSITIVE, POSITIVE, LIST(sample, plain))
+SAMPLES(hypot, hypot(a, b), POSITIVE, POSITIVE, LIST(sample, plain))
 SAMPLES(fmod, fmod(a, b), TWICE, ABOUT_1, LIST(sample, plain))
 SAMPLES(copysign, copysign(a, b), AWAY, AWAY, LIST(sample, plain))
-SAMPLES(logaddexp, log(exp(a) + exp(b)), POSITIVE, POSITIVE, LIST(sample, plain))
+SAMPLES(logaddexp, fmax(a, b) + log1p(exp(-fabs(a - b))), POSITIVE, POSITIVE,
+        LIST(sample, plain))
 
 /* ---- ternary -------------------------------------------------------------------------------
  */
@@ -187,12 +191,12 @@ static const ky_example examples_lerp[] = {
     AT3(1, 0x1p60, 0, 1, 1, 0, 0x1p60 - 1), AT3(2, 6, 2, 10, -1, 2, 4),
 };
 
+#define THREE_PARAMETERS(type)                                                                 \
+  const type a = x[0], b = x[1], c = x[2];                                                     \
+  (void)sample;
+
 #define TERNARY(name, expression, ...)                                                         \
-  static double oracle_##name(const double *x, const ky_sample *s) {                           \
-    const double a = x[0], b = x[1], c = x[2];                                                 \
-    (void)s;                                                                                   \
-    return expression;                                                                         \
-  }                                                                                            \
+  ORACLES(name, expression, THREE_PARAMETERS)                                                  \
   static ky_var record_##name(ky_tape *t, const ky_var *x, const ky_sample *s) {               \
     (void)s;                                                                                   \
     return ky_##name(t, x[0], x[1], x[2]);                                                     \
@@ -201,6 +205,7 @@ static const ky_example examples_lerp[] = {
       .operands = 3,                                                                           \
       .domain = {__VA_ARGS__},                                                                 \
       .each = oracle_##name,                                                                   \
+      .exact = exact_##name,                                                                   \
       .record = record_##name,                                                                 \
       .shapes = ternary_shapes,                                                                \
       .shape_count = (int)(sizeof ternary_shapes / sizeof *ternary_shapes),                    \

@@ -81,6 +81,7 @@ typedef struct ky_samples {
   ky_result result;
   bool any_dtype; /* operands that are REAL may as well be of any other type */
   double (*each)(const double *x, const ky_sample *s); /* elementwise oracle, or null */
+  long double (*exact)(const long double *x, const ky_sample *s); /* the same, or null */
   void (*whole)(const nd *const *x, const ky_sample *s, nd *out); /* oracle of the others */
   ky_var (*record)(ky_tape *t, const ky_var *x, const ky_sample *s);
   const ky_extents (*shapes)[KY_OPERANDS]; /* every sample runs with each of them; or null */
@@ -97,6 +98,16 @@ typedef struct ky_samples {
 /* Initializes a list of ky_samples: LIST(sample, array). */
 #define LIST(field, array)                                                                     \
   .field##s = (array), .field##_count = (int)(sizeof(array) / sizeof *(array))
+
+/* oracle_name and exact_name of one expression, which finds what parameters(type) declares. The
+ * file includes <tgmath.h>. */
+#define ORACLES(name, expression, parameters)                                                  \
+  static double oracle_##name(const double *x, const ky_sample *sample) {                      \
+    parameters(double) return (double)(expression);                                            \
+  }                                                                                            \
+  static long double exact_##name(const long double *x, const ky_sample *sample) {             \
+    parameters(long double) return (long double)(expression);                                  \
+  }
 
 #define OP(name, ...) extern const ky_samples samples_##name;
 #include "ops.def"

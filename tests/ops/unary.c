@@ -3,6 +3,8 @@
  * smooth, and examples where it is not. */
 #include "samples.h"
 
+#include <tgmath.h>
+
 #include "close.h"
 
 const ky_extents unary_shapes[UNARY_SHAPES][KY_OPERANDS] = {
@@ -16,12 +18,10 @@ static const ky_sample plain[] = {{.operands = 1}};
 #define POSITIVE 0.3, 3, UNIFORM, 0
 #define INTEGERS -2, 2, INTEGER, 0
 
-#define ORACLE(name, expression)                                                               \
-  static double oracle_##name(const double *x, const ky_sample *sample) {                      \
-    const double a = x[0], s = sample->s[0], u = sample->s[1];                                 \
-    (void)a, (void)s, (void)u;                                                                 \
-    return expression;                                                                         \
-  }
+#define PARAMETERS(type)                                                                       \
+  const type a = x[0], s = (type)sample->s[0], u = (type)sample->s[1];                         \
+  (void)a, (void)s, (void)u;
+#define ORACLE(name, expression) ORACLES(name, expression, PARAMETERS)
 
 /* ---- without scalars -------------------------------------------------------------------- */
 
@@ -41,6 +41,7 @@ static const ky_sample plain[] = {{.operands = 1}};
   const ky_samples samples_##name = {.operands = 1,                                            \
                                      .domain = {{where}},                                      \
                                      .each = oracle_##name,                                    \
+                                     .exact = exact_##name,                                    \
                                      .record = record_##name,                                  \
                                      .shapes = unary_shapes,                                   \
                                      .shape_count = UNARY_SHAPES,                              \
@@ -69,8 +70,8 @@ UNARY(sigmoid, 1 / (1 + exp(-a)), ANYWHERE, AT(0, 0.5, 0.25), AT(1000, 1, 0), AT
       ONLY(-80, 1.8048513878454153e-35), ONLY(-INFINITY, 0), ONLY(INFINITY, 1), ONLY(NAN, NAN))
 UNARY(relu, a > 0 ? a : 0, SMOOTH, AT(0, 0, 0), AT(1e-30, 1e-30, 1), AT(-INFINITY, 0, 0),
       ONLY(NAN, NAN))
-UNARY(softplus, log(1 + exp(a)), ANYWHERE, AT(0, 0.6931471805599453, 0.5), AT(1000, 1000, 1),
-      AT(-1000, 0, 0), ONLY(-80, 1.8048513878454153e-35), ONLY(NAN, NAN))
+UNARY(softplus, fmax(a, 0) + log1p(exp(-fabs(a))), ANYWHERE, AT(0, 0.6931471805599453, 0.5),
+      AT(1000, 1000, 1), AT(-1000, 0, 0), ONLY(-80, 1.8048513878454153e-35), ONLY(NAN, NAN))
 
 /* ---- functions of libm and their kin ---------------------------------------------------- */
 
@@ -117,15 +118,15 @@ UNARY(ceil, ceil(a), FRACTION, AT(-2.5, -2, 0), AT(2, 2, 0), AT(INFINITY, INFINI
 UNARY(round, rint(a), INSIDE_HALF, AT(0.5, 0, 0), AT(1.5, 2, 0), AT(2.5, 2, 0), AT(-3.5, -4, 0),
       AT(2.75, 3, 0), AT(-INFINITY, -INFINITY, 0))
 UNARY(trunc, trunc(a), FRACTION, AT(-2.5, -2, 0), AT(2.5, 2, 0), AT(INFINITY, INFINITY, 0))
-UNARY(logsigmoid, -log(1 + exp(-a)), ANYWHERE, AT(0, -0.6931471805599453, 0.5), AT(-80, -80, 1),
-      AT(1000, 0, 0), AT(-1000, -1000, 1), AT(-INFINITY, -INFINITY, 1),
+UNARY(logsigmoid, fmin(a, 0) - log1p(exp(-fabs(a))), ANYWHERE, AT(0, -0.6931471805599453, 0.5),
+      AT(-80, -80, 1), AT(1000, 0, 0), AT(-1000, -1000, 1), AT(-INFINITY, -INFINITY, 1),
       ONLY(80, -1.8048513878454153e-35), ONLY(NAN, NAN))
 
 /* ---- the gamma function ------------------------------------------------------------------ */
 
 /* Derivative number `order` of ln Gamma at a > 0: steps to 60 and more, then the asymptotic
  * series with the Bernoulli numbers. */
-static double polygamma(int order, double a) {
+static long double polygamma(int order, long double a) {
   static const long double bernoulli[] = {1 / 6.0L, -1 / 30.0L, 1 / 42.0L, -1 / 30.0L,
                                           5 / 66.0L};
   long double z = a, sum = 0;
@@ -137,7 +138,7 @@ static double polygamma(int order, double a) {
     const long double term = bernoulli[k] * powl(z, -n);
     sum += order == 1 ? -term / n : order == 2 ? term / z : -(n + 1) * term / (z * z);
   }
-  return (double)sum;
+  return sum;
 }
 
 #define FAR_FROM_ZEROS 2.5, 6, UNIFORM, 0
@@ -167,10 +168,10 @@ UNARY(trigamma, polygamma(2, a), POSITIVE, AT(1, 1.6449340668482264, -2.40411380
 #define CENTRE        -2, 3, UNIFORM, 0 /* where a tail does not magnify the rounding of x */
 #define UNBENT        -2.9, 2.9, UNIFORM, 0 /* between the kinks at -3 and 3 */
 #define UNBENT_CENTRE -1.5, 1.5, UNIFORM, 0
-#define SELU(x)       (1.0507009873554805 * (x))
-#define SELU_A        1.6732632423543772
-#define PHI(x)        (0.5 * (1 + erf((x) / sqrt(2))))
-#define CUBIC(x)      (sqrt(2 / acos(-1)) * ((x) + 0.044715 * (x) * (x) * (x)))
+#define SELU(x)       (1.05070098735548049342L * (x))
+#define SELU_A        1.67326324235437728482L
+#define PHI(x)        (erfc(-(x) / sqrt(2.0L)) / 2)
+#define CUBIC(x)      (sqrt(2 / acos(-1.0L)) * ((x) + 0.044715L * (x) * (x) * (x)))
 
 UNARY(selu, SELU(a > 0 ? a : SELU_A * expm1(a)), SMOOTH, AT(0, 0, 1.7580993408473769),
       AT(1, 1.0507009873554805, 1.0507009873554805),
@@ -179,7 +180,7 @@ UNARY(selu, SELU(a > 0 ? a : SELU_A * expm1(a)), SMOOTH, AT(0, 0, 1.758099340847
 UNARY(gelu, a *PHI(a), CENTRE, AT(0, 0, 0.5), AT(1, 0.8413447460685429, 1.0833154705876863),
       AT(-4, -0.00012668496733247968, -0.0005036496612264215), AT(100, 100, 1), AT(-100, 0, 0),
       ONLY(INFINITY, INFINITY), ONLY(-INFINITY, NAN), ONLY(NAN, NAN))
-UNARY(gelu_tanh, 0.5 * a * (1 + tanh(CUBIC(a))), CENTRE, AT(0, 0, 0.5),
+UNARY(gelu_tanh, a / (1 + exp(-2 * CUBIC(a))), CENTRE, AT(0, 0, 0.5),
       AT(1, 0.8411919906082768, 1.0829640838457826), AT(100, 100, 1), AT(-100, 0, 0),
       AT(0x1p100, 0x1p100, 1), ONLY(INFINITY, INFINITY), ONLY(-INFINITY, NAN), ONLY(NAN, NAN))
 UNARY(silu, a / (1 + exp(-a)), ANYWHERE, AT(0, 0, 0.5),
@@ -190,10 +191,10 @@ UNARY(mish, a *tanh(log1p(exp(a))), ANYWHERE, AT(0, 0, 0.6),
       AT(1, 0.8650983882673103, 1.0490362200997922), AT(19, 19, 1), AT(0x1p100, 0x1p100, 1),
       AT(-40, -1.6993417021166245e-16, -1.6568581595637197e-16), AT(-1000, 0, 0),
       ONLY(-INFINITY, NAN), ONLY(NAN, NAN))
-UNARY(hardsigmoid, (a + 3) / 6, UNBENT, AT(-3, 0, 0), AT(3, 1, 0), AT(0, 0.5, 1.0 / 6),
-      AT(-INFINITY, 0, 0), AT(INFINITY, 1, 0), ONLY(NAN, NAN))
-UNARY(hardswish, a *(a + 3) / 6, UNBENT_CENTRE, AT(-3, 0, -0.5), AT(3, 3, 1), AT(0, 0, 0.5),
-      AT(-4, 0, 0), AT(4, 4, 1), ONLY(INFINITY, INFINITY), ONLY(NAN, NAN))
+UNARY(hardsigmoid, fmin(fmax(a + 3, 0), 6) / 6, UNBENT, AT(-3, 0, 0), AT(3, 1, 0),
+      AT(0, 0.5, 1.0 / 6), AT(-INFINITY, 0, 0), AT(INFINITY, 1, 0), ONLY(NAN, NAN))
+UNARY(hardswish, a *fmin(fmax(a + 3, 0), 6) / 6, UNBENT_CENTRE, AT(-3, 0, -0.5), AT(3, 3, 1),
+      AT(0, 0, 0.5), AT(-4, 0, 0), AT(4, 4, 1), ONLY(INFINITY, INFINITY), ONLY(NAN, NAN))
 UNARY(softsign, a / (1 + fabs(a)), SMOOTH, AT(0, 0, 1), AT(-1, -0.5, 0.25), AT(1e-30, 1e-30, 1),
       ONLY(INFINITY, NAN), ONLY(NAN, NAN))
 
@@ -215,6 +216,7 @@ UNARY(softsign, a / (1 + fabs(a)), SMOOTH, AT(0, 0, 1), AT(-1, -0.5, 0.25), AT(1
   const ky_samples samples_##name##_scalar = {.operands = 1,                                   \
                                               .domain = {{where}},                             \
                                               .each = oracle_##name##_scalar,                  \
+                                              .exact = exact_##name##_scalar,                  \
                                               .record = record_##name,                         \
                                               .shapes = unary_shapes,                          \
                                               .shape_count = UNARY_SHAPES,                     \
@@ -246,6 +248,7 @@ UNARY_SCALAR(minimum, a < s ? a : s, SMOOTH, AT_S(1, 1, 1, 0.5), AT_S(1, 2, 1, 0
   const ky_samples samples_##name = {.operands = 1,                                            \
                                      .domain = {{SMOOTH}},                                     \
                                      .each = oracle_##name,                                    \
+                                     .exact = exact_##name,                                    \
                                      .record = record_##name,                                  \
                                      .shapes = unary_shapes,                                   \
                                      .shape_count = UNARY_SHAPES,                              \
@@ -283,6 +286,7 @@ static const ky_example examples_clamp[] = {
 const ky_samples samples_clamp = {.operands = 1,
                                   .domain = {{SMOOTH}},
                                   .each = oracle_clamp,
+                                  .exact = exact_clamp,
                                   .record = record_clamp,
                                   .shapes = unary_shapes,
                                   .shape_count = UNARY_SHAPES,
@@ -305,6 +309,7 @@ static const ky_example examples_hardtanh[] = {
 const ky_samples samples_hardtanh = {.operands = 1,
                                      .domain = {{SMOOTH}},
                                      .each = oracle_hardtanh,
+                                     .exact = exact_hardtanh,
                                      .record = record_hardtanh,
                                      .shapes = unary_shapes,
                                      .shape_count = UNARY_SHAPES,
@@ -336,6 +341,7 @@ static const ky_sample tests[] = {
                                               .result = IS_MASK,                               \
                                               .any_dtype = true,                               \
                                               .each = oracle_##name##_scalar,                  \
+                                              .exact = exact_##name##_scalar,                  \
                                               .record = record_##name,                         \
                                               .shapes = unary_shapes,                          \
                                               .shape_count = UNARY_SHAPES,                     \
