@@ -167,6 +167,21 @@ static void strided_outputs_and_empty_variables_are_fine(void **state) {
   ky_tape_free(t);
 }
 
+/* The mask is one and the same in all sweeps of the check, and afterwards. */
+static void dropout_can_be_checked(void **state) {
+  (void)state;
+  ky_tape *t = ky_tape_new(NULL);
+  const ky_var x = ky_input(t, KY_F64, KY_SHAPE(2, 3), inputs);
+  const ky_var y = ky_exp(t, ky_dropout(t, x, 0.5));
+  double before[6], after[6];
+  assert_int_equal(ky_forward(t), KY_OK);
+  assert_int_equal(ky_read(t, y, before, sizeof before), KY_OK);
+  assert_int_equal(ky_gradcheck(t, y, &x, 1, NULL, NULL), KY_OK);
+  assert_int_equal(ky_read(t, y, after, sizeof after), KY_OK);
+  assert_memory_equal(before, after, sizeof before);
+  ky_tape_free(t);
+}
+
 static void refused(net *n, ky_status got, ky_status want, const char *says) {
   assert_int_equal(got, want);
   if (!strstr(ky_tape_message(n->t), says)) print_error("%s\n", ky_tape_message(n->t));
@@ -243,6 +258,7 @@ int main(void) {
       cmocka_unit_test(stepped_weights_are_met_as_they_are),
       cmocka_unit_test(kinks_are_found),
       cmocka_unit_test(strided_outputs_and_empty_variables_are_fine),
+      cmocka_unit_test(dropout_can_be_checked),
       cmocka_unit_test(wrong_uses_are_named),
       cmocka_unit_test(integer_variables_are_refused),
       cmocka_unit_test(failing_allocations_are_a_status),

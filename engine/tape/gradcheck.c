@@ -426,7 +426,8 @@ static ky_status sweep(checker *c) {
   if (!c->cotangent || !c->above) return no_memory(c);
   for (int64_t n = 0; n < c->out_count; n++)
     put(c->cotangent, dtype, n, c->out_count == 1 ? 1 : component(~c->seed, (uint64_t)n));
-  KY_TRY(ky_forward(t));
+  t->done = 1; /* all of it again, with the random numbers that it had */
+  KY_TRY(ky__run_pending(t));
   KY_TRY(ky_backward_from(t, ky__var(t, c->output), c->cotangent, NULL));
   for (size_t k = 0; k < c->count; k++) KY_TRY(copy_variable(c, &c->variables[k]));
   return KY_OK;

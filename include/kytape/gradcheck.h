@@ -53,9 +53,9 @@ typedef struct ky_gradcheck_report {
  *
  * Where f has a kink (relu at 0, a tie of max, a value that is rounded or compared), central
  * differences are no derivative and the check fails with reason: `smooth` is 0 then, unless the
- * kink is exactly at x. Move the inputs away from it or take a smaller step. What stops
- * gradients on purpose, and operations that give other values each time they run, cannot be
- * checked.
+ * kink is exactly at x. Move the inputs away from it or take a smaller step. Random
+ * numbers stay those of the last forward sweep. What stops gradients on purpose, and custom
+ * operations that give other values each time they run, cannot be checked.
  *
  * The tape's instructions, inputs, weights and values are as before afterwards; gradients of
  * the last reverse sweep are not readable any more. wrt: inputs need not be watched. options:
