@@ -252,6 +252,7 @@ ky_status ky_compile(ky_tape *t, ky_var root, const ky_compile_options *options,
   memset(p, 0, sizeof *p);
   p->allocator = allocator;
   p->tape = t;
+  p->check = (t->flags & KY_CHECK_FINITE) != 0;
   p->updates = o.updates != 0;
   p->seed = t->frame.seed;
   p->code.layouts.allocator = allocator;

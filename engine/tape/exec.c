@@ -10,29 +10,12 @@
 #include "opinfo.h"
 #include "ops/family.h"
 #include "ops/fused.h"
-#include "tape/program.h"
-
-/* What the last call left behind. */
-typedef enum state { FRESH, FORWARD_DONE, REVERSE_DONE } state;
-
-struct ky_exec {
-  ky_allocator allocator;
-  const ky_program *program;
-  ky_update update;
-  ky_frame frame;
-  void *arena; /* as the allocator gave it */
-  ky_grad_pair *pairs;
-  state state;
-  atomic_flag busy;
-  ky_fault fault;
-  char message[576];
-};
+#include "tape/execution.h"
 
 /* ---- errors and entry
  * ------------------------------------------------------------------------------ */
 
-__attribute__((format(printf, 3, 4))) static ky_status fail(ky_exec *e, ky_status status,
-                                                            const char *format, ...) {
+ky_status ky__exec_fail(ky_exec *e, ky_status status, const char *format, ...) {
   va_list args;
   va_start(args, format);
   ky_text text = {e->message, sizeof e->message, 0};
@@ -41,20 +24,13 @@ __attribute__((format(printf, 3, 4))) static ky_status fail(ky_exec *e, ky_statu
   return status;
 }
 
-static ky_status report(ky_exec *e, ky_id pc) {
-  ky_text text = {e->message, sizeof e->message, 0};
-  ky__say_fault(&text, &e->program->code, pc, &e->fault);
-  return e->fault.status;
-}
-
-/* One call at a time: a second thread is told so, and must not touch even the message. */
-static ky_status enter(ky_exec *e) {
+ky_status ky__exec_enter(ky_exec *e) {
   if (!e) return KY_BAD_ARGUMENT;
   return atomic_flag_test_and_set_explicit(&e->busy, memory_order_acquire) ? KY_BAD_ARGUMENT
                                                                            : KY_OK;
 }
 
-static ky_status leave(ky_exec *e, ky_status status) {
+ky_status ky__exec_leave(ky_exec *e, ky_status status) {
   atomic_flag_clear_explicit(&e->busy, memory_order_release);
   return status;
 }
@@ -169,6 +145,8 @@ static ky_status check(const ky_program *p, const ky_exec_options *o) {
     return refuse(o, KY_BAD_ARGUMENT, "the program was compiled with updates, none is given");
   if (!p->updates && o->update.apply)
     return refuse(o, KY_BAD_ARGUMENT, "an update for a program compiled without updates");
+  if (o->flags & ~(uint32_t)KY_CHECK_FINITE)
+    return refuse(o, KY_BAD_ARGUMENT, "unknown flags 0x%x", (unsigned)o->flags);
   if (o->threads < 0 || o->threads > (int)KY_MAX_THREADS)
     return refuse(o, KY_BAD_ARGUMENT, "%d threads, wants 1 to %u", o->threads, KY_MAX_THREADS);
   return KY_OK;
@@ -208,6 +186,7 @@ ky_status ky_exec_new(const ky_program *p, const ky_exec_options *options, ky_ex
   e->allocator = allocator;
   e->program = p;
   e->update = o.update;
+  e->check = p->check || (o.flags & KY_CHECK_FINITE) != 0;
   atomic_flag_clear(&e->busy);
   e->frame.code = &p->code;
   e->frame.fault = &e->fault;
@@ -238,8 +217,7 @@ static uint32_t era_of(const ky_program *p, ky_id id) {
   return p->eras[k].number;
 }
 
-/* The var of the tape's id. */
-static ky_var var_of(const ky_program *p, ky_id id) {
+ky_var ky__exec_var(const ky_program *p, ky_id id) {
   return (ky_var){p->tape, id, era_of(p, id)};
 }
 
@@ -249,13 +227,13 @@ static ky_status find(ky_exec *e, ky_var v, const char *what, bool need, ky_id *
   const ky_program *p = e->program;
   *id = 0;
   if (!v.id || v.tape != p->tape || v.id >= p->map_count)
-    return fail(e, KY_BAD_VAR, "%s: %s", what,
+    return ky__exec_fail(e, KY_BAD_VAR, "%s: %s", what,
                 v.id ? "the var is not of the tape that was compiled" : "the var is null");
   if (era_of(p, v.id) != v.era)
-    return fail(e, KY_BAD_VAR, "%s: the value was rewound before the tape was compiled", what);
+    return ky__exec_fail(e, KY_BAD_VAR, "%s: the value was rewound before the tape was compiled", what);
   *id = p->map[v.id];
   if (need && !(*id && p->keep[*id]))
-    return fail(e, KY_BAD_VAR, "%s: %%%u was not named when the program was compiled", what,
+    return ky__exec_fail(e, KY_BAD_VAR, "%s: %%%u was not named when the program was compiled", what,
                 (unsigned)v.id);
   return KY_OK;
 }
@@ -281,16 +259,16 @@ static ky_status bind(ky_exec *e, ky_var input, const void *data, const ky_array
   ky_id id;
   KY_TRY(find(e, input, "input", false, &id));
   if (!is_input(e->program, input.id))
-    return fail(e, KY_BAD_ARGUMENT, "input: %%%u is not an input", (unsigned)input.id);
+    return ky__exec_fail(e, KY_BAD_ARGUMENT, "input: %%%u is not an input", (unsigned)input.id);
   if (!id) return KY_OK; /* vanished: nothing reads it */
   const ky_code *code = &e->program->code;
   const ky_ins *i = &code->ins[id];
   const ky_layout *layout = ky__layout(code, id);
-  if (!data && layout->count != 0) return fail(e, KY_BAD_ARGUMENT, "input: data is null");
+  if (!data && layout->count != 0) return ky__exec_fail(e, KY_BAD_ARGUMENT, "input: data is null");
   if (array) {
     const ky_dtype stored = (ky_dtype)(i->c ? i->c : i->dtype);
     if (array->dtype != stored)
-      return fail(e, KY_BAD_DTYPE, "input: %%%u is %s, the array is %s", (unsigned)input.id,
+      return ky__exec_fail(e, KY_BAD_DTYPE, "input: %%%u is %s, the array is %s", (unsigned)input.id,
                   ky_dtype_name(stored), ky_dtype_name(array->dtype));
     bool fits = array->rank == layout->rank;
     for (int k = 0; fits && k < layout->rank; k++)
@@ -300,226 +278,56 @@ static ky_status bind(ky_exec *e, ky_var input, const void *data, const ky_array
       char dims[128];
       ky_text text = {dims, sizeof dims, 0};
       ky__say_dims(&text, layout);
-      return fail(e, KY_BAD_SHAPE, "input: %%%u is %s, dense; the array is not",
+      return ky__exec_fail(e, KY_BAD_SHAPE, "input: %%%u is %s, dense; the array is not",
                   (unsigned)input.id, dims);
     }
   }
   e->frame.bind[i->b].data = data;
-  e->state = FRESH;
+  e->state = KY_EXEC_FRESH;
   return KY_OK;
 }
 
 ky_status ky_exec_input(ky_exec *e, ky_var input, const void *data) {
-  KY_TRY(enter(e));
-  return leave(e, bind(e, input, data, NULL));
+  KY_TRY(ky__exec_enter(e));
+  return ky__exec_leave(e, bind(e, input, data, NULL));
 }
 
 ky_status ky_exec_bind(ky_exec *e, ky_var input, ky_array array) {
-  KY_TRY(enter(e));
-  return leave(e, bind(e, input, array.data, &array));
+  KY_TRY(ky__exec_enter(e));
+  return ky__exec_leave(e, bind(e, input, array.data, &array));
 }
 
 /* ---- random numbers
  * ------------------------------------------------------------------------------------ */
 
 ky_status ky_exec_seed(ky_exec *e, uint64_t seed, uint64_t draw) {
-  KY_TRY(enter(e));
+  KY_TRY(ky__exec_enter(e));
   if (draw >= KY_DRAW_END)
-    return leave(e, fail(e, KY_BAD_ARGUMENT, "seed: draw %llu is not below 2^48",
+    return ky__exec_leave(e, ky__exec_fail(e, KY_BAD_ARGUMENT, "seed: draw %llu is not below 2^48",
                          (unsigned long long)draw));
   e->frame.seed = seed;
   e->frame.draw = draw;
   e->frame.drew = false;
-  return leave(e, KY_OK);
-}
-
-/* ---- sweeps
- * -------------------------------------------------------------------------------------------
- */
-
-/* Runs what comes before `end`. */
-static ky_status forward(ky_exec *e, ky_id end) {
-  const ky_program *p = e->program;
-  e->fault.status = KY_OK;
-  e->state = FRESH;
-  ky__next_draw(&e->frame);
-  const ky_id pc = ky__sweep_forward(&e->frame, p->constants + 1, end, false);
-  if (pc < end) return report(e, pc);
-  e->state = FORWARD_DONE;
-  return KY_OK;
-}
-
-/* The update of one weight, under way. */
-typedef struct updating {
-  ky_exec *e;
-  ky_id param; /* 0: not begun */
-  ky_update_part whole;
-  size_t size;       /* of an element as it is stored */
-  size_t grad_size;  /* of one of its gradient */
-  atomic_int status; /* the first one that is not OK */
-} updating;
-
-static bool begin_update(updating *u, ky_exec *e, ky_id param) {
-  ky_tensor *weight = e->frame.bind[e->program->code.ins[param].b].weight;
-  u->e = e;
-  u->param = param;
-  u->whole = (ky_update_part){.weight = weight, .count = (size_t)ky_tensor_count(weight)};
-  u->whole.w = ky_tensor_write(weight);
-  u->size = ky_dtype_size(ky_tensor_dtype(weight));
-  u->grad_size = ky_dtype_size((ky_dtype)e->program->code.ins[param].dtype);
-  ky_status status = KY_OK;
-  if (e->update.begin) status = e->update.begin(e->update.user, weight, &u->whole.state);
-  atomic_init(&u->status, (int)status);
-  return status == KY_OK;
-}
-
-static void take_part(void *context, size_t first, size_t count, const void *grad) {
-  updating *u = context;
-  ky_update_part part = u->whole;
-  part.first = first;
-  part.count = count;
-  part.w = (char *)part.w + first * u->size;
-  part.grad = grad;
-  const ky_status status = u->e->update.apply(u->e->update.user, &part);
-  int ok = KY_OK;
-  if (status != KY_OK) atomic_compare_exchange_strong(&u->status, &ok, (int)status);
-}
-
-static void take_piece(void *context, uint32_t piece, size_t begin, size_t end) {
-  (void)piece;
-  const updating *u = context;
-  take_part(context, begin, end - begin, (const char *)u->whole.grad + begin * u->grad_size);
-}
-
-static ky_status end_update(const updating *u) {
-  const ky_status status = (ky_status)atomic_load(&u->status);
-  if (status == KY_OK) return KY_OK;
-  return fail(u->e, status, "update of the weight %%%u: %s", (unsigned)u->param,
-              ky_status_text(status));
-}
-
-static ky_status update(ky_exec *e, ky_id param) {
-  updating u;
-  if (begin_update(&u, e, param)) {
-    u.whole.grad = ky__adjoint(&e->frame, param);
-    ky__team_run(e->frame.team, u.whole.count, e->frame.grain, take_piece, &u);
-  }
-  return end_update(&u);
-}
-
-static bool begin_sink(void *context) {
-  updating *u = context;
-  return begin_update(u, u->e, u->e->frame.sink.param);
-}
-
-/* Runs the adjoints from `pc` down to `after`, which makes weights due: dues[k], and those that
- * follow. A linear layer that is the only one to use its weight updates it on the way. */
-static ky_status reverse_to(ky_exec *e, ky_id pc, uint32_t k, updating *streamed) {
-  const ky_program *p = e->program;
-  ky_frame *f = &e->frame;
-  const ky_id after = p->dues[k].after, weight = p->code.ins[after].b;
-  streamed->param = 0;
-  for (; p->code.ins[after].op == KY_OP_linear && k < p->due_count; k++) {
-    if (p->dues[k].after != after) break;
-    if (p->dues[k].param == weight && !p->keep[weight])
-      f->sink = (ky_sink){after, weight, begin_sink, take_part, streamed};
-  }
-  const ky_id stopped = ky__sweep_reverse(f, pc, after - 1, false);
-  f->sink.pc = 0;
-  if (stopped != after - 1) return report(e, stopped);
-  return streamed->param ? end_update(streamed) : KY_OK;
-}
-
-/* The reverse sweep from `pc` down, stopping where a weight is due. */
-static ky_status reverse(ky_exec *e, ky_id pc) {
-  const ky_program *p = e->program;
-  updating streamed = {.e = e};
-  for (uint32_t k = 0; e->update.apply && k < p->due_count; k++) {
-    const ky_due due = p->dues[k];
-    if (pc >= due.after) {
-      KY_TRY(reverse_to(e, pc, k, &streamed));
-      pc = due.after - 1;
-    }
-    if (e->frame.seen[due.param] && streamed.param != due.param) KY_TRY(update(e, due.param));
-  }
-  const ky_id stopped = ky__sweep_reverse(&e->frame, pc, 0, false);
-  return stopped ? report(e, stopped) : KY_OK;
-}
-
-static void collect(ky_exec *e, ky_grads *grads) {
-  const ky_program *p = e->program;
-  size_t count = 0;
-  for (uint32_t k = 0; k < p->code.bind_count; k++) {
-    const ky_bind *bind = &e->frame.bind[k];
-    if (!bind->weight || !p->wanted[bind->id] || bind->id > p->root || !e->frame.seen[bind->id])
-      continue;
-    e->pairs[count++] =
-        (ky_grad_pair){bind->weight, ky__adjoint(&e->frame, bind->id), var_of(p, p->bound[k])};
-  }
-  *grads = (ky_grads){count, e->pairs};
-}
-
-/* turns: the root's value has not been computed yet, and comes with its adjoint. */
-static ky_status backward(ky_exec *e, ky_grads *grads, bool turns) {
-  const ky_program *p = e->program;
-  if (!p->root)
-    return fail(e, KY_UNCONNECTED, "backward: the program was compiled without a root");
-  if (e->state != FORWARD_DONE)
-    return fail(e, KY_UNCONNECTED, "backward: no forward sweep to differentiate");
-  const ky_id stale = ky__stale_weight(&p->code, e->frame.bind, p->root);
-  if (stale)
-    return fail(e, KY_STALE, "backward: the weight %%%u changed since the forward sweep",
-                (unsigned)stale);
-  e->fault.status = KY_OK;
-  e->state = FRESH; /* values may lie where adjoints go now */
-  memset(e->frame.seen, 0, p->root + 1);
-  if (ky__seed(&e->frame, p->root, NULL) != KY_OK) return report(e, p->root);
-  if (turns) {
-    ky__fused_turn(&e->frame, p->root);
-    if (e->fault.status != KY_OK) return report(e, p->root);
-  }
-  KY_TRY(reverse(e, turns ? p->root - 1 : p->root));
-  e->state = REVERSE_DONE;
-  if (grads && !e->update.apply) collect(e, grads);
-  return KY_OK;
-}
-
-ky_status ky_exec_forward(ky_exec *e) {
-  KY_TRY(enter(e));
-  return leave(e, forward(e, e->program->code.count));
-}
-
-ky_status ky_exec_backward(ky_exec *e, ky_grads *grads) {
-  if (grads) *grads = (ky_grads){0, NULL};
-  KY_TRY(enter(e));
-  return leave(e, backward(e, grads, false));
-}
-
-ky_status ky_exec_step(ky_exec *e, ky_grads *grads) {
-  if (grads) *grads = (ky_grads){0, NULL};
-  KY_TRY(enter(e));
-  const ky_program *p = e->program;
-  const ky_status status = forward(e, p->turns ? p->root : p->code.count);
-  return leave(e, status == KY_OK ? backward(e, grads, p->turns) : status);
+  return ky__exec_leave(e, KY_OK);
 }
 
 /* ---- reading
  * ------------------------------------------------------------------------------------------ */
 
 static ky_status data(ky_exec *e, ky_var v, const char *what, ky_array *out) {
-  if (!out) return fail(e, KY_BAD_ARGUMENT, "%s: the result pointer is null", what);
+  if (!out) return ky__exec_fail(e, KY_BAD_ARGUMENT, "%s: the result pointer is null", what);
   ky_id id;
   KY_TRY(find(e, v, what, true, &id));
-  if (e->state == FRESH && id > e->program->constants)
-    return fail(e, KY_UNCONNECTED, "%s: there was no sweep with these inputs", what);
+  if (e->state == KY_EXEC_FRESH && id > e->program->constants)
+    return ky__exec_fail(e, KY_UNCONNECTED, "%s: there was no sweep with these inputs", what);
   *out = ky__describe(&e->program->code, id, ky__data(&e->frame, id), false);
   return KY_OK;
 }
 
 ky_status ky_exec_data(ky_exec *e, ky_var v, ky_array *out) {
   if (out) *out = (ky_array){0};
-  KY_TRY(enter(e));
-  return leave(e, data(e, v, "data", out));
+  KY_TRY(ky__exec_enter(e));
+  return ky__exec_leave(e, data(e, v, "data", out));
 }
 
 static ky_status read(ky_exec *e, ky_var v, void *dst, size_t bytes) {
@@ -527,7 +335,7 @@ static ky_status read(ky_exec *e, ky_var v, void *dst, size_t bytes) {
   KY_TRY(data(e, v, "read", dst ? &from : NULL));
   const size_t wanted = (size_t)from.count * ky_dtype_size(from.dtype);
   if (bytes != wanted)
-    return fail(e, KY_BAD_ARGUMENT, "read: the buffer has %zu bytes, the value %zu", bytes,
+    return ky__exec_fail(e, KY_BAD_ARGUMENT, "read: the buffer has %zu bytes, the value %zu", bytes,
                 wanted);
   const ky_layout *layout = ky__layout(&e->program->code, e->program->map[v.id]);
   const ky_layout dense = ky__dense(layout);
@@ -536,15 +344,15 @@ static ky_status read(ky_exec *e, ky_var v, void *dst, size_t bytes) {
 }
 
 ky_status ky_exec_read(ky_exec *e, ky_var v, void *dst, size_t bytes) {
-  KY_TRY(enter(e));
-  return leave(e, read(e, v, dst, bytes));
+  KY_TRY(ky__exec_enter(e));
+  return ky__exec_leave(e, read(e, v, dst, bytes));
 }
 
 static ky_status item(ky_exec *e, ky_var v, double *out) {
   ky_array from = {0};
   KY_TRY(data(e, v, "item", out ? &from : NULL));
   if (from.count != 1)
-    return fail(e, KY_BAD_SHAPE, "item: %%%u has %lld elements, wants 1", (unsigned)v.id,
+    return ky__exec_fail(e, KY_BAD_SHAPE, "item: %%%u has %lld elements, wants 1", (unsigned)v.id,
                 (long long)from.count);
   *out = ky__first_element(&from);
   return KY_OK;
@@ -552,19 +360,19 @@ static ky_status item(ky_exec *e, ky_var v, double *out) {
 
 ky_status ky_exec_item(ky_exec *e, ky_var v, double *out) {
   if (out) *out = (double)NAN;
-  KY_TRY(enter(e));
-  return leave(e, item(e, v, out));
+  KY_TRY(ky__exec_enter(e));
+  return ky__exec_leave(e, item(e, v, out));
 }
 
 static ky_status grad(ky_exec *e, ky_var v, ky_array *out) {
-  if (!out) return fail(e, KY_BAD_ARGUMENT, "grad: the result pointer is null");
+  if (!out) return ky__exec_fail(e, KY_BAD_ARGUMENT, "grad: the result pointer is null");
   ky_id id;
   KY_TRY(find(e, v, "grad", false, &id));
   const ky_program *p = e->program;
   if (!p->wanted[id] || (p->updates && !p->keep[id]))
-    return fail(e, KY_BAD_VAR, "grad: the gradient of %%%u was not asked for", (unsigned)v.id);
-  if (e->state != REVERSE_DONE || id > p->root || !e->frame.seen[id])
-    return fail(e, KY_UNCONNECTED, "grad: %%%u does not lead to the root, or did not run",
+    return ky__exec_fail(e, KY_BAD_VAR, "grad: the gradient of %%%u was not asked for", (unsigned)v.id);
+  if (e->state != KY_EXEC_REVERSE || id > p->root || !e->frame.seen[id])
+    return ky__exec_fail(e, KY_UNCONNECTED, "grad: %%%u does not lead to the root, or did not run",
                 (unsigned)v.id);
   *out = ky__describe(&p->code, id, ky__adjoint(&e->frame, id), true);
   return KY_OK;
@@ -572,6 +380,6 @@ static ky_status grad(ky_exec *e, ky_var v, ky_array *out) {
 
 ky_status ky_exec_grad(ky_exec *e, ky_var v, ky_array *out) {
   if (out) *out = (ky_array){0};
-  KY_TRY(enter(e));
-  return leave(e, grad(e, v, out));
+  KY_TRY(ky__exec_enter(e));
+  return ky__exec_leave(e, grad(e, v, out));
 }

@@ -36,6 +36,7 @@ struct ky_program {
   uint8_t *wanted; /* per instruction: its gradient was asked for */
   ky_id root;      /* 0 for none */
   ky_id constants; /* instructions 1..constants run once, when an execution is made */
+  bool check;      /* executions stop at what is not finite, as the tape did */
   bool updates;    /* weights are updated inside of the reverse sweep */
   uint64_t seed;   /* of the tape; executions start with it */
   bool turns;      /* the root is last, and its value and adjoint can come in one go */

@@ -37,33 +37,42 @@ static inline void reverse_step(ky_frame *f, ky_id pc) {
 
 /* ---- finite checks ------------------------------------------------------------------------------ */
 
+static void find_index(const ky_layout *layout, int64_t n, int64_t index[KY_MAX_RANK]) {
+  for (int k = layout->rank; k-- > 0; n /= layout->dims[k]) index[k] = n % layout->dims[k];
+}
+
 /* Faults with the place of the first element of an array that is NaN or infinite. */
 static void check_finite(ky_frame *f, ky_id pc, const char *what, const void *data,
                          const ky_layout *layout) {
   const ky_dtype dtype = (ky_dtype)f->code->ins[pc].dtype;
   if (!ky__is_float(dtype)) return;
-  const size_t size = ky_dtype_size(dtype);
-  int64_t index[KY_MAX_RANK] = {0};
-  for (int64_t n = 0; n < layout->count; n++) {
-    int64_t offset = 0;
-    for (int k = 0; k < layout->rank; k++) offset += index[k] * layout->strides[k];
-    const char *x = (const char *)data + offset * (int64_t)size;
-    if (f->kernels->copy->first_nonfinite(dtype, 1, x, 1) == 0) {
-      char place[128];
-      ky_text text = {place, sizeof place, 0};
-      ky__say(&text, "[");
-      for (int k = 0; k < layout->rank; k++)
-        ky__say(&text, "%s%lld", k ? "," : "", (long long)index[k]);
-      ky__say(&text, "]");
-      ky__fail(f->fault, KY_NONFINITE, "%s of %%%u: element %s is %g", what, (unsigned)pc, place,
-               dtype == KY_F32 ? (double)*(const float *)x : *(const double *)x);
-      return;
-    }
-    for (int k = layout->rank; k-- > 0;) {
-      if (++index[k] < layout->dims[k]) break;
-      index[k] = 0;
-    }
+  const int last = layout->rank - 1;
+  const bool whole = layout->dense || last < 0;
+  const int64_t run = whole ? layout->count : layout->dims[last];
+  const int64_t step = whole ? 1 : layout->strides[last];
+  for (int64_t n = 0; n < layout->count; n += run) {
+    int64_t index[KY_MAX_RANK], offset = 0;
+    find_index(layout, n, index);
+    for (int k = 0; k <= last; k++) offset += index[k] * layout->strides[k];
+    const char *x = (const char *)data + offset * (int64_t)ky_dtype_size(dtype);
+    const int64_t at = (int64_t)f->kernels->copy->first_nonfinite(dtype, (size_t)run, x, step);
+    if (at == run) continue;
+    char place[128];
+    ky_text text = {place, sizeof place, 0};
+    find_index(layout, n + at, index);
+    ky__say(&text, "[");
+    for (int k = 0; k <= last; k++) ky__say(&text, "%s%lld", k ? "," : "", (long long)index[k]);
+    ky__say(&text, "]");
+    ky__fail(f->fault, KY_NONFINITE, "%s of %%%u: element %s is %g", what, (unsigned)pc, place,
+             dtype == KY_F32 ? (double)((const float *)x)[at * step]
+                             : ((const double *)x)[at * step]);
+    return;
   }
+}
+
+void ky__check_adjoint(ky_frame *f, ky_id pc) {
+  const ky_layout dense = ky__dense(ky__layout(f->code, pc));
+  check_finite(f, pc, "the adjoint", ky__adjoint(f, pc), &dense);
 }
 
 /* ---- sweeps of a frame ----------------------------------------------------------------------------- */
@@ -103,10 +112,7 @@ ky_id ky__sweep_reverse(ky_frame *f, ky_id begin, ky_id end, bool check) {
       if (pc == end) break;
     }
     if (!f->seen[pc]) continue;
-    if (check) {
-      const ky_layout dense = ky__dense(ky__layout(f->code, pc));
-      check_finite(f, pc, "the adjoint", ky__adjoint(f, pc), &dense);
-    }
+    if (check) ky__check_adjoint(f, pc);
     if (!check || ky__class(&f->code->ins[pc]) != KY_POINT ||
         ky__points_reverse(f, pc, pc - 1) == pc)
       reverse_step(f, pc);

@@ -137,6 +137,9 @@ ky_status ky__seed(ky_frame *f, ky_id root, const void *cotangent);
 /* Runs the adjoints of begin, begin-1, ..., end+1; returns `end`, or the one that faulted. */
 ky_id ky__sweep_reverse(ky_frame *f, ky_id begin, ky_id end, bool check);
 
+/* Faults unless the adjoint of `pc`, which must be seen, is finite. */
+void ky__check_adjoint(ky_frame *f, ky_id pc);
+
 /* A weight below `root` that changed since the forward sweep met it; 0 for none. */
 ky_id ky__stale_weight(const ky_code *code, const ky_bind *binds, ky_id root);
 

@@ -104,6 +104,10 @@ typedef struct ky_exec_options {
   size_t grain;           /* elements of work that are worth waking a thread for; 0 means 16384 */
   char *message;          /* where ky_exec_new writes why it failed; may be NULL */
   size_t message_bytes;   /* of `message`, the ending 0 included */
+  uint32_t flags;         /* KY_CHECK_FINITE, which is on anyway where the tape had it: sweeps stop
+                             at the first value or adjoint with a NaN or infinity, before a weight
+                             steps by it; the message names line, instruction and element. Compile
+                             without "fuse" to see the steps of a fused instruction one by one */
 } ky_exec_options;
 
 /* Makes an execution. Inputs are bound to the host arrays that the tape had. Large instructions are
@@ -111,7 +115,7 @@ typedef struct ky_exec_options {
  * threads look for work for about 100 us, then sleep.
  * options: NULL for the defaults. *out: free it with ky_exec_free, which ends the threads.
  * Errors: BAD_ARGUMENT (a null pointer; an update for a program compiled without `updates`, or none
- * for one with; a number of threads out of range), NO_THREAD, NO_MEMORY; *out is NULL then. */
+ * for one with; a number of threads out of range; unknown flags), NO_THREAD, NO_MEMORY; *out is NULL then. */
 KY_API ky_status ky_exec_new(const ky_program *p, const ky_exec_options *options, ky_exec **out);
 
 /* Frees the execution. NULL is fine. */
@@ -131,8 +135,8 @@ KY_API ky_status ky_exec_bind(ky_exec *e, ky_var input, ky_array array);
  * executions that run side by side seeds of their own. Errors: BAD_ARGUMENT. */
 KY_API ky_status ky_exec_seed(ky_exec *e, uint64_t seed, uint64_t draw);
 
-/* The forward sweep. Errors: BAD_INDEX, BAD_ARGUMENT (null, or the execution is running in another
- * thread). */
+/* The forward sweep. Errors: BAD_INDEX, NONFINITE (under KY_CHECK_FINITE), BAD_ARGUMENT (null, or the
+ * execution is running in another thread). */
 KY_API ky_status ky_exec_forward(ky_exec *e);
 
 /* The reverse sweep, from the last forward sweep. grads: may be NULL; empty with an update, else as

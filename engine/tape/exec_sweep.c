@@ -1,0 +1,193 @@
+/* SPDX-License-Identifier: MIT */
+/* What an execution runs: the sweeps of the tape, and in the reverse one the updates of weights. */
+#include <string.h>
+
+#include "opinfo.h"
+#include "ops/family.h"
+#include "ops/fused.h"
+#include "tape/execution.h"
+
+static ky_status report(ky_exec *e, ky_id pc) {
+  ky_text text = {e->message, sizeof e->message, 0};
+  ky__say_fault(&text, &e->program->code, pc, &e->fault);
+  return e->fault.status;
+}
+
+/* Runs what comes before `end`. */
+static ky_status forward(ky_exec *e, ky_id end) {
+  const ky_program *p = e->program;
+  e->fault.status = KY_OK;
+  e->state = KY_EXEC_FRESH;
+  ky__next_draw(&e->frame);
+  const ky_id pc = ky__sweep_forward(&e->frame, p->constants + 1, end, e->check);
+  if (pc < end) return report(e, pc);
+  e->state = KY_EXEC_FORWARD;
+  return KY_OK;
+}
+
+/* Before the weight steps by it, not when the sweep comes by. */
+static ky_status check_gradient(ky_exec *e, ky_id param) {
+  ky__check_adjoint(&e->frame, param);
+  return e->fault.status == KY_OK ? KY_OK : report(e, param);
+}
+
+/* The update of one weight, under way. */
+typedef struct updating {
+  ky_exec *e;
+  ky_id param; /* 0: not begun */
+  ky_update_part whole;
+  size_t size;       /* of an element as it is stored */
+  size_t grad_size;  /* of one of its gradient */
+  atomic_int status; /* the first one that is not OK */
+} updating;
+
+static bool begin_update(updating *u, ky_exec *e, ky_id param) {
+  ky_tensor *weight = e->frame.bind[e->program->code.ins[param].b].weight;
+  u->e = e;
+  u->param = param;
+  u->whole = (ky_update_part){.weight = weight, .count = (size_t)ky_tensor_count(weight)};
+  u->whole.w = ky_tensor_write(weight);
+  u->size = ky_dtype_size(ky_tensor_dtype(weight));
+  u->grad_size = ky_dtype_size((ky_dtype)e->program->code.ins[param].dtype);
+  ky_status status = KY_OK;
+  if (e->update.begin) status = e->update.begin(e->update.user, weight, &u->whole.state);
+  atomic_init(&u->status, (int)status);
+  return status == KY_OK;
+}
+
+static void take_part(void *context, size_t first, size_t count, const void *grad) {
+  updating *u = context;
+  ky_update_part part = u->whole;
+  part.first = first;
+  part.count = count;
+  part.w = (char *)part.w + first * u->size;
+  part.grad = grad;
+  const ky_status status = u->e->update.apply(u->e->update.user, &part);
+  int ok = KY_OK;
+  if (status != KY_OK) atomic_compare_exchange_strong(&u->status, &ok, (int)status);
+}
+
+static void take_piece(void *context, uint32_t piece, size_t begin, size_t end) {
+  (void)piece;
+  const updating *u = context;
+  take_part(context, begin, end - begin, (const char *)u->whole.grad + begin * u->grad_size);
+}
+
+static ky_status end_update(const updating *u) {
+  const ky_status status = (ky_status)atomic_load(&u->status);
+  if (status == KY_OK) return KY_OK;
+  return ky__exec_fail(u->e, status, "update of the weight %%%u: %s", (unsigned)u->param,
+              ky_status_text(status));
+}
+
+static ky_status update(ky_exec *e, ky_id param) {
+  if (e->check) KY_TRY(check_gradient(e, param));
+  updating u;
+  if (begin_update(&u, e, param)) {
+    u.whole.grad = ky__adjoint(&e->frame, param);
+    ky__team_run(e->frame.team, u.whole.count, e->frame.grain, take_piece, &u);
+  }
+  return end_update(&u);
+}
+
+static bool begin_sink(void *context) {
+  updating *u = context;
+  return begin_update(u, u->e, u->e->frame.sink.param);
+}
+
+/* Runs the adjoints from `pc` down to `after`, which makes weights due: dues[k], and those that
+ * follow. A linear layer that is the only one to use its weight updates it on the way. */
+static ky_status reverse_to(ky_exec *e, ky_id pc, uint32_t k, updating *streamed) {
+  const ky_program *p = e->program;
+  ky_frame *f = &e->frame;
+  const ky_id after = p->dues[k].after, weight = p->code.ins[after].b;
+  streamed->param = 0;
+  const bool streams = p->code.ins[after].op == KY_OP_linear && !e->check;
+  for (; streams && k < p->due_count; k++) {
+    if (p->dues[k].after != after) break;
+    if (p->dues[k].param == weight && !p->keep[weight])
+      f->sink = (ky_sink){after, weight, begin_sink, take_part, streamed};
+  }
+  const ky_id stopped = ky__sweep_reverse(f, pc, after - 1, e->check);
+  f->sink.pc = 0;
+  if (stopped != after - 1) return report(e, stopped);
+  return streamed->param ? end_update(streamed) : KY_OK;
+}
+
+/* The reverse sweep from `pc` down, stopping where a weight is due. */
+static ky_status reverse(ky_exec *e, ky_id pc) {
+  const ky_program *p = e->program;
+  updating streamed = {.e = e};
+  for (uint32_t k = 0; e->update.apply && k < p->due_count; k++) {
+    const ky_due due = p->dues[k];
+    if (pc >= due.after) {
+      KY_TRY(reverse_to(e, pc, k, &streamed));
+      pc = due.after - 1;
+    }
+    if (!e->frame.seen[due.param] || streamed.param == due.param) continue;
+    KY_TRY(update(e, due.param));
+    /* its place may be another's now, so it is not looked at again */
+    if (e->check && !p->keep[due.param]) e->frame.seen[due.param] = 0;
+  }
+  const ky_id stopped = ky__sweep_reverse(&e->frame, pc, 0, e->check);
+  return stopped ? report(e, stopped) : KY_OK;
+}
+
+static void collect(ky_exec *e, ky_grads *grads) {
+  const ky_program *p = e->program;
+  size_t count = 0;
+  for (uint32_t k = 0; k < p->code.bind_count; k++) {
+    const ky_bind *bind = &e->frame.bind[k];
+    if (!bind->weight || !p->wanted[bind->id] || bind->id > p->root || !e->frame.seen[bind->id])
+      continue;
+    e->pairs[count++] =
+        (ky_grad_pair){bind->weight, ky__adjoint(&e->frame, bind->id), ky__exec_var(p, p->bound[k])};
+  }
+  *grads = (ky_grads){count, e->pairs};
+}
+
+/* turns: the root's value has not been computed yet, and comes with its adjoint. */
+static ky_status backward(ky_exec *e, ky_grads *grads, bool turns) {
+  const ky_program *p = e->program;
+  if (!p->root)
+    return ky__exec_fail(e, KY_UNCONNECTED, "backward: the program was compiled without a root");
+  if (e->state != KY_EXEC_FORWARD)
+    return ky__exec_fail(e, KY_UNCONNECTED, "backward: no forward sweep to differentiate");
+  const ky_id stale = ky__stale_weight(&p->code, e->frame.bind, p->root);
+  if (stale)
+    return ky__exec_fail(e, KY_STALE, "backward: the weight %%%u changed since the forward sweep",
+                (unsigned)stale);
+  e->fault.status = KY_OK;
+  e->state = KY_EXEC_FRESH; /* values may lie where adjoints go now */
+  memset(e->frame.seen, 0, p->root + 1);
+  if (ky__seed(&e->frame, p->root, NULL) != KY_OK) return report(e, p->root);
+  if (turns) {
+    ky__fused_turn(&e->frame, p->root);
+    if (e->fault.status != KY_OK) return report(e, p->root);
+  }
+  KY_TRY(reverse(e, turns ? p->root - 1 : p->root));
+  e->state = KY_EXEC_REVERSE;
+  if (grads && !e->update.apply) collect(e, grads);
+  return KY_OK;
+}
+
+ky_status ky_exec_forward(ky_exec *e) {
+  KY_TRY(ky__exec_enter(e));
+  return ky__exec_leave(e, forward(e, e->program->code.count));
+}
+
+ky_status ky_exec_backward(ky_exec *e, ky_grads *grads) {
+  if (grads) *grads = (ky_grads){0, NULL};
+  KY_TRY(ky__exec_enter(e));
+  return ky__exec_leave(e, backward(e, grads, false));
+}
+
+ky_status ky_exec_step(ky_exec *e, ky_grads *grads) {
+  if (grads) *grads = (ky_grads){0, NULL};
+  KY_TRY(ky__exec_enter(e));
+  const ky_program *p = e->program;
+  const bool turns = p->turns && !e->check; /* the root's value is looked at before its adjoint */
+  const ky_status status = forward(e, turns ? p->root : p->code.count);
+  return ky__exec_leave(e, status == KY_OK ? backward(e, grads, turns) : status);
+}
+

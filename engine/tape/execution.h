@@ -1,0 +1,42 @@
+/* SPDX-License-Identifier: MIT */
+/* The insides of an execution, for the files that make, run and read it. */
+#ifndef KY_EXECUTION_H
+#define KY_EXECUTION_H
+
+#include <stdatomic.h>
+
+#include "tape/program.h"
+
+/* What the last call left behind. */
+typedef enum ky_exec_state {
+  KY_EXEC_FRESH,
+  KY_EXEC_FORWARD,
+  KY_EXEC_REVERSE
+} ky_exec_state;
+
+struct ky_exec {
+  ky_allocator allocator;
+  const ky_program *program;
+  ky_update update;
+  ky_frame frame;
+  void *arena; /* as the allocator gave it */
+  ky_grad_pair *pairs;
+  ky_exec_state state;
+  bool check; /* values and adjoints must be finite */
+  atomic_flag busy;
+  ky_fault fault;
+  char message[576];
+};
+
+/* Writes the message; returns `status`. */
+__attribute__((format(printf, 3, 4))) ky_status ky__exec_fail(ky_exec *e, ky_status status,
+                                                              const char *format, ...);
+
+/* One call at a time: a second thread is told so, and must not touch even the message. */
+ky_status ky__exec_enter(ky_exec *e);
+ky_status ky__exec_leave(ky_exec *e, ky_status status);
+
+/* The var of the tape whose value the program's instruction for `id` has. */
+ky_var ky__exec_var(const ky_program *p, ky_id id);
+
+#endif
