@@ -11,6 +11,7 @@
 #include "kytape/gradcheck.h"
 #include "kytape/ops.h"
 #include "kytape/program.h"
+#include "tape/tape.h"
 
 /* ---- an operation: scale x^3
  * -------------------------------------------------------------------- */
@@ -296,6 +297,39 @@ static void bad_operations_are_refused(void **state) {
   ky_tape_free(t);
 }
 
+/* The words behind the operand of instruction 2: number of the operation, dtype, bytes of aux.
+ */
+static void verifier_looks_at_the_attributes(void **state) {
+  (void)state;
+  static const struct {
+    int word;
+    int64_t value;
+    const char *says;
+  } bad[] = {{KY_CUSTOM_NUMBER, 1, "operation 1 does not exist"},
+             {KY_CUSTOM_NUMBER, -1, "operation -1 does not exist"},
+             {KY_CUSTOM_DTYPE, KY_F16, "values cannot be of dtype"},
+             {KY_CUSTOM_DTYPE, KY_F32, "dtype is f64, the rule says f32"},
+             {KY_CUSTOM_AUX, -8, "an aux buffer of -8 bytes"}};
+  CUBE(op, 0, pull_cube);
+  ky_tape *t = ky_tape_new(NULL);
+  const ky_var x = ky_input(t, KY_F64, KY_SHAPE(2, 3), inputs);
+  const ky_var y = ky_custom(t, &op, 1, &x);
+  int64_t *word = t->code.pool + t->code.ins[y.id].b + 1;
+  for (size_t k = 0; k < sizeof bad / sizeof *bad; k++) {
+    const int64_t good = word[bad[k].word];
+    word[bad[k].word] = bad[k].value;
+    assert_int_equal(ky_tape_verify(t), KY_BAD_TAPE);
+    says(t, bad[k].says);
+    word[bad[k].word] = good;
+  }
+  t->code.pool_count--;
+  assert_int_equal(ky_tape_verify(t), KY_BAD_TAPE);
+  says(t, "attributes lie outside of the pool");
+  t->code.pool_count++;
+  assert_int_equal(ky_tape_verify(t), KY_OK);
+  ky_tape_free(t);
+}
+
 static void failing_allocations_are_a_status(void **state) {
   (void)state;
   CUBE(op, 0, pull_cube);
@@ -331,6 +365,7 @@ int main(void) {
       cmocka_unit_test(failures_are_told_by_name),
       cmocka_unit_test(failures_in_programs_are_told_by_name),
       cmocka_unit_test(bad_operations_are_refused),
+      cmocka_unit_test(verifier_looks_at_the_attributes),
       cmocka_unit_test(failing_allocations_are_a_status),
   };
   return cmocka_run_group_tests(tests, NULL, NULL);

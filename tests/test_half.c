@@ -298,6 +298,22 @@ static void programs_compute_as_with_f32(void **state) {
   }
 }
 
+static void dump_shows_the_storage(void **state) {
+  (void)state;
+  net n;
+  make(&n, KY_F16, KY_F16);
+  FILE *out = tmpfile();
+  assert_non_null(out);
+  assert_int_equal(ky_tape_dump(n.t, out), KY_OK);
+  char text[2048] = "";
+  rewind(out);
+  text[fread(text, 1, sizeof text - 1, out)] = '\0';
+  fclose(out);
+  assert_non_null(strstr(text, "input   #0 from f16  f32  [2,3]"));
+  assert_non_null(strstr(text, "param   #1 from f16  f32  [4,3]"));
+  drop(&n);
+}
+
 static void changed_weights_are_noticed(void **state) {
   (void)state;
   net n;
@@ -450,6 +466,7 @@ int main(void) {
       cmocka_unit_test(bad_conversions_are_refused),
       cmocka_unit_test(tapes_compute_as_with_f32),
       cmocka_unit_test(programs_compute_as_with_f32),
+      cmocka_unit_test(dump_shows_the_storage),
       cmocka_unit_test(changed_weights_are_noticed),
       cmocka_unit_test(values_are_never_halves),
       cmocka_unit_test(initialisers_round_what_f32_would_get),

@@ -86,6 +86,8 @@ REFUSES(list_operands_must_come_first, s->t->code.pool[ins(s, s->concat)->b] = s
 REFUSES(attributes_must_be_inside_the_pool, ins(s, s->clamp)->b = 1000, s->clamp,
         "outside of the pool")
 REFUSES(binding_must_exist, ins(s, s->input)->b = 40, s->input, "binding 40")
+REFUSES(only_halves_are_loaded_as_another_dtype, ins(s, s->input)->c = KY_I64, s->input,
+        "cannot be loaded as f64")
 REFUSES(constant_must_be_inside_its_memory, ins(s, s->constant)->b = 1u << 30, s->constant,
         "outside of its memory")
 REFUSES(dtype_must_be_the_rules, ins(s, s->exp)->dtype = KY_F32, s->exp, "the rule says f64")
@@ -121,6 +123,7 @@ int main(void) {
       CASE(list_operands_must_come_first),
       CASE(attributes_must_be_inside_the_pool),
       CASE(binding_must_exist),
+      CASE(only_halves_are_loaded_as_another_dtype),
       CASE(constant_must_be_inside_its_memory),
       CASE(dtype_must_be_the_rules),
       CASE(shape_must_be_the_rules),
