@@ -305,6 +305,7 @@ void fwd_linear(ky_frame *f, ky_id pc) {
 }
 
 #define STREAMED ((size_t)1 << 15) /* bytes of a part: it stays in the nearest cache */
+#define TILE     ((size_t)8)       /* rows that the kernels take at a time */
 
 /* The gradient of a weight, g' x, for a sink: some rows at a time, each piece in one place. */
 typedef struct stream {
@@ -333,7 +334,8 @@ static void stream_rows(void *context, uint32_t piece, size_t begin, size_t end)
  * factors would be read again for each part. */
 static bool stream_weight(const ky_frame *f, ky_id pc, ky_dtype dtype, const ky_product *p) {
   if (f->sink.pc != pc || p->k > KY_GEMM_THIN || p->d.data || p->n == 0) return false;
-  stream s = {f, dtype, *p, 1 + STREAMED / (p->n * ky_dtype_size(dtype))};
+  const size_t rows = STREAMED / (p->n * ky_dtype_size(dtype)) / TILE * TILE;
+  stream s = {f, dtype, *p, rows ? rows : TILE};
   if (f->sink.begin(f->sink.context))
     ky__team_run(f->team, p->m, ky__grain_of(f, p->n), stream_rows, &s);
   return true;
