@@ -85,6 +85,32 @@ KY_API void ky_module_free(ky_module *m);
 KY_API ky_status ky_nn_linear(const ky_allocator *allocator, ky_dtype dtype, int64_t inputs,
                               int64_t outputs, int bias, ky_rng *rng, ky_module **out);
 
+/* Convolutions, see ky_conv1d and ky_conv2d, with weights w [outputs,inputs/groups,kernel...] and, if
+ * `bias` is not 0, b [outputs].
+ *   x [n,inputs,...] -> [n,outputs,...]
+ * options: copied; NULL for stride 1 and no padding. rng: as for ky_nn_linear, with k = 1 / sqrt of
+ * the elements of w that one output has. Errors: BAD_ARGUMENT (out or kernel is null, the options'
+ * size, groups are negative), BAD_DTYPE, BAD_SHAPE (channels are no multiple of groups, an extent
+ * is negative or the kernel's not positive, a size overflows), NO_MEMORY. */
+KY_API ky_status ky_nn_conv1d(const ky_allocator *allocator, ky_dtype dtype, int64_t inputs,
+                              int64_t outputs, int64_t kernel, const ky_conv_options *options,
+                              int bias, ky_rng *rng, ky_module **out);
+KY_API ky_status ky_nn_conv2d(const ky_allocator *allocator, ky_dtype dtype, int64_t inputs,
+                              int64_t outputs, const int64_t kernel[2],
+                              const ky_conv_options *options, int bias, ky_rng *rng,
+                              ky_module **out);
+
+/* Pooling, see ky_max_pool2d and ky_avg_pool2d: x [n,c,height,width] -> the same, smaller.
+ * options: copied. Errors: BAD_ARGUMENT (out or options is null, the options' size), NO_MEMORY. */
+KY_API ky_status ky_nn_max_pool2d(const ky_allocator *allocator, const ky_pool_options *options,
+                                  ky_module **out);
+KY_API ky_status ky_nn_avg_pool2d(const ky_allocator *allocator, const ky_pool_options *options,
+                                  ky_module **out);
+
+/* All axes but the first as one: x [n,...] -> [n,the product of the others]. Errors: BAD_ARGUMENT
+ * (out is null), NO_MEMORY. */
+KY_API ky_status ky_nn_flatten(const ky_allocator *allocator, ky_module **out);
+
 /* The activations, elementwise and without weights: x [...] -> [...].
  * Errors: BAD_ARGUMENT (out is null), NO_MEMORY. */
 

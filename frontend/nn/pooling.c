@@ -1,0 +1,71 @@
+/* SPDX-License-Identifier: MIT */
+/* Layers without weights that make images smaller, and then rows. */
+#define KY_NO_SITES
+#include "../block.h"
+#include "kytape/nn.h"
+
+typedef struct pooling {
+  ky_module base;
+  ky_allocator allocator;
+  ky_pool_options options; /* flatten has none */
+} pooling;
+
+static void destroy(ky_module *m) {
+  pooling *p = (pooling *)m;
+  ky__block_free(p->allocator, p, sizeof *p);
+}
+
+static ky_status make(const ky_allocator *allocator, const ky_module_kind *kind,
+                      const ky_pool_options *options, ky_module **out) {
+  if (!out) return KY_BAD_ARGUMENT;
+  *out = NULL;
+  if (!options || options->size < sizeof *options) return KY_BAD_ARGUMENT;
+  ky_allocator used;
+  pooling *p = ky__block_new(allocator, sizeof *p, &used);
+  if (!p) return KY_NO_MEMORY;
+  p->base.kind = kind;
+  p->allocator = used;
+  p->options = *options;
+  *out = &p->base;
+  return KY_OK;
+}
+
+static ky_var forward_max(ky_module *m, ky_tape *t, ky_var x) {
+  return ky_max_pool2d(t, x, &((pooling *)m)->options);
+}
+
+static ky_var forward_avg(ky_module *m, ky_tape *t, ky_var x) {
+  return ky_avg_pool2d(t, x, &((pooling *)m)->options);
+}
+
+/* What is no value of the tape, reshape refuses. */
+static ky_var forward_flatten(ky_module *m, ky_tape *t, ky_var x) {
+  (void)m;
+  ky_array a = {0};
+  int64_t dims[2] = {1, 1};
+  if (x.id && ky_shape(t, x, &a) != KY_OK) return ky_none();
+  for (int k = 0; k < a.rank; k++) dims[k > 0] *= a.dims[k];
+  return ky_reshape(t, x, 2, dims);
+}
+
+static const ky_module_kind kind_max = {sizeof kind_max, "max_pool2d", forward_max, NULL,
+                                        destroy};
+static const ky_module_kind kind_avg = {sizeof kind_avg, "avg_pool2d", forward_avg, NULL,
+                                        destroy};
+static const ky_module_kind kind_flatten = {sizeof kind_flatten, "flatten", forward_flatten,
+                                            NULL, destroy};
+
+ky_status ky_nn_max_pool2d(const ky_allocator *allocator, const ky_pool_options *options,
+                           ky_module **out) {
+  return make(allocator, &kind_max, options, out);
+}
+
+ky_status ky_nn_avg_pool2d(const ky_allocator *allocator, const ky_pool_options *options,
+                           ky_module **out) {
+  return make(allocator, &kind_avg, options, out);
+}
+
+ky_status ky_nn_flatten(const ky_allocator *allocator, ky_module **out) {
+  const ky_pool_options none = {.size = sizeof none};
+  return make(allocator, &kind_flatten, &none, out);
+}
