@@ -95,6 +95,24 @@ def mlp(batch):
     return training(w, 1e-3, loss)
 
 
+def cnn(batch):
+    batch = int(batch)
+    f32 = torch.float32
+    dims = [((32, 1, 3, 3), 0.3), ((32,), 0.1), ((32, 32, 3, 3), 0.06), ((32,), 0.05),
+            ((128, 4608), 0.015), ((128,), 0.015), ((10, 128), 0.09), ((10,), 0.09)]
+    w = [random(f32, 400 + k, shape, bound) for k, (shape, bound) in enumerate(dims)]
+    x = random(f32, 17, (batch, 1, 28, 28), 1)
+    labels = torch.arange(batch) * 7 % 10
+
+    def loss():
+        h = F.relu(F.conv2d(x, w[0], w[1]))
+        h = F.max_pool2d(F.relu(F.conv2d(h, w[2], w[3])), 2)
+        h = F.relu(F.linear(h.flatten(1), w[4], w[5]))
+        return F.cross_entropy(F.linear(h, w[6], w[7]), labels)
+
+    return training(w, 1e-2, loss)
+
+
 def mlpdeep(layers):
     layers = int(layers)
     f32 = torch.float32
@@ -157,7 +175,7 @@ def gmm(argument):
 
 
 WORKLOADS = {f.__name__: f
-             for f in (demo, mlp, mlpdeep, chainwise, softmaxce, rosenbrock, gmm)}
+             for f in (demo, mlp, cnn, mlpdeep, chainwise, softmaxce, rosenbrock, gmm)}
 
 
 def measure(step, seconds, sample):
