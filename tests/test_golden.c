@@ -166,6 +166,14 @@ static ky_var positions_of_topk(ky_tape *t, ky_var x, const int64_t *n) {
   return positions;
 }
 
+/* The equation is in the integers, eight characters each. */
+static ky_var einsum(ky_tape *t, int count, const ky_var *x, int integers, const int64_t *n) {
+  char equation[8 * ATTRIBUTES + 1] = {0};
+  for (int k = 0; k < 8 * integers; k++)
+    equation[k] = (char)(n[k / 8] >> 7 * (k % 8) & 127);
+  return ky_einsum(t, equation, (size_t)count, x);
+}
+
 /* What rows of calls.def say for short. */
 #define KEEP           (int)n[0]
 #define OVER(fn, ...)  fn(t, x[0], integers - 2, n + 2, __VA_ARGS__)

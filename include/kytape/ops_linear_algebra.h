@@ -57,6 +57,20 @@ KY_API ky_var ky_dot(ky_tape *t, ky_var a, ky_var b);
  * Errors: BAD_SHAPE (not two vectors). */
 KY_API ky_var ky_outer(ky_tape *t, ky_var a, ky_var b);
 
+/* A sum of products by index labels, as in PyTorch: "bij,bjk->bik" is a batched matrix product,
+ * "ii->i" a diagonal, "ii" a trace, "i,j->ij" an outer product. Each operand has one letter a-z
+ * or A-Z for each axis, operands are parted by commas; blanks do not matter. r at the labels
+ * behind
+ * "->" is the sum over all others of the products of the operands' elements. Without "->" the
+ * output has the labels that occur once, in ASCII order. "..." stands for axes without labels,
+ * which broadcast from the last one on, and come first in an output that is not written out; an
+ * output without "..." sums over them. An extent of 1 stretches. Operands are taken from left
+ * to right, each with one matrix product or one product of elements, so their order can matter
+ * for speed. vars: `count` operands, read during the call. Errors: BAD_ARGUMENT (a null
+ * pointer, an equation that is none or has another number of operands), BAD_SHAPE (ranks or
+ * extents, or more than KY_MAX_RANK axes on the way), BAD_DTYPE. */
+KY_API ky_var ky_einsum(ky_tape *t, const char *equation, size_t count, const ky_var *vars);
+
 #ifndef KY_NO_SITES
   #define ky_triangular_solve(t, ...)                                                          \
     ky_triangular_solve(ky_at(t, __FILE__, __LINE__), __VA_ARGS__)
@@ -64,6 +78,7 @@ KY_API ky_var ky_outer(ky_tape *t, ky_var a, ky_var b);
   #define ky_solve(t, ...)     ky_solve(ky_at(t, __FILE__, __LINE__), __VA_ARGS__)
   #define ky_logdet(t, ...)    ky_logdet(ky_at(t, __FILE__, __LINE__), __VA_ARGS__)
   #define ky_logabsdet(t, ...) ky_logabsdet(ky_at(t, __FILE__, __LINE__), __VA_ARGS__)
+  #define ky_einsum(t, ...)    ky_einsum(ky_at(t, __FILE__, __LINE__), __VA_ARGS__)
   #define ky_dot(t, ...)       ky_dot(ky_at(t, __FILE__, __LINE__), __VA_ARGS__)
   #define ky_outer(t, ...)     ky_outer(ky_at(t, __FILE__, __LINE__), __VA_ARGS__)
 #endif

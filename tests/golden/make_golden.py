@@ -27,7 +27,8 @@ warnings.filterwarnings("ignore")
 import torch
 
 HERE = os.path.dirname(os.path.abspath(__file__))
-FAMILIES = ["elementwise", "binary", "reductions", "movement", "indexing", "products", "losses",
+FAMILIES = ["elementwise", "binary", "reductions", "movement", "indexing", "products",
+            "linear_algebra", "losses",
             "normalization"]
 DTYPES = {torch.float64: "f64", torch.float32: "f32", torch.int64: "i64", torch.int32: "i32",
           torch.bool: "mask"}
