@@ -105,6 +105,13 @@ static void check_replay(op_case *c) {
   check_rest(c, "values", &c->t->values);
 }
 
+/* What an instruction takes of the scratch memory it gives back: a replay takes no more. */
+static void check_scratch(const op_case *c) {
+  const ky_arena *scratch = &c->t->frame.scratch;
+  if (scratch->count && (scratch->current || scratch->used))
+    case_fail(c, "keeps %zu bytes of scratch memory", scratch->used);
+}
+
 void check_memory(op_case *c) {
   case_value(c, c->r, case_result_dtype(c), &c->part);
   bool shared = false;
@@ -115,4 +122,5 @@ void check_memory(op_case *c) {
   case_compare(c, "after a replay, the value", &c->got, &c->part, 0, 0);
   case_backward(c);
   check_same_gradients(c);
+  check_scratch(c);
 }

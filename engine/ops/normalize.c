@@ -136,11 +136,14 @@ static void forward(ky_frame *f, ky_id pc, bool centred) {
   const ky_ins *i = &f->code->ins[pc];
   shared all = {f->kernels->normalize->map[i->dtype], {0}, ky_dtype_size((ky_dtype)i->dtype)};
   ky_normalize *s = &all.s;
-  if (!prepare(f, pc, centred, s)) return;
-  s->b = ky__dense_value(f, operand(f->code, i, POOL_BIAS));
-  s->r = ky__data(f, pc);
-  if (f->fault->status == KY_OK)
-    ky__team_run(f->team, s->rows, ky__grain_of(f, s->n), run_rows, &all);
+  const ky_place mark = ky__arena_mark(&f->scratch);
+  if (prepare(f, pc, centred, s)) {
+    s->b = ky__dense_value(f, operand(f->code, i, POOL_BIAS));
+    s->r = ky__data(f, pc);
+    if (f->fault->status == KY_OK)
+      ky__team_run(f->team, s->rows, ky__grain_of(f, s->n), run_rows, &all);
+  }
+  ky__arena_reset(&f->scratch, mark);
 }
 
 static void reverse(ky_frame *f, ky_id pc, bool centred) {
@@ -152,12 +155,15 @@ static void reverse(ky_frame *f, ky_id pc, bool centred) {
   }
   shared all = {f->kernels->normalize->pull[i->dtype], {0}, ky_dtype_size((ky_dtype)i->dtype)};
   ky_normalize *s = &all.s;
-  if (!prepare(f, pc, centred, s)) return;
-  s->g = ky__adjoint(f, pc);
-  s->gx = d[POOL_X].ptr, s->beta_x = d[POOL_X].beta;
-  s->gw = d[POOL_WEIGHT].ptr, s->beta_w = d[POOL_WEIGHT].beta;
-  s->gb = d[POOL_BIAS].ptr, s->beta_b = d[POOL_BIAS].beta;
-  pull(f, &all);
+  const ky_place mark = ky__arena_mark(&f->scratch);
+  if (prepare(f, pc, centred, s)) {
+    s->g = ky__adjoint(f, pc);
+    s->gx = d[POOL_X].ptr, s->beta_x = d[POOL_X].beta;
+    s->gw = d[POOL_WEIGHT].ptr, s->beta_w = d[POOL_WEIGHT].beta;
+    s->gb = d[POOL_BIAS].ptr, s->beta_b = d[POOL_BIAS].beta;
+    pull(f, &all);
+  }
+  ky__arena_reset(&f->scratch, mark);
 }
 
 void fwd_layernorm(ky_frame *f, ky_id pc) { forward(f, pc, true); }
