@@ -128,6 +128,7 @@ static ky_status check_wanted(ky_pass *pass) {
   for (ky_id id = 1; id <= p->root; id++) {
     leads[id] = p->wanted[id];
     if (!ky__has_adjoint(code, &code->ins[id])) continue;
+    if (!ky__is_float(code->ins[id].dtype)) continue; /* a cast to an integer or a mask */
     const uint32_t operands = ky__operand_count(code, id);
     for (uint32_t k = 0; k < operands; k++) leads[id] |= leads[ky__operand(code, id, k)];
   }

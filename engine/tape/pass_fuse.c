@@ -7,7 +7,8 @@
  * Bits stay as they are. A group gives its contributions to adjoints all at once, when its last
  * instruction's adjoint runs, which is earlier than its upper members' would have. So an
  * instruction may join only if that leaves the contributions to each of its operands in their
- * order (two of them may come in any order: their sum is the same). */
+ * order. Two of them may come in any order, their sum is the same; an instruction that adds one
+ * term after the other to an element, or nothing at all, counts as two. */
 #include <string.h>
 
 #include "base/memory.h"
@@ -73,10 +74,24 @@ static bool contributes(const ky_code *code, ky_id pc, uint32_t k) {
   return i->flags >> k & 1;
 }
 
+/* Whether an adjoint adds to an element of an operand's adjoint not one number but several, one
+ * by one (products over long axes and over batches, repeated indices and edges), or none where
+ * its own would be zero: a -0 that is there already becomes +0 by adding a zero, and stays
+ * otherwise. */
+static bool adds_otherwise(const ky_code *code, ky_id pc) {
+  const ky_op op = (ky_op)code->ins[pc].op;
+  return ky__opinfo[op].trait == KY_TRAIT_PROD || op == KY_OP_gather || op == KY_OP_embedding ||
+         op == KY_OP_pad || op == KY_OP_slice || op == KY_OP_tril || op == KY_OP_triu ||
+         op == KY_OP_nll;
+}
+
 static void count_contributions(fuser *z) {
-  for (ky_id pc = 1; pc < z->code->count; pc++)
+  for (ky_id pc = 1; pc < z->code->count; pc++) {
+    const uint32_t weight = adds_otherwise(z->code, pc) ? 2 : 1;
     for (uint32_t k = 0; k < ky__operand_count(z->code, pc); k++)
-      z->at[ky__operand(z->code, pc, k)].contributions += contributes(z->code, pc, k);
+      if (contributes(z->code, pc, k))
+        z->at[ky__operand(z->code, pc, k)].contributions += weight;
+  }
 }
 
 /* ---- grouping ------------------------------------------------------------------------- */
