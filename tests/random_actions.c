@@ -4,6 +4,8 @@
 #include "kytape/ops.h"
 #include "random_operands.h"
 
+#define PICK(array) ((array)[rt_below(r, (int)(sizeof(array) / sizeof *(array)))])
+
 /* ---- actions ----------------------------------------------------------------------------- */
 
 /* x brought to 0.5..1.5, mostly: for functions with poles and steep ones. */
@@ -14,46 +16,82 @@ static ky_var tame(random_tape *r, ky_var x) {
 
 static ky_var act_unary(random_tape *r) {
   typedef ky_var function(ky_tape *, ky_var);
-  static function *const gentle[] = {ky_neg, ky_abs,  ky_sign,    ky_square, ky_sin,
-                                     ky_cos, ky_tanh, ky_sigmoid, ky_relu,   ky_softplus};
-  static function *const steep[] = {ky_sqrt, ky_rsqrt, ky_recip, ky_exp,
-                                    ky_log,  ky_log1p, ky_expm1};
+  static function *const gentle[] = {
+      ky_neg,      ky_abs,       ky_sign,  ky_square,   ky_sin,         ky_cos,
+      ky_tanh,     ky_sigmoid,   ky_relu,  ky_softplus, ky_erf,         ky_erfc,
+      ky_floor,    ky_ceil,      ky_round, ky_trunc,    ky_logsigmoid,  ky_selu,
+      ky_gelu,     ky_gelu_tanh, ky_silu,  ky_mish,     ky_hardsigmoid, ky_hardswish,
+      ky_softsign, ky_atan,      ky_asinh, ky_sinh,     ky_cosh};
+  static function *const steep[] = {ky_sqrt,   ky_rsqrt,   ky_recip,   ky_exp,  ky_log,
+                                    ky_log1p,  ky_expm1,   ky_asin,    ky_acos, ky_acosh,
+                                    ky_atanh,  ky_tan,     ky_exp2,    ky_log2, ky_log10,
+                                    ky_lgamma, ky_digamma, ky_trigamma};
   const random_value *x = rt_pick(r, rt_real, NULL);
   if (!x) return ky_none();
-  if (rt_below(r, 3)) return gentle[rt_below(r, 10)](r->tape, x->var);
-  return steep[rt_below(r, 7)](r->tape, tame(r, x->var));
+  if (rt_below(r, 3)) return PICK(gentle)(r->tape, x->var);
+  return PICK(steep)(r->tape, tame(r, x->var));
 }
 
 static ky_var act_scalar(random_tape *r) {
   typedef ky_var function(ky_tape *, ky_var, double);
-  static function *const of_reals[] = {ky_add_scalar,  ky_mul_scalar,     ky_div_scalar,
-                                       ky_rsub_scalar, ky_maximum_scalar, ky_minimum_scalar,
-                                       ky_rdiv_scalar, ky_pow_scalar};
+  static function *const of_reals[] = {
+      ky_add_scalar,     ky_mul_scalar,  ky_div_scalar, ky_rsub_scalar, ky_maximum_scalar,
+      ky_minimum_scalar, ky_rdiv_scalar, ky_pow_scalar, ky_leaky_relu,  ky_elu};
   static function *const tests[] = {ky_lt_scalar, ky_le_scalar, ky_eq_scalar,
                                     ky_ne_scalar, ky_gt_scalar, ky_ge_scalar};
-  const int which = rt_below(r, 12);
+  const int which = rt_below(r, 15);
   const double s = rt_number(&r->state);
-  const random_value *x = rt_pick(r, which < 9 ? rt_real : rt_any, NULL);
+  const random_value *x = rt_pick(r, which < 12 ? rt_real : rt_any, NULL);
   if (!x) return ky_none();
-  if (which == 8) return ky_clamp(r->tape, x->var, -1 + s / 8, 1 + s / 8);
-  if (which > 8) return tests[rt_below(r, 6)](r->tape, x->var, s);
-  return of_reals[which](r->tape, which < 6 ? x->var : tame(r, x->var), s == 0 ? 0.5 : s);
+  if (which == 10) return ky_clamp(r->tape, x->var, -1 + s / 8, 1 + s / 8);
+  if (which == 11) return ky_hardtanh(r->tape, x->var, -1 + s / 8, 1 + s / 8);
+  if (which > 11) return PICK(tests)(r->tape, x->var, s);
+  return of_reals[which](r->tape, which < 6 || which > 7 ? x->var : tame(r, x->var),
+                         s == 0 ? 0.5 : s);
 }
 
 static ky_var act_binary(random_tape *r) {
   typedef ky_var function(ky_tape *, ky_var, ky_var);
   static function *const plain[] = {ky_add, ky_sub, ky_mul, ky_maximum, ky_minimum};
+  static function *const others[] = {ky_atan2, ky_hypot, ky_fmod, ky_copysign, ky_logaddexp};
   const random_value *a = rt_pick(r, rt_real, NULL);
   const random_value *b = !a || rt_below(r, 8) == 0 ? a : rt_partner(r, a);
   if (!b) return ky_none();
   const ky_var x = a->var, y = b->var;
-  switch (rt_below(r, 8)) {
+  switch (rt_below(r, 10)) {
   case 0: return ky_div(r->tape, x, tame(r, y));
   case 1: return ky_pow(r->tape, tame(r, x), y);
-  default:
-    return rt_below(r, 2) ? plain[rt_below(r, 5)](r->tape, x, y)
-                          : plain[rt_below(r, 5)](r->tape, y, x);
+  case 2:
+  case 3: return PICK(others)(r->tape, x, y);
+  default: return rt_below(r, 2) ? PICK(plain)(r->tape, x, y) : PICK(plain)(r->tape, y, x);
   }
+}
+
+static ky_var act_ternary(random_tape *r) {
+  const random_value *a = rt_pick(r, rt_real, NULL), *b = a ? rt_partner(r, a) : NULL;
+  const random_value *c = !b ? NULL : rt_below(r, 4) ? rt_partner(r, a) : b;
+  if (!c) return ky_none();
+  return rt_below(r, 2) ? ky_fma(r->tape, a->var, b->var, c->var)
+                        : ky_lerp(r->tape, b->var, a->var, c->var);
+}
+
+/* Between reals, or to where a gradient ends. */
+static ky_var act_cast(random_tape *r) {
+  static const ky_dtype dtypes[] = {KY_F32, KY_F64, KY_F32, KY_F64, KY_I32, KY_I64, KY_MASK};
+  const random_value *x = rt_pick(r, rt_below(r, 3) ? rt_real : rt_any, NULL);
+  return x ? ky_cast(r->tape, x->var, PICK(dtypes)) : ky_none();
+}
+
+static ky_var act_logic(random_tape *r) {
+  const random_value *a = rt_pick(r, rt_mask, NULL);
+  if (a && rt_below(r, 3) == 0) return ky_logical_not(r->tape, a->var);
+  const random_value *b = a ? rt_partner(r, a) : NULL;
+  if (!b) {
+    const random_value *x = rt_pick(r, rt_any, NULL);
+    return x ? ky_isfinite(r->tape, x->var) : ky_none();
+  }
+  return rt_below(r, 2) ? ky_logical_and(r->tape, a->var, b->var)
+                        : ky_logical_or(r->tape, a->var, b->var);
 }
 
 static ky_var act_compare(random_tape *r) {
@@ -231,12 +269,15 @@ static ky_var act_leaf(random_tape *r) {
 
 /* Elementwise ones more often: they make long runs. */
 static rt_action *const actions[] = {
-    act_unary,  act_unary,   act_unary,         act_unary,    act_scalar, act_scalar,
-    act_scalar, act_binary,  act_binary,        act_binary,   act_binary, act_binary,
-    act_where,  act_compare, act_matmul,        act_linear,   act_reduce, act_reduce,
-    act_leaf,   act_reshape, act_permute,       act_slice,    act_expand, act_concat,
-    act_leaf,   act_softmax, act_cross_entropy, act_pair_loss};
+    act_unary,         act_unary,         act_unary,         act_unary,
+    act_unary,         act_scalar,        act_scalar,        act_scalar,
+    act_scalar,        act_binary,        act_binary,        act_binary,
+    act_binary,        act_binary,        act_binary,        act_ternary,
+    act_where,         act_compare,       act_logic,         act_cast,
+    act_matmul,        act_linear,        act_reduce,        act_reduce,
+    act_leaf,          act_reshape,       act_permute,       act_slice,
+    act_expand,        act_concat,        act_leaf,          act_softmax,
+    act_cross_entropy, act_pair_loss,     rt_act_along_axes, rt_act_along_axes,
+    rt_act_along_axes, rt_act_along_axes, rt_act_along_axes};
 
-ky_var rt_act(random_tape *r) {
-  return actions[rt_below(r, (int)(sizeof actions / sizeof *actions))](r);
-}
+ky_var rt_act(random_tape *r) { return PICK(actions)(r); }

@@ -51,7 +51,8 @@ const random_value *rt_twin(random_tape *r, const random_value *v);
  * to pick. */
 typedef ky_var rt_action(random_tape *r);
 
-/* Any of them. */
+/* Any action; any of those in random_rows.c. */
 ky_var rt_act(random_tape *r);
+ky_var rt_act_along_axes(random_tape *r);
 
 #endif

@@ -54,13 +54,20 @@ static void come_back(random_tape *r, point p) {
   while (r->weight_count > p.weights) ky_tensor_free(r->weights[--r->weight_count]);
 }
 
+/* Compositions with nothing to do return their operand. */
+static bool is_known(const random_tape *r, ky_var v) {
+  for (int k = 0; k < r->count; k++)
+    if (r->values[k].var.id == v.id) return true;
+  return false;
+}
+
 static void act(random_tape *r) {
   if (r->count > RANDOM_VALUES - 8) return;
   const point before = here(r);
   r->depends = r->wants = false;
   const ky_var v = rt_act(r);
   const bool refused = ky_tape_check(r->tape) != KY_OK;
-  random_value *made = v.id && !refused ? rt_put(r, v) : NULL;
+  random_value *made = v.id && !refused && !is_known(r, v) ? rt_put(r, v) : NULL;
   if (refused || (made && made->shape.count > RT_LARGEST)) {
     come_back(r, before);
     return;
