@@ -15,7 +15,7 @@
  * more on each side, and a sum of some dozen terms by the square root of their number. */
 #define ROUNDINGS 64
 
-enum { OPERANDS = 5, ATTRIBUTES = 12, ELEMENTS = 512, FEWEST = 8 };
+enum { OPERANDS = 5, ATTRIBUTES = 13, ELEMENTS = 512, FEWEST = 8 };
 
 typedef enum scale { EACH, NORM, ONE } scale;
 
@@ -187,6 +187,16 @@ static ky_var einsum(ky_tape *t, int count, const ky_var *x, int integers, const
                        .smoothing = s[0]})
 #define WEIGHT(behind) (n[1] == 1 || n[1] == 2 ? x[behind] : ky_none())
 #define BIAS(behind)   (n[1] == 2 ? x[(behind) + 1] : n[1] == 3 ? x[behind] : ky_none())
+
+#define SLIDES                                                                                 \
+  (&(ky_conv_options){sizeof(ky_conv_options),                                                 \
+                      {n[1], n[2], n[3]},                                                      \
+                      {n[4], n[5], n[6]},                                                      \
+                      {n[7], n[8], n[9]},                                                      \
+                      {n[10], n[11], n[12]},                                                   \
+                      n[0]})
+#define WINDOW                                                                                 \
+  (&(ky_pool_options){sizeof(ky_pool_options), {n[0], n[1]}, {n[2], n[3]}, {n[4], n[5]}})
 
 #define GOLDEN(family, name, ...)                                                              \
   static ky_var call_##name(ky_tape *t, const ky_var *x, const sample *e) {                    \
