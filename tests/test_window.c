@@ -274,6 +274,58 @@ static void network_compiles(void **state) {
   assert_true(same);
 }
 
+/* ---- threads ----------------------------------------------------------------------------- */
+
+enum { WATCHED = 6 };
+
+/* One of each way to slide: tiles, phases, stencils, products; planes. watched: what to ask the
+ * gradients of. */
+static ky_var record_all_ways(ky_tape *t, ky_rng *rng, float *data, ky_var watched[WATCHED]) {
+  static const int64_t dims[WATCHED][4] = {{5, 3, 13, 11}, {20, 3, 3, 3}, {20, 1, 3, 3},
+                                           {18, 20, 1, 1}, {18, 9, 3, 2}, {2, 9, 3, 3}};
+  const ky_conv_options padded = {.size = sizeof padded, .padding = {1, 1}};
+  const ky_conv_options depthwise = {.size = sizeof depthwise, .padding = {1, 1}, .groups = 20};
+  const ky_conv_options halved = {.size = sizeof halved, .stride = {2, 2}};
+  const ky_pool_options halves = {.size = sizeof halves, .kernel = {2, 2}};
+  for (int k = 0; k < WATCHED; k++) {
+    const int64_t *d = dims[k], count = d[0] * d[1] * d[2] * d[3];
+    ky_rng_uniform(rng, KY_F32, (size_t)count, -1, 1, data);
+    watched[k] = ky_input(t, KY_F32, KY_SHAPE(d[0], d[1], d[2], d[3]), data);
+    ky_watch(t, watched[k]);
+    data += count;
+  }
+  ky_var r = ky_conv2d(t, watched[0], watched[1], ky_none(), &padded);
+  r = ky_conv2d(t, r, watched[2], ky_none(), &depthwise);
+  r = ky_max_pool2d(t, ky_conv2d(t, r, watched[3], ky_none(), NULL), &halves);
+  r = ky_conv_transpose2d(t, r, watched[4], ky_none(), &halved);
+  r = ky_conv2d(t, ky_avg_pool2d(t, r, &halves), watched[5], ky_none(), &padded);
+  return ky_sum_all(t, ky_square(t, ky_upsample_bilinear2d(t, r, 9, 7, 0)));
+}
+
+static void bits_do_not_depend_on_threads(void **state) {
+  bench *b = *state;
+  static float data[5 * 3 * 13 * 11 + 20 * 27 + 20 * 9 + 18 * 20 + 18 * 9 * 6 + 2 * 81];
+  static float kept[WATCHED][5 * 3 * 13 * 11];
+  ky_var watched[WATCHED];
+  const ky_var loss = record_all_ways(b->t, &b->rng, data, watched);
+  ky_compile_options wanted = {.size = sizeof wanted, .wrt = watched, .wrt_count = WATCHED};
+  assert_int_equal(ky_compile(b->t, loss, &wanted, &b->program), KY_OK);
+  const int threads[3] = {1, 2, 5};
+  for (int n = 0; n < 3; n++) {
+    const ky_exec_options o = {.size = sizeof o, .threads = threads[n], .grain = 1};
+    assert_int_equal(ky_exec_new(b->program, &o, &b->exec), KY_OK);
+    assert_int_equal(ky_exec_step(b->exec, NULL), KY_OK);
+    for (int k = 0; k < WATCHED; k++) {
+      ky_array g;
+      assert_int_equal(ky_exec_grad(b->exec, watched[k], &g), KY_OK);
+      if (n == 0) memcpy(kept[k], g.data, (size_t)g.count * sizeof(float));
+      assert_memory_equal(kept[k], g.data, (size_t)g.count * sizeof(float));
+    }
+    ky_exec_free(b->exec);
+    b->exec = NULL;
+  }
+}
+
 #define TEST(name) cmocka_unit_test_setup_teardown(name, set_up, tear_down)
 
 int main(void) {
@@ -290,6 +342,7 @@ int main(void) {
       TEST(bad_layers_are_refused),
       TEST(failing_allocations_leak_nothing),
       TEST(network_compiles),
+      TEST(bits_do_not_depend_on_threads),
   };
   return cmocka_run_group_tests(tests, NULL, NULL);
 }

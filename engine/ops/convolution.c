@@ -191,9 +191,9 @@ static ky_conv_array dense_of(const ky_frame *f, ky_id id, const void *data) {
   return array_of(data, &dense);
 }
 
-size_t ky__convolution_scratch(const ky_code *code, ky_id pc) {
+size_t ky__convolution_scratch(const ky_code *code, ky_id pc, uint32_t threads) {
   const ky_conv g = geometry_of(code, pc);
-  return ky__conv_scratch(&g);
+  return ky__conv_scratch(&g, threads);
 }
 
 /* ---- sweeps ------------------------------------------------------------------------------ */

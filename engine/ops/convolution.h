@@ -22,6 +22,6 @@ enum {
 };
 
 /* Scratch memory of a conv or conv_transpose, in both sweeps. */
-size_t ky__convolution_scratch(const ky_code *code, ky_id pc);
+size_t ky__convolution_scratch(const ky_code *code, ky_id pc, uint32_t threads);
 
 #endif

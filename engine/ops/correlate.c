@@ -9,12 +9,14 @@
 #include <string.h>
 
 #include "kernels/kernels.h"
+#include "ops/family.h"
 #include "ops/pointwise.h"
 #include "ops/sliding.h"
 #include "ops/stencil.h"
 
 #define BLOCK      96  /* points at a time: whole tiles and whole vectors */
 #define LONG_BLOCK 256 /* points that are summed over at a time */
+#define TILES      48  /* taps that fill some tiles */
 #define DEPTH      320 /* taps that are summed over at a time */
 
 typedef struct map {
@@ -41,17 +43,17 @@ static bool is_empty(const ky_conv *g, bool of_x) {
   return count == 0;
 }
 
-static size_t scratch_of(const ky_conv *g, bool pull) {
+static size_t scratch_of(const ky_conv *g, bool pull, uint32_t threads) {
   if (is_empty(g, pull)) return 0;
   const ky_sliding s = ky__sliding(g, pull);
-  const size_t panels =
-      ky__sliding_copy_bytes(&s) + panel_bytes(&s) + tap_bytes(&s) + 3 * KY_ALIGN;
-  const size_t stencil = ky__stencil_scratch(g, pull);
+  const size_t copies = ky__sliding_copy_bytes(&s) * ky__sliding_pieces(&s, threads);
+  const size_t panels = copies + panel_bytes(&s) + tap_bytes(&s) + 3 * KY_ALIGN;
+  const size_t stencil = ky__stencil_scratch(g, pull, threads);
   return panels > stencil ? panels : stencil;
 }
 
-size_t ky__conv_scratch(const ky_conv *g) {
-  const size_t apply = scratch_of(g, false), pull = scratch_of(g, true);
+size_t ky__conv_scratch(const ky_conv *g, uint32_t threads) {
+  const size_t apply = scratch_of(g, false, threads), pull = scratch_of(g, true, threads);
   return apply > pull ? apply : pull;
 }
 
@@ -60,7 +62,8 @@ static bool open(map *m, ky_frame *f, const ky_conv *g, bool pull, const ky_conv
                  const ky_conv_array *to) {
   *m = (map){.f = f, .kernels = f->kernels->conv, .s = ky__sliding(g, pull)};
   m->panel = m->kernels->panel[g->dtype];
-  const size_t bytes = ky__sliding_copy_bytes(&m->s);
+  const size_t bytes =
+      ky__sliding_copy_bytes(&m->s) * ky__sliding_pieces(&m->s, ky__team_size(f->team));
   m->weights = ky__scratch(f, panel_bytes(&m->s));
   m->tap_at = ky__scratch(f, tap_bytes(&m->s));
   ky__sliding_open(&m->s, from, to, bytes ? ky__scratch(f, bytes) : NULL);
@@ -247,16 +250,28 @@ static void map_phase(const map *m, ky_points w, int64_t group, int64_t first, i
   }
 }
 
-static void map_group(const map *m, int64_t group, int beta, const ky_conv_array *bias) {
-  for (int64_t unit = 0; unit < ky__units(&m->s); unit++) {
-    const ky_region r = ky__region(&m->s, unit);
+/* A group, which is shared out by units. */
+typedef struct group_map {
+  const map *m;
+  int64_t group;
+  int beta;
+  const ky_conv_array *bias;
+} group_map;
+
+static void map_units(void *context, uint32_t piece, size_t begin, size_t end) {
+  const group_map *all = context;
+  map m = *all->m;
+  m.s = ky__sliding_piece(&all->m->s, piece);
+  for (size_t unit = begin; unit < end; unit++) {
+    const ky_region r = ky__region(&m.s, (int64_t)unit);
     int64_t phase[KY_CONV_AXES] = {0}, first = 0;
-    ky__copy_region(m->f, &m->s, &r, group, 0, m->s.channels);
+    ky__copy_region(m.f, &m.s, &r, all->group, 0, m.s.channels);
     do {
-      const int64_t taps = ky__taps_of_phase(&m->s, phase);
-      map_phase(m, ky__points(&m->s, &r, phase, group), group, first, taps, beta, bias);
+      const int64_t taps = ky__taps_of_phase(&m.s, phase);
+      map_phase(&m, ky__points(&m.s, &r, phase, all->group), all->group, first, taps, all->beta,
+                all->bias);
       first += taps;
-    } while (ky__next_phase(&m->s, phase));
+    } while (ky__next_phase(&m.s, phase));
   }
 }
 
@@ -277,7 +292,9 @@ static void run_map(ky_frame *f, const ky_conv *g, bool pull, const ky_conv_arra
   const bool ready = open(&m, f, g, pull, from, to);
   for (int64_t group = 0; ready && group < g->groups; group++) {
     pack(&m, group, w);
-    map_group(&m, group, beta, bias);
+    group_map all = {&m, group, beta, bias};
+    ky__team_run(f->team, (size_t)ky__units(&m.s), ky__grain_of(f, ky__sliding_work(&m.s)),
+                 map_units, &all);
   }
   ky__arena_reset(&f->scratch, mark);
 }
@@ -351,13 +368,25 @@ static void add_region(const map *m, const ky_region *r, int64_t group, int64_t 
   }
 }
 
-/* Sums of channels begin..end-1 of a group, which nobody else touches. */
-static void sum_channels(const map *m, int64_t group, int64_t begin, int64_t end) {
+/* Sums of some channels of a group, which no other piece touches, nor their part of the copy.
+ */
+static void sum_channels(void *context, uint32_t piece, size_t begin, size_t end) {
+  (void)piece;
+  const group_map *all = context;
+  const map *m = all->m;
   for (int64_t unit = 0; unit < ky__units(&m->s); unit++) {
     const ky_region r = ky__region(&m->s, unit);
-    ky__copy_region(m->f, &m->s, &r, group, begin, end);
-    add_region(m, &r, group, begin, end);
+    ky__copy_region(m->f, &m->s, &r, all->group, (int64_t)begin, (int64_t)end);
+    add_region(m, &r, all->group, (int64_t)begin, (int64_t)end);
   }
+}
+
+/* Channels that are worth a thread, and whose taps fill tiles. */
+static size_t grain_of_channels(const map *m) {
+  const size_t channels = (size_t)m->s.channels, each = (size_t)m->s.taps / channels;
+  const size_t work = ky__sliding_work(&m->s) * (size_t)ky__units(&m->s) / channels;
+  const size_t grain = ky__grain_of(m->f, work), tiles = (TILES + each - 1) / each;
+  return grain > tiles ? grain : tiles;
 }
 
 void ky__conv_weights(ky_frame *f, const ky_conv *g, void *w, int beta, const ky_conv_array *x,
@@ -382,7 +411,8 @@ void ky__conv_weights(ky_frame *f, const ky_conv *g, void *w, int beta, const ky
   const bool ready = open(&m, f, g, false, x, y);
   for (int64_t group = 0; ready && group < g->groups; group++) {
     memset(m.weights, 0, panel_bytes(&m.s));
-    sum_channels(&m, group, 0, m.s.channels);
+    group_map all = {.m = &m, .group = group};
+    ky__team_run(f->team, (size_t)g->inputs, grain_of_channels(&m), sum_channels, &all);
     for (int64_t p = 0; p < panels_of(&m); p++) {
       const int64_t first = group * g->outputs + p * (int64_t)m.panel;
       m.kernels->turn[g->dtype](columns_of(&m, p), (size_t)taps,

@@ -28,7 +28,7 @@ typedef struct ky_conv_array {
 } ky_conv_array;
 
 /* Scratch memory that the three take at most. */
-size_t ky__conv_scratch(const ky_conv *g);
+size_t ky__conv_scratch(const ky_conv *g, uint32_t threads);
 
 /* Each returns without a result and with a fault when memory ran out. Without a bias `bias` or
  * its data is null; with one, beta is 0 and the result is dense. */

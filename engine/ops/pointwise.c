@@ -3,9 +3,11 @@
 #include "ops/pointwise.h"
 
 #include "kernels/gemm.h"
+#include "ops/family.h"
 #include "ops/sliding.h"
 
-#define FEW 16 /* places, which fill no tile */
+#define FEW     16 /* places, which fill no tile */
+#define OVERLAP 16 /* products in the time of an element */
 
 static int64_t places_of(const ky_conv *g) {
   int64_t places = 1;
@@ -59,26 +61,46 @@ static void fill(const ky_frame *f, const ky_conv *g, ky_matrix to, int64_t firs
   }
 }
 
-void ky__pointwise_map(const ky_frame *f, const ky_conv *g, bool pull, const ky_conv_array *to,
-                       int beta, const ky_conv_array *from, const ky_conv_array *w,
-                       const ky_conv_array *bias) {
-  const int64_t channels = pull ? g->outputs : g->inputs;
-  const int64_t results = pull ? g->inputs : g->outputs;
-  const ptrdiff_t row = (ptrdiff_t)w->strides[pull ? KY_C : KY_N];
-  const ptrdiff_t column = (ptrdiff_t)w->strides[pull ? KY_N : KY_C];
-  const int64_t apart = g->outputs * w->strides[KY_N] * (int64_t)ky_dtype_size(g->dtype);
-  for (int64_t n = 0; n < g->images; n++)
+/* A map, which is shared out by images. */
+typedef struct map {
+  const ky_frame *f;
+  const ky_conv *g;
+  bool pull;
+  int beta;
+  const ky_conv_array *to, *from, *w, *bias;
+} map;
+
+static void map_images(void *context, uint32_t piece, size_t begin, size_t end) {
+  (void)piece;
+  const map *m = context;
+  const ky_conv *g = m->g;
+  const int64_t channels = m->pull ? g->outputs : g->inputs;
+  const int64_t results = m->pull ? g->inputs : g->outputs;
+  const int64_t *step = m->w->strides;
+  const int64_t apart = g->outputs * step[KY_N] * (int64_t)ky_dtype_size(g->dtype);
+  const bool has_bias = m->bias && m->bias->data;
+  for (int64_t n = (int64_t)begin; n < (int64_t)end; n++)
     for (int64_t group = 0; group < g->groups; group++) {
       ky_product p = {.m = (size_t)results,
                       .n = (size_t)places_of(g),
                       .k = (size_t)channels,
-                      .a = {(char *)w->data + group * apart, row, column},
-                      .b = image(g, from, n, group * channels),
-                      .c = image(g, to, n, group * results)};
-      if (bias && bias->data) fill(f, g, p.c, group * results, p.m, bias);
-      if (beta || (bias && bias->data)) p.d = p.c;
-      ky__multiply(f->kernels, g->dtype, &p);
+                      .a = {(char *)m->w->data + group * apart,
+                            (ptrdiff_t)step[m->pull ? KY_C : KY_N],
+                            (ptrdiff_t)step[m->pull ? KY_N : KY_C]},
+                      .b = image(g, m->from, n, group * channels),
+                      .c = image(g, m->to, n, group * results)};
+      if (has_bias) fill(m->f, g, p.c, group * results, p.m, m->bias);
+      if (m->beta || has_bias) p.d = p.c;
+      ky__multiply(m->f->kernels, g->dtype, &p);
     }
+}
+
+void ky__pointwise_map(const ky_frame *f, const ky_conv *g, bool pull, const ky_conv_array *to,
+                       int beta, const ky_conv_array *from, const ky_conv_array *w,
+                       const ky_conv_array *bias) {
+  map m = {f, g, pull, beta, to, from, w, bias};
+  const size_t work = (size_t)(g->groups * g->inputs * g->outputs * places_of(g)) / OVERLAP;
+  ky__team_run(f->team, (size_t)g->images, ky__grain_of(f, work), map_images, &m);
 }
 
 void ky__pointwise_weights(const ky_frame *f, const ky_conv *g, void *w, int beta,
@@ -95,6 +117,6 @@ void ky__pointwise_weights(const ky_frame *f, const ky_conv *g, void *w, int bet
           .b = {b.data, b.column, b.row},
           .c = {(char *)w + group * g->outputs * g->inputs * size, (ptrdiff_t)g->inputs, 1}};
       if (beta || n > 0) p.d = p.c;
-      ky__multiply(f->kernels, g->dtype, &p);
+      ky__product(f, g->dtype, &p);
     }
 }

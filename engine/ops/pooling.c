@@ -82,26 +82,53 @@ static ky_pool pool_of(const ky_code *code, ky_id pc) {
   return s;
 }
 
+/* Planes, which are shared out. */
+typedef struct planes {
+  ky_pool s;
+  ky_pool_kernel *run;
+  size_t size; /* of an element */
+} planes;
+
+static void run_planes(void *context, uint32_t piece, size_t begin, size_t end) {
+  (void)piece;
+  const planes *all = context;
+  ky_pool s = all->s;
+  const size_t in = begin * (size_t)(s.in[0] * s.in[1]) * all->size;
+  const size_t out = begin * (size_t)(s.out[0] * s.out[1]);
+  s.planes = end - begin;
+  if (s.x) s.x = (const char *)s.x + in;
+  if (s.gx) s.gx = (char *)s.gx + in;
+  if (s.r) s.r = (char *)s.r + out * all->size;
+  if (s.g) s.g = (const char *)s.g + out * all->size;
+  if (s.at) s.at += out;
+  all->run(&s);
+}
+
+static void share(ky_frame *f, planes *all) {
+  const size_t each = (size_t)(all->s.in[0] * all->s.in[1]);
+  ky__team_run(f->team, all->s.planes, ky__grain_of(f, each), run_planes, all);
+}
+
 static void forward(ky_frame *f, ky_id pc, bool positions, ky_pool_kernel *const kernel[2]) {
   const ky_ins *i = &f->code->ins[pc];
-  ky_pool s = pool_of(f->code, pc);
-  s.x = ky__dense_value(f, i->a);
-  s.r = ky__data(f, pc);
-  if (s.planes == 0 || f->fault->status != KY_OK) return;
-  if (positions) s.at = ky__aux(f, pc);
-  kernel[i->dtype](&s);
+  planes all = {pool_of(f->code, pc), kernel[i->dtype], ky_dtype_size((ky_dtype)i->dtype)};
+  all.s.x = ky__dense_value(f, i->a);
+  all.s.r = ky__data(f, pc);
+  if (all.s.planes == 0 || f->fault->status != KY_OK) return;
+  if (positions) all.s.at = ky__aux(f, pc);
+  share(f, &all);
 }
 
 static void reverse(ky_frame *f, ky_id pc, bool positions, ky_pool_kernel *const kernel[2]) {
   const ky_ins *i = &f->code->ins[pc];
   const ky_dest d = ky__dest(f, i->a, i->flags & KY_WANT_A);
-  ky_pool s = pool_of(f->code, pc);
-  if (!d.ptr || s.planes == 0) return;
-  s.g = ky__adjoint(f, pc);
-  s.gx = d.ptr;
-  s.beta = d.beta;
-  if (positions) s.at = ky__aux(f, pc);
-  kernel[i->dtype](&s);
+  planes all = {pool_of(f->code, pc), kernel[i->dtype], ky_dtype_size((ky_dtype)i->dtype)};
+  if (!d.ptr || all.s.planes == 0) return;
+  all.s.g = ky__adjoint(f, pc);
+  all.s.gx = d.ptr;
+  all.s.beta = d.beta;
+  if (positions) all.s.at = ky__aux(f, pc);
+  share(f, &all);
 }
 
 void fwd_max_pool(ky_frame *f, ky_id pc) { forward(f, pc, true, f->kernels->pool->max); }

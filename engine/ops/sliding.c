@@ -8,6 +8,7 @@
 #include "kernels/kernels.h"
 
 #define COPY_BYTES (512 * 1024) /* half of a usual L2 cache */
+#define OVERLAP    16           /* products in the time of an element */
 #define FULL       192          /* points of several images, if one has fewer */
 
 /* ---- the geometry of a map --------------------------------------------------------------- */
@@ -83,7 +84,25 @@ size_t ky__sliding_copy_bytes(const ky_sliding *s) {
   if (!s->copies) return 0;
   int64_t count = s->images * s->channels;
   for (int k = 0; k < KY_CONV_AXES; k++) count *= s->axis[k].window;
-  return (size_t)count * s->size;
+  return ((size_t)count * s->size + KY_ALIGN - 1) / KY_ALIGN * KY_ALIGN;
+}
+
+uint32_t ky__sliding_pieces(const ky_sliding *s, uint32_t threads) {
+  const uint64_t units = (uint64_t)ky__units(s);
+  return units < threads ? (uint32_t)units : threads;
+}
+
+size_t ky__sliding_work(const ky_sliding *s) {
+  int64_t work = s->images * s->taps * s->results;
+  for (int k = 0; k < KY_CONV_AXES; k++)
+    work *= (k == s->banded ? s->band : s->axis[k].end - s->axis[k].begin);
+  return (size_t)work / OVERLAP + 1;
+}
+
+ky_sliding ky__sliding_piece(const ky_sliding *s, uint32_t piece) {
+  ky_sliding own = *s;
+  if (s->copies) own.copy = (char *)s->copy + piece * ky__sliding_copy_bytes(s);
+  return own;
 }
 
 void ky__sliding_open(ky_sliding *s, const ky_conv_array *from, const ky_conv_array *to,

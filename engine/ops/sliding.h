@@ -47,7 +47,16 @@ ky_sliding ky__sliding(const ky_conv *g, bool pull);
 /* Bytes of the copy of one unit. */
 size_t ky__sliding_copy_bytes(const ky_sliding *s);
 
-/* Names the arrays. copy: that many bytes, or null for none. */
+/* How many pieces `threads` take the units in, at most: each has a copy of its own. */
+uint32_t ky__sliding_pieces(const ky_sliding *s, uint32_t threads);
+
+/* With the copy of a piece. */
+ky_sliding ky__sliding_piece(const ky_sliding *s, uint32_t piece);
+
+/* Elements of work in a unit, as ky__grain_of counts them. */
+size_t ky__sliding_work(const ky_sliding *s);
+
+/* Names the arrays. copy: as many bytes for each piece, or null for none. */
 void ky__sliding_open(ky_sliding *s, const ky_conv_array *from, const ky_conv_array *to,
                       void *copy);
 

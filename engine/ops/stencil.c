@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "kernels/kernels.h"
+#include "ops/family.h"
 #include "ops/sliding.h"
 
 #define STRETCHES 32
@@ -30,18 +31,21 @@ bool ky__is_stencil(const ky_frame *f, const ky_conv *g, bool pull) {
 
 /* ---- memory ------------------------------------------------------------------------------ */
 
-size_t ky__stencil_scratch(const ky_conv *g, bool pull) {
+size_t ky__stencil_scratch(const ky_conv *g, bool pull, uint32_t threads) {
   const ky_sliding s = ky__sliding(g, pull);
   const size_t rows = (size_t)(s.results < MOST ? s.results : MOST) * (size_t)s.taps;
-  return ky__sliding_copy_bytes(&s) + (size_t)s.taps * sizeof(ptrdiff_t) + rows * s.size +
-         rows * KY_PANEL_BYTES + 4 * KY_ALIGN;
+  return ky__sliding_copy_bytes(&s) * ky__sliding_pieces(&s, threads) +
+         (size_t)s.taps * sizeof(ptrdiff_t) + rows * s.size + rows * KY_PANEL_BYTES +
+         4 * KY_ALIGN;
 }
 
 /* False after a fault. */
 static bool open(map *m, ky_frame *f, const ky_conv *g, bool pull, const ky_conv_array *from,
                  const ky_conv_array *to, bool sums) {
   *m = (map){.f = f, .s = ky__sliding(g, pull)};
-  const size_t bytes = ky__sliding_copy_bytes(&m->s), taps = (size_t)m->s.taps;
+  const size_t taps = (size_t)m->s.taps;
+  const size_t bytes =
+      ky__sliding_copy_bytes(&m->s) * ky__sliding_pieces(&m->s, ky__team_size(f->team));
   const size_t rows = (size_t)m->s.results * taps;
   m->tap_at = ky__scratch(f, taps * sizeof(ptrdiff_t));
   m->weights = ky__scratch(f, rows * m->s.size);
@@ -113,6 +117,31 @@ static void map_phase(const map *m, ky_points w, int64_t group, int64_t first, i
   }
 }
 
+/* A group, which is shared out by units. */
+typedef struct group_map {
+  const map *m;
+  int64_t group;
+  int beta;
+  const ky_conv_array *bias;
+} group_map;
+
+static void map_units(void *context, uint32_t piece, size_t begin, size_t end) {
+  const group_map *all = context;
+  map m = *all->m;
+  m.s = ky__sliding_piece(&all->m->s, piece);
+  for (size_t unit = begin; unit < end; unit++) {
+    const ky_region r = ky__region(&m.s, (int64_t)unit);
+    int64_t phase[KY_CONV_AXES] = {0}, first = 0;
+    ky__copy_region(m.f, &m.s, &r, all->group, 0, m.s.channels);
+    do {
+      const int64_t taps = ky__taps_of_phase(&m.s, phase);
+      map_phase(&m, ky__points(&m.s, &r, phase, all->group), all->group, first, taps, all->beta,
+                all->bias);
+      first += taps;
+    } while (ky__next_phase(&m.s, phase));
+  }
+}
+
 void ky__stencil_map(ky_frame *f, const ky_conv *g, bool pull, const ky_conv_array *to,
                      int beta, const ky_conv_array *from, const ky_conv_array *w,
                      const ky_conv_array *bias) {
@@ -120,17 +149,10 @@ void ky__stencil_map(ky_frame *f, const ky_conv *g, bool pull, const ky_conv_arr
   map m;
   const bool ready = open(&m, f, g, pull, from, to, false);
   for (int64_t group = 0; ready && group < g->groups; group++) {
+    group_map all = {&m, group, beta, bias};
     pack(&m, group, w);
-    for (int64_t unit = 0; unit < ky__units(&m.s); unit++) {
-      const ky_region r = ky__region(&m.s, unit);
-      int64_t phase[KY_CONV_AXES] = {0}, first = 0;
-      ky__copy_region(f, &m.s, &r, group, 0, m.s.channels);
-      do {
-        const int64_t taps = ky__taps_of_phase(&m.s, phase);
-        map_phase(&m, ky__points(&m.s, &r, phase, group), group, first, taps, beta, bias);
-        first += taps;
-      } while (ky__next_phase(&m.s, phase));
-    }
+    ky__team_run(f->team, (size_t)ky__units(&m.s), ky__grain_of(f, ky__sliding_work(&m.s)),
+                 map_units, &all);
   }
   ky__arena_reset(&f->scratch, mark);
 }

@@ -10,7 +10,7 @@
 bool ky__is_stencil(const ky_frame *f, const ky_conv *g, bool pull);
 
 /* Scratch memory that a map takes, and the weights with that to y. */
-size_t ky__stencil_scratch(const ky_conv *g, bool pull);
+size_t ky__stencil_scratch(const ky_conv *g, bool pull, uint32_t threads);
 
 /* The maps of correlate.h. */
 void ky__stencil_map(ky_frame *f, const ky_conv *g, bool pull, const ky_conv_array *to,

@@ -289,7 +289,7 @@ static size_t copies_of(const ky_code *code, ky_id pc) {
 static size_t scratch_of(const ky_code *code, ky_id pc, uint32_t threads) {
   const uint8_t attr = ky__opinfo[code->ins[pc].op].attr;
   if (attr == KY_ATTR_FUSED) return ky__fused_scratch(code, pc, threads);
-  if (attr == KY_ATTR_LIST_CONV) return ky__convolution_scratch(code, pc);
+  if (attr == KY_ATTR_LIST_CONV) return ky__convolution_scratch(code, pc, threads);
   if (attr == KY_ATTR_RESIZE) return ky__resample_scratch(code, pc);
   if (attr == KY_ATTR_LIST_CLASS) /* sums of the classes */
     return (size_t)ky__layout(code, ky__operand(code, pc, 2))->count * sizeof(double);
