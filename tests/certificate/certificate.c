@@ -178,12 +178,19 @@ static void run_case(op_case *c, int number, ky_draws draws, ky_dtype real) {
   finding *f = &findings[op][real == KY_F64];
   if (!random_case(c, number, draws)) return;
   if (real == KY_F64) fill_digits(c);
+  c->sample.real = real; /* oracles of random numbers ask */
   case_ask_oracle(c);
-  case_record(c, real, 7);
+  case_record(c, real, (1u << KY_OPERANDS) - 1);
   measure_forward(c, f, &bounds[op]);
-  if (draws == PLAIN && case_differentiable(c) && c->sample.operands > 0) measure_adjoint(c, f);
+  if ((draws == PLAIN || draws == FIXED) && case_differentiable(c) && c->sample.operands > 0)
+    measure_adjoint(c, f);
   case_end(c);
   f->cases++;
+}
+
+/* The first cases are of the samples' domains. */
+static ky_draws draws_of(ky_op op, int number) {
+  return number >= plain_cases || bounds[op].draws == FIXED ? bounds[op].draws : PLAIN;
 }
 
 static void run_opcode(op_case *c) {
@@ -194,7 +201,7 @@ static void run_opcode(op_case *c) {
     f->forward.number = f->adjoint.number = -1;
     for (int k = 0; k < plain_cases + wide_cases; k++)
       if (only_number < 0 || only_number == k)
-        run_case(c, k, k < plain_cases ? PLAIN : bounds[op].draws, d ? KY_F64 : KY_F32);
+        run_case(c, k, draws_of(op, k), d ? KY_F64 : KY_F32);
     f->extremes = c->set->example_count;
     if (only_number < 0 && c->set->sample_count > 0)
       assert_int_equal(f->cases, plain_cases + wide_cases);
@@ -252,7 +259,7 @@ static void say_bound(const bound *b, int d, char *text, size_t size) {
 }
 
 static void say_row(FILE *out, ky_op op, int d) {
-  static const char *const draws[] = {"-", "wide", "scaled", "special"};
+  static const char *const draws[] = {"-", "wide", "scaled", "special", "-"};
   const finding *f = &findings[op][d];
   const bound *b = &bounds[op];
   const worst *w = f->adjoint.share > f->forward.share ? &f->adjoint : &f->forward;

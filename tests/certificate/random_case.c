@@ -218,13 +218,13 @@ bool random_case(op_case *c, int number, ky_draws draws) {
     broadcast_shapes(c, &s);
   else if (c->info - ky__opinfo == KY_OP_reshape)
     reshape_shapes(c, &s);
-  else
+  else if (draws != FIXED)
     mapped_shapes(c, &s);
   const uint64_t shaped = c->stream;
   case_choose(c, &s, NULL, number);
   c->stream = shaped;
-  choose_layouts(c, draws != PLAIN);
+  choose_layouts(c, draws != PLAIN && draws != FIXED);
   case_draw(c);
-  if (draws != PLAIN) redraw(c, draws);
+  if (draws != PLAIN && draws != FIXED) redraw(c, draws);
   return true;
 }
