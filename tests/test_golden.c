@@ -15,7 +15,7 @@
  * more on each side, and a sum of some dozen terms by the square root of their number. */
 #define ROUNDINGS 64
 
-enum { OPERANDS = 5, ATTRIBUTES = 13, ELEMENTS = 512, FEWEST = 8 };
+enum { OPERANDS = 7, ATTRIBUTES = 16, ELEMENTS = 512, FEWEST = 8 };
 
 typedef enum scale { EACH, NORM, ONE } scale;
 
@@ -174,10 +174,14 @@ static ky_var einsum(ky_tape *t, int count, const ky_var *x, int integers, const
   return ky_einsum(t, equation, (size_t)count, x);
 }
 
-/* What rows of calls.def say for short. */
-#define KEEP           (int)n[0]
-#define OVER(fn, ...)  fn(t, x[0], integers - 2, n + 2, __VA_ARGS__)
-#define HOW            (ky_reduction) n[0]
+#define LAYER                                                                                  \
+  (const ky_rnn_weights[]) {                                                                   \
+    { x[1], x[2], x[3], x[4] }                                                                 \
+  }
+
+#define KEEP          (int)n[0]
+#define OVER(fn, ...) fn(t, x[0], integers - 2, n + 2, __VA_ARGS__)
+#define HOW           (ky_reduction) n[0]
 #define CLASS_OPTIONS                                                                          \
   (&(ky_class_options){.size = sizeof(ky_class_options),                                       \
                        .reduction = HOW,                                                       \

@@ -28,7 +28,7 @@ import torch
 
 HERE = os.path.dirname(os.path.abspath(__file__))
 FAMILIES = ["elementwise", "binary", "reductions", "movement", "indexing", "products",
-            "linear_algebra", "losses", "normalization", "windows"]
+            "linear_algebra", "losses", "normalization", "windows", "sequence"]
 DTYPES = {torch.float64: "f64", torch.float32: "f32", torch.int64: "i64", torch.int32: "i32",
           torch.bool: "mask"}
 
