@@ -31,12 +31,10 @@ typedef void ky_cross_entropy_pull(size_t rows, size_t n, void *gx, int beta, co
                                    ptrdiff_t sg, double scale, const void *lse, const void *x,
                                    ky_pitch at, const int64_t *label);
 
-/* What goes with the labels of a cross entropy: weights of the classes, with `step` elements
- * from one to the next (null: all 1), their total, and how much of a label all classes share.
- */
+/* What goes with the labels of a cross entropy: weights of the classes (null: all 1), their
+ * total, and how much of a label all classes share. */
 typedef struct ky_class_terms {
   const void *weight;
-  ptrdiff_t step;
   double total, smoothing;
 } ky_class_terms;
 

@@ -63,19 +63,26 @@ ky_status ky__rule_class_loss(ky_query *q) {
   return KY_OK;
 }
 
-static ky_class_terms class_terms(const ky_frame *f, const terms *p) {
+/* Weights dense, copied if they are strided. False: there was no memory. */
+static bool class_terms(ky_frame *f, const terms *p, ky_class_terms *c) {
   const ky_layout *logits = ky__layout(f->code, p->logits);
   const int64_t classes = logits->dims[logits->rank - 1];
-  ky_class_terms c = {.total = (double)classes, .smoothing = p->smoothing};
-  if (!p->weights) return c;
-  c.weight = ky__data(f, p->weights);
-  c.step = ky__layout(f->code, p->weights)->strides[0];
-  c.total = 0;
+  *c = (ky_class_terms){.total = (double)classes, .smoothing = p->smoothing};
+  if (!p->weights) return true;
+  const ky_layout *layout = ky__layout(f->code, p->weights);
+  const ky_dtype dtype = (ky_dtype)f->code->ins[p->weights].dtype;
+  c->weight = ky__data(f, p->weights);
+  if (!layout->dense) {
+    void *copy = ky__scratch(f, (size_t)classes * ky_dtype_size(dtype));
+    if (!copy) return false;
+    ky__copy(f, dtype, layout, copy, &(int64_t){1}, 0, c->weight, layout->strides);
+    c->weight = copy;
+  }
+  c->total = 0;
   for (int64_t j = 0; j < classes; j++)
-    c.total += f->code->ins[p->weights].dtype == KY_F64
-                   ? ((const double *)c.weight)[j * c.step]
-                   : (double)((const float *)c.weight)[j * c.step];
-  return c;
+    c->total += dtype == KY_F64 ? ((const double *)c->weight)[j]
+                                : (double)((const float *)c->weight)[j];
+  return true;
 }
 
 static void begin(const ky_frame *f, const terms *p, ky_batch *b) {
@@ -95,7 +102,8 @@ void fwd_cross_entropy_with(ky_frame *f, ky_id pc) {
   totals sums = {0, 0};
   if (labels->count > 0) {
     const int64_t size = (int64_t)ky_dtype_size((ky_dtype)i->dtype);
-    const ky_class_terms c = class_terms(f, &p);
+    ky_class_terms c;
+    if (!class_terms(f, &p, &c)) return;
     char *r = ky__data(f, pc);
     ky_batch b;
     begin(f, &p, &b);
@@ -149,7 +157,8 @@ static pull pull_of(const ky_frame *f, ky_id pc) {
 
 static void pull_logits(ky_frame *f, const pull *u, ky_dest d) {
   if (!d.ptr || ky__layout(f->code, u->p.logits)->count == 0) return;
-  const ky_class_terms c = class_terms(f, &u->p);
+  ky_class_terms c;
+  if (!class_terms(f, &u->p, &c)) return;
   char *gx = d.ptr;
   ky_batch b;
   begin(f, &u->p, &b);
