@@ -6,6 +6,7 @@
 #include "close.h"
 #include "kytape/gradcheck.h"
 #include "kytape/ops.h"
+#include "kytape/program.h"
 
 /* PyTorch's formulas round in another order, and its cosine adds an epsilon. */
 #define TOLERANCE 1e-12
@@ -285,6 +286,45 @@ static void nll_with_agrees_with_cross_entropy(void **state) {
   }
 }
 
+/* Value and gradient of a compiled loss over 300 rows, with some threads. */
+static void run_shared(int threads, float *loss, float grad[900]) {
+  static float x[900], few[3] = {0.5f, 2, 1.25f};
+  static int64_t y[300];
+  for (int k = 0; k < 900; k++) x[k] = (float)(k * 37 % 101) / 25 - 2;
+  for (int k = 0; k < 300; k++) y[k] = k % 7 ? k * 5 % 3 : -100;
+  ky_tape *t = ky_tape_new(NULL);
+  const ky_var in = ky_input(t, KY_F32, KY_SHAPE(300, 3), x);
+  assert_int_equal(ky_watch(t, in), KY_OK);
+  const ky_class_options o =
+      class_options(KY_REDUCE_MEAN, ky_input(t, KY_F32, KY_SHAPE(3), few), 0.1);
+  const ky_var r = ky_cross_entropy_with(t, in, ky_input(t, KY_I64, KY_SHAPE(300), y), &o);
+  const ky_exec_options with = {.size = sizeof with, .threads = threads, .grain = 1};
+  ky_program *program;
+  ky_exec *e;
+  ky_array g;
+  assert_int_equal(ky_compile(t, r, NULL, &program), KY_OK);
+  assert_int_equal(ky_exec_new(program, &with, &e), KY_OK);
+  assert_int_equal(ky_exec_step(e, NULL), KY_OK);
+  assert_int_equal(ky_exec_read(e, r, loss, sizeof *loss), KY_OK);
+  assert_int_equal(ky_exec_grad(e, in, &g), KY_OK);
+  memcpy(grad, g.data, 900 * sizeof *grad);
+  ky_exec_free(e);
+  ky_program_free(program);
+  ky_tape_free(t);
+}
+
+static void threads_share_rows_without_a_difference(void **state) {
+  (void)state;
+  static float want[900], got[900];
+  float loss, again;
+  run_shared(1, &loss, want);
+  for (int threads = 2; threads < 4; threads++) {
+    run_shared(threads, &again, got);
+    assert_memory_equal(&again, &loss, sizeof loss);
+    assert_memory_equal(got, want, sizeof want);
+  }
+}
+
 static void plain_options_are_the_plain_opcode(void **state) {
   static const int64_t label[2] = {0, 2};
   ky_tape *t = *state;
@@ -386,6 +426,7 @@ int main(void) {
       cmocka_unit_test_setup_teardown(cosine_similarity_equals_pytorch, set_up, tear_down),
       cmocka_unit_test_setup_teardown(class_losses_equal_pytorch, set_up, tear_down),
       cmocka_unit_test_setup_teardown(nll_with_agrees_with_cross_entropy, set_up, tear_down),
+      cmocka_unit_test(threads_share_rows_without_a_difference),
       cmocka_unit_test_setup_teardown(plain_options_are_the_plain_opcode, set_up, tear_down),
       cmocka_unit_test_setup_teardown(refusals_name_the_loss, set_up, tear_down),
       cmocka_unit_test_setup_teardown(refusals_of_class_losses, set_up, tear_down),

@@ -91,30 +91,86 @@ static void begin(const ky_frame *f, const terms *p, ky_batch *b) {
   b->left_out = p->left_out;
 }
 
+/* A batch of rows, shared out by rows; what each adds to the sums is kept, so that they are
+ * added up in order. */
+typedef struct shared_rows {
+  const ky_frame *f;
+  const ky_batch *b;
+  const ky_class_terms *c;
+  ky_dtype dtype;
+  size_t n, size;
+  void *loss, *lse, *gx; /* of the batch's first row; loss may be null */
+  const char *g;
+  int64_t sg;
+  int beta;
+  double scale;
+  double *one, *mass; /* KY_BATCH each */
+} shared_rows;
+
+static const char *row_of(const shared_rows *s, size_t k) {
+  return (const char *)s->b->data + (int64_t)k * s->b->pitch.row * (int64_t)s->size;
+}
+
+static void map_rows(void *context, uint32_t piece, size_t begin, size_t end) {
+  (void)piece;
+  shared_rows *s = context;
+  for (size_t k = begin; k < end; k++) {
+    s->mass[k] = 0;
+    s->one[k] = s->f->kernels->softmax->map_class_loss[s->dtype](
+        1, s->n, s->loss ? ky__element(s->loss, k, s->size) : NULL,
+        ky__element(s->lse, k, s->size), row_of(s, k), s->b->pitch, s->b->label + k, s->c,
+        &s->mass[k]);
+  }
+}
+
+static void pull_rows(void *context, uint32_t piece, size_t begin, size_t end) {
+  (void)piece;
+  const shared_rows *s = context;
+  s->f->kernels->softmax->pull_class_loss[s->dtype](
+      end - begin, s->n, ky__element(s->gx, begin * s->n, s->size), s->beta,
+      s->g + s->sg * (int64_t)(begin * s->size), s->sg, s->scale,
+      ky__element(s->lse, begin, s->size), row_of(s, begin), s->b->pitch, s->b->label + begin,
+      s->c);
+}
+
+/* The sum of the losses. False: there was no memory. */
+static bool sum_rows(ky_frame *f, ky_id pc, const terms *p, double *total, totals *sums) {
+  const ky_layout *logits = ky__layout(f->code, p->logits);
+  ky_class_terms c;
+  if (!class_terms(f, p, &c)) return false;
+  ky_batch b;
+  begin(f, p, &b);
+  double one[KY_BATCH], mass[KY_BATCH];
+  shared_rows s = {.f = f,
+                   .b = &b,
+                   .c = &c,
+                   .dtype = (ky_dtype)f->code->ins[pc].dtype,
+                   .n = (size_t)logits->dims[logits->rank - 1],
+                   .one = one,
+                   .mass = mass};
+  s.size = ky_dtype_size(s.dtype);
+  while (ky__next_batch(f, &b)) {
+    const size_t first = (size_t)b.first;
+    s.lse = ky__element((char *)ky__aux(f, pc) + KY_ALIGN, first, s.size);
+    if (p->reduction == KY_REDUCE_NONE) s.loss = ky__element(ky__data(f, pc), first, s.size);
+    ky__team_run(f->team, b.rows, ky__grain_of(f, s.n), map_rows, &s);
+    for (size_t k = 0; k < b.rows; k++) {
+      *total += one[k];
+      sums->mass += mass[k];
+    }
+  }
+  return true;
+}
+
 void fwd_cross_entropy_with(ky_frame *f, ky_id pc) {
   const ky_ins *i = &f->code->ins[pc];
   const terms p = terms_of(f->code, i);
-  const ky_layout *logits = ky__layout(f->code, p.logits),
-                  *labels = ky__layout(f->code, p.labels);
-  const bool reduced = p.reduction != KY_REDUCE_NONE;
-  char *aux = ky__aux(f, pc), *lse = aux + KY_ALIGN;
   double total = 0;
   totals sums = {0, 0};
-  if (labels->count > 0) {
-    const int64_t size = (int64_t)ky_dtype_size((ky_dtype)i->dtype);
-    ky_class_terms c;
-    if (!class_terms(f, &p, &c)) return;
-    char *r = ky__data(f, pc);
-    ky_batch b;
-    begin(f, &p, &b);
-    while (ky__next_batch(f, &b))
-      total += f->kernels->softmax->map_class_loss[i->dtype](
-          b.rows, (size_t)logits->dims[labels->rank], reduced ? NULL : r + b.first * size,
-          lse + b.first * size, b.data, b.pitch, b.label, &c, &sums.mass);
-  }
+  if (ky__layout(f->code, p.labels)->count > 0 && !sum_rows(f, pc, &p, &total, &sums)) return;
   sums.mean = total / sums.mass;
-  memcpy(aux, &sums, sizeof sums);
-  if (!reduced) return;
+  memcpy(ky__aux(f, pc), &sums, sizeof sums);
+  if (p.reduction == KY_REDUCE_NONE) return;
   const double value = p.reduction == KY_REDUCE_MEAN ? sums.mean : total;
   if (i->dtype == KY_F64)
     f->val[pc].f64 = value;
@@ -127,7 +183,8 @@ typedef struct pull {
   const ky_ins *i;
   terms p;
   int64_t classes, size;
-  const char *g, *lse;
+  const char *g;
+  char *lse;
   int64_t sg;   /* 0 when there is one g for all rows */
   double scale; /* of g */
   double shift; /* what the mean takes from each row's weight */
@@ -137,7 +194,7 @@ static pull pull_of(const ky_frame *f, ky_id pc) {
   const ky_ins *i = &f->code->ins[pc];
   const terms p = terms_of(f->code, i);
   const ky_layout *logits = ky__layout(f->code, p.logits);
-  const char *aux = ky__aux(f, pc);
+  char *aux = ky__aux(f, pc);
   totals sums;
   memcpy(&sums, aux, sizeof sums);
   pull u = {.i = i,
@@ -159,14 +216,24 @@ static void pull_logits(ky_frame *f, const pull *u, ky_dest d) {
   if (!d.ptr || ky__layout(f->code, u->p.logits)->count == 0) return;
   ky_class_terms c;
   if (!class_terms(f, &u->p, &c)) return;
-  char *gx = d.ptr;
   ky_batch b;
   begin(f, &u->p, &b);
-  while (ky__next_batch(f, &b))
-    f->kernels->softmax->pull_class_loss[u->i->dtype](
-        b.rows, (size_t)u->classes, gx + b.first * u->classes * u->size, d.beta,
-        u->g + u->sg * b.first * u->size, u->sg, u->scale, u->lse + b.first * u->size, b.data,
-        b.pitch, b.label, &c);
+  shared_rows s = {.f = f,
+                   .b = &b,
+                   .c = &c,
+                   .dtype = (ky_dtype)u->i->dtype,
+                   .n = (size_t)u->classes,
+                   .size = (size_t)u->size,
+                   .sg = u->sg,
+                   .beta = d.beta,
+                   .scale = u->scale};
+  while (ky__next_batch(f, &b)) {
+    const size_t first = (size_t)b.first;
+    s.lse = u->lse + first * s.size;
+    s.gx = ky__element(d.ptr, first * s.n, s.size);
+    s.g = u->g + u->sg * b.first * u->size;
+    ky__team_run(f->team, b.rows, ky__grain_of(f, s.n), pull_rows, &s);
+  }
 }
 
 static void pull_weights(ky_frame *f, const pull *u, ky_dest d) {
