@@ -167,7 +167,11 @@ void fwd_cross_entropy_with(ky_frame *f, ky_id pc) {
   const terms p = terms_of(f->code, i);
   double total = 0;
   totals sums = {0, 0};
-  if (ky__layout(f->code, p.labels)->count > 0 && !sum_rows(f, pc, &p, &total, &sums)) return;
+  const ky_place mark = ky__arena_mark(&f->scratch);
+  const bool rows = ky__layout(f->code, p.labels)->count > 0;
+  const bool done = !rows || sum_rows(f, pc, &p, &total, &sums);
+  ky__arena_reset(&f->scratch, mark);
+  if (!done) return;
   sums.mean = total / sums.mass;
   memcpy(ky__aux(f, pc), &sums, sizeof sums);
   if (p.reduction == KY_REDUCE_NONE) return;
@@ -261,7 +265,9 @@ static void pull_weights(ky_frame *f, const pull *u, ky_dest d) {
 
 void vjp_cross_entropy_with(ky_frame *f, ky_id pc) {
   const pull u = pull_of(f, pc);
+  const ky_place mark = ky__arena_mark(&f->scratch);
   pull_logits(f, &u, ky__dest(f, u.p.logits, ky__wants(f->code, u.p.logits)));
-  if (f->fault->status != KY_OK || !u.p.weights) return;
-  pull_weights(f, &u, ky__dest(f, u.p.weights, ky__wants(f->code, u.p.weights)));
+  if (f->fault->status == KY_OK && u.p.weights)
+    pull_weights(f, &u, ky__dest(f, u.p.weights, ky__wants(f->code, u.p.weights)));
+  ky__arena_reset(&f->scratch, mark);
 }

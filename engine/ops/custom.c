@@ -75,7 +75,7 @@ static void complain(ky_frame *f, const ky_custom_op *op, ky_status status, char
   ky__fail(f->fault, status, "%s: %s", op->name, message[0] ? message : ky_status_text(status));
 }
 
-void fwd_custom(ky_frame *f, ky_id pc) {
+static void run_forward(ky_frame *f, ky_id pc) {
   const ky_custom_op *op = ky__custom_op(f->code, &f->code->ins[pc]);
   ky_array x[KY_CUSTOM_OPERANDS];
   if (!gather(f, pc, UINT32_MAX, x)) return;
@@ -93,6 +93,12 @@ void fwd_custom(ky_frame *f, ky_id pc) {
   };
   const ky_status status = op->forward(&call);
   if (status != KY_OK) complain(f, op, status, message, sizeof message);
+}
+
+void fwd_custom(ky_frame *f, ky_id pc) {
+  const ky_place mark = ky__arena_mark(&f->scratch);
+  run_forward(f, pc);
+  ky__arena_reset(&f->scratch, mark);
 }
 
 /* Destinations of all operands. One that is given several times is cleared first, so that its
@@ -118,7 +124,7 @@ static bool find_destinations(ky_frame *f, ky_id pc, ky_custom_dest to[KY_CUSTOM
   return wanted;
 }
 
-void vjp_custom(ky_frame *f, ky_id pc) {
+static void run_adjoint(ky_frame *f, ky_id pc) {
   const ky_custom_op *op = ky__custom_op(f->code, &f->code->ins[pc]);
   if (!op->adjoint) return;
   ky_array x[KY_CUSTOM_OPERANDS];
@@ -140,4 +146,10 @@ void vjp_custom(ky_frame *f, ky_id pc) {
   };
   const ky_status status = op->adjoint(&call);
   if (status != KY_OK) complain(f, op, status, message, sizeof message);
+}
+
+void vjp_custom(ky_frame *f, ky_id pc) {
+  const ky_place mark = ky__arena_mark(&f->scratch);
+  run_adjoint(f, pc);
+  ky__arena_reset(&f->scratch, mark);
 }
