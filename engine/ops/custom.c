@@ -40,17 +40,6 @@ static ky_array describe(const ky_code *code, ky_id id) {
   return array;
 }
 
-/* The elements of a value, copied if they are strided; null and a fault without memory. */
-static const void *dense_data(ky_frame *f, ky_id id) {
-  const ky_layout *layout = ky__layout(f->code, id), dense = ky__dense(layout);
-  const ky_dtype dtype = (ky_dtype)f->code->ins[id].dtype;
-  const void *data = ky__data(f, id);
-  if (layout->dense || layout->count == 0) return data;
-  void *copy = ky__scratch(f, (size_t)layout->count * ky_dtype_size(dtype));
-  if (copy) ky__copy(f, dtype, layout, copy, dense.strides, 0, data, layout->strides);
-  return copy;
-}
-
 /* Operands, with the elements of those whose bit is set in `shown`. */
 static bool gather(ky_frame *f, ky_id pc, uint32_t shown, ky_array x[KY_CUSTOM_OPERANDS]) {
   const uint32_t count = ky__operand_count(f->code, pc);
@@ -58,7 +47,7 @@ static bool gather(ky_frame *f, ky_id pc, uint32_t shown, ky_array x[KY_CUSTOM_O
     const ky_id id = ky__operand(f->code, pc, k);
     x[k] = describe(f->code, id);
     if (!(shown >> k & 1)) continue;
-    x[k].data = dense_data(f, id);
+    x[k].data = ky__dense_value(f, id);
     if (!x[k].data && x[k].count) return false;
   }
   return true;
