@@ -112,11 +112,13 @@ static void share(ky_frame *f, planes *all) {
 static void forward(ky_frame *f, ky_id pc, bool positions, ky_pool_kernel *const kernel[2]) {
   const ky_ins *i = &f->code->ins[pc];
   planes all = {pool_of(f->code, pc), kernel[i->dtype], ky_dtype_size((ky_dtype)i->dtype)};
+  if (all.s.planes == 0) return;
+  const ky_place mark = ky__arena_mark(&f->scratch);
   all.s.x = ky__dense_value(f, i->a);
   all.s.r = ky__data(f, pc);
-  if (all.s.planes == 0 || f->fault->status != KY_OK) return;
   if (positions) all.s.at = ky__aux(f, pc);
-  share(f, &all);
+  if (f->fault->status == KY_OK) share(f, &all);
+  ky__arena_reset(&f->scratch, mark);
 }
 
 static void reverse(ky_frame *f, ky_id pc, bool positions, ky_pool_kernel *const kernel[2]) {
