@@ -2,6 +2,7 @@
 /* Executions with several threads: the bits of one thread, for random tapes and for shapes that
  * are shared out in many ways; and what goes wrong. A grain of 1 has every instruction shared
  * that can be. KYTAPE_TAPES=n sets how many tapes. */
+#include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -31,11 +32,25 @@ static ky_exec *start(const ky_program *p, int count) {
   return e;
 }
 
-static uint64_t hash(uint64_t h, const void *data, size_t bytes) {
-  const unsigned char *x = data;
-  for (size_t k = 0; k < bytes; k++) h = (h ^ x[k]) * 0x100000001b3u;
+static uint64_t mix(uint64_t h, uint64_t word) {
+  h = (h ^ word) * 0x9e3779b97f4a7c15u;
+  return h ^ h >> 29;
+}
+
+/* Of floats; NaNs are all one, as processors choose between those of two operands. */
+static uint64_t hash(uint64_t h, ky_dtype dtype, const void *data, int64_t count) {
+  for (int64_t k = 0; k < count; k++) {
+    uint64_t word = 0;
+    const size_t size = ky_dtype_size(dtype);
+    memcpy(&word, (const char *)data + (size_t)k * size, size);
+    const bool nan =
+        dtype == KY_F64 ? isnan(((const double *)data)[k]) : isnan(((const float *)data)[k]);
+    h = mix(h, nan ? 1 : word);
+  }
   return h;
 }
+
+#define HASH_START 0xcbf29ce484222325u
 
 /* Of the root and all gradients after one step. */
 static uint64_t bits_of_step(ky_exec *e, ky_var root) {
@@ -43,12 +58,11 @@ static uint64_t bits_of_step(ky_exec *e, ky_var root) {
   assert_int_equal(ky_exec_step(e, &grads), KY_OK);
   ky_array value;
   assert_int_equal(ky_exec_data(e, root, &value), KY_OK);
-  uint64_t h =
-      hash(0xcbf29ce484222325u, value.data, (size_t)value.count * ky_dtype_size(value.dtype));
+  uint64_t h = hash(HASH_START, value.dtype, value.data, value.count);
   for (size_t k = 0; k < grads.count; k++) {
     const ky_tensor *w = grads.pairs[k].weight;
-    h = hash(h, grads.pairs[k].grad,
-             (size_t)ky_tensor_count(w) * ky_dtype_size(ky_tensor_dtype(w)));
+    const ky_dtype stored = ky_tensor_dtype(w); /* gradients of halves are f32 */
+    h = hash(h, stored == KY_F64 ? KY_F64 : KY_F32, grads.pairs[k].grad, ky_tensor_count(w));
   }
   return h;
 }
@@ -207,10 +221,9 @@ static uint64_t bits_of_training(int threads_wanted, bool on_the_tape) {
     assert_int_equal(ky_backward(t, loss, &grads), KY_OK);
     assert_int_equal(ky_optimizer_step(adamw, &grads), KY_OK);
   }
-  uint64_t h = 0xcbf29ce484222325u;
+  uint64_t h = HASH_START;
   for (int k = 0; k < n.weight_count; k++)
-    h = hash(h, ky_tensor_data(n.weights[k]),
-             (size_t)ky_tensor_count(n.weights[k]) * sizeof(float));
+    h = hash(h, KY_F32, ky_tensor_data(n.weights[k]), ky_tensor_count(n.weights[k]));
   ky_exec_free(e);
   ky_program_free(p);
   ky_optimizer_free(adamw);
