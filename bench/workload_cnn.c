@@ -180,6 +180,7 @@ bool workload_cnn(const bench_setup *setup, bench_sheet *sheet) {
     tape_open(&v->tape[k], &v->net[k]);
   }
   taped_compile(&v->tape[2]);
+  taped_share(&v->tape[2]);
   bound_fill(&v->bound, (size_t)batch);
   bool good = check(v) && measure(setup, sheet, v, batch);
   for (int k = 0; k < 3; k++) {
