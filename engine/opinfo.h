@@ -43,6 +43,7 @@
   X(CUSTOM, KY_OWN_WORDS)                                                                      \
   X(ROPE, 2)                                                                                   \
   X(ATTENTION, 6)                                                                              \
+  X(CTC, 6)                                                                                    \
   X(RECURRENT, 6)                                                                              \
   X(RANDOM, 3)
 

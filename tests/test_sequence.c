@@ -253,6 +253,67 @@ static void layers_refuse_what_does_not_fit(void **state) {
   assert_int_equal((ky_gru)(NULL, v[X], &w, v[H0], &h).id, 0);
 }
 
+/* ---- ctc --------------------------------------------------------------------------------- */
+
+enum { CLASSES = 4, TARGETS = 3 };
+
+static double data_probs[STEPS * BATCH * CLASSES];
+static int64_t data_targets[BATCH * TARGETS], data_steps[BATCH], data_lengths[BATCH];
+
+static ky_var ctc_loss(ky_tape *t, ky_var logits) {
+  const ky_var targets = ky_input(t, KY_I64, KY_SHAPE(BATCH, TARGETS), data_targets);
+  const ky_var steps = ky_input(t, KY_I64, KY_SHAPE(BATCH), data_steps);
+  const ky_var lengths = ky_input(t, KY_I64, KY_SHAPE(BATCH), data_lengths);
+  return ky_ctc(t, ky_log_softmax(t, logits, -1), targets, steps, lengths, 0, 0,
+                KY_REDUCE_MEAN);
+}
+
+static void ctc_data(void) {
+  fill(STEPS * BATCH * CLASSES, data_probs, 20);
+  for (int b = 0; b < BATCH; b++) {
+    for (int k = 0; k < TARGETS; k++) data_targets[b * TARGETS + k] = 1 + (b + k) % 3;
+    data_steps[b] = STEPS - b % 2;
+    data_lengths[b] = b % (TARGETS + 1);
+  }
+}
+
+static void ctc_compiles(void **state) {
+  ky_tape *t = *state;
+  ctc_data();
+  const ky_var x = watched(t, KY_SHAPE(STEPS, BATCH, CLASSES), data_probs);
+  compiles(t, ctc_loss(t, x), 1, &x);
+}
+
+static void ctc_names_what_is_out_of_range(void **state) {
+  ky_tape *t = *state;
+  ctc_data();
+  const ky_var x = watched(t, KY_SHAPE(STEPS, BATCH, CLASSES), data_probs);
+  const ky_var loss = ctc_loss(t, x);
+  const struct {
+    int64_t *at, value;
+    const char *says;
+  } bad[] = {
+      {&data_targets[TARGETS], CLASSES, "target 4 of sample 1 is not in 0..3"},
+      {&data_targets[TARGETS], -1, "target -1 of sample 1 is not in 0..3"},
+      {&data_targets[TARGETS], 0, "target 0 of sample 1 is the blank"},
+      {&data_steps[2], STEPS + 1, "input length 5 of sample 2 is not in 0..4"},
+      {&data_steps[2], -1, "input length -1 of sample 2"},
+      {&data_lengths[3], TARGETS + 1, "target length 4 of sample 3 is not in 0..3"},
+  };
+  for (size_t k = 0; k < sizeof bad / sizeof *bad; k++) {
+    const int64_t good = *bad[k].at;
+    *bad[k].at = bad[k].value;
+    assert_int_equal(ky_forward(t), KY_BAD_INDEX);
+    if (!strstr(ky_tape_message(t), bad[k].says)) print_error("%s\n", ky_tape_message(t));
+    assert_non_null(strstr(ky_tape_message(t), bad[k].says));
+    *bad[k].at = good;
+    assert_int_equal(ky_forward(t), KY_OK);
+    *bad[k].at = bad[k].value; /* between the sweeps */
+    assert_int_equal(ky_backward(t, loss, NULL), KY_BAD_INDEX);
+    *bad[k].at = good;
+  }
+}
+
 static int set_up(void **state) {
   *state = ky_tape_new(NULL);
   return *state ? 0 : -1;
@@ -271,6 +332,8 @@ int main(void) {
       cmocka_unit_test_setup_teardown(lstm_is_its_cells, set_up, tear_down),
       cmocka_unit_test_setup_teardown(gru_is_its_cells, set_up, tear_down),
       cmocka_unit_test_setup_teardown(layers_refuse_what_does_not_fit, set_up, tear_down),
+      cmocka_unit_test_setup_teardown(ctc_compiles, set_up, tear_down),
+      cmocka_unit_test_setup_teardown(ctc_names_what_is_out_of_range, set_up, tear_down),
   };
   return cmocka_run_group_tests(tests, NULL, NULL);
 }

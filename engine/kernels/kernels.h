@@ -7,6 +7,7 @@
 #include "kernels/cast.h"
 #include "kernels/conv.h"
 #include "kernels/copy.h"
+#include "kernels/ctc.h"
 #include "kernels/elementwise.h"
 #include "kernels/gemm_small.h"
 #include "kernels/half.h"
@@ -29,6 +30,7 @@
   X(cast, level)                                                                               \
   X(conv, level)                                                                               \
   X(copy, level)                                                                               \
+  X(ctc, level)                                                                               \
   X(elementwise, level)                                                                        \
   X(gemm_small, level)                                                                         \
   X(half, level)                                                                               \

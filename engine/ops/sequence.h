@@ -11,6 +11,7 @@ size_t ky__sequence_scratch(const ky_code *code, ky_id pc, uint32_t threads);
 
 /* Its parts, by family. */
 size_t ky__attention_scratch(const ky_code *code, ky_id pc, uint32_t threads);
+size_t ky__ctc_scratch(const ky_code *code, ky_id pc, uint32_t threads);
 size_t ky__gru_cell_scratch(const ky_code *code, ky_id pc);
 size_t ky__gru_sequence_scratch(const ky_code *code, ky_id pc);
 size_t ky__lstm_cell_scratch(const ky_code *code, ky_id pc);

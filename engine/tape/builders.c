@@ -209,6 +209,7 @@ static inline ky_var record_2(ky_tape *t, unsigned op, ky_var a, ky_var b) {
 #define BUILD_1_RESIZE(name) /* window.c */
 #define BUILD_1_ROPE(name) /* sequence.c */
 #define BUILD_LIST_RECURRENT(name) /* sequence.c */
+#define BUILD_LIST_CTC(name) /* sequence.c */
 #define BUILD_1_CLASSES(name) /* choose.c */
 #define BUILD_1_ORDER(name) /* choose.c */
 #define BUILD_1_DIAGONAL(name) /* rearrange.c */

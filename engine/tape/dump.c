@@ -155,6 +155,11 @@ static void say_attributes(ky_text *text, const ky_code *code, ky_id pc) {
     ky__say(text, "from=%lld base=%g%s", (long long)code->pool[i->b],
             ky__pool_f64(code, i->b + 1), i->c ? " neighbours" : "");
     break;
+  case KY_ATTR_CTC:
+    ky__say(text, "blank=%lld ", (long long)code->pool[i->b + 4]);
+    say_reduction(text, (uint32_t)code->pool[i->b + 5] & 3u);
+    if (code->pool[i->b + 5] & 4) ky__say(text, " zero_infinity");
+    break;
   case KY_ATTR_ATTENTION:
     ky__say(text, "%sscale=%g", code->pool[i->b + 4] ? "causal " : "",
             ky__pool_f64(code, i->b + 5));

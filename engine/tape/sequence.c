@@ -58,6 +58,17 @@ ky_var ky_attention(ky_tape *t, ky_var q, ky_var k, ky_var v, ky_var mask, int c
   return record_list(t, &d, 4, 3, (ky_var[]){q, k, v, mask}, causal != 0, bits_of(scale));
 }
 
+ky_var ky_ctc(ky_tape *t, ky_var log_probs, ky_var targets, ky_var input_lengths,
+              ky_var target_lengths, int64_t blank, int zero_infinity, ky_reduction reduction) {
+  if (!t) return ky_none();
+  ky_draft d;
+  ky__draft(&d, KY_OP_ctc);
+  if ((unsigned)reduction > KY_REDUCE_MEAN)
+    ky__fail(&d.fault, KY_BAD_ARGUMENT, "unknown reduction %d", (int)reduction);
+  const ky_var vars[4] = {log_probs, targets, input_lengths, target_lengths};
+  return record_list(t, &d, 4, 4, vars, blank, (int64_t)reduction | (zero_infinity ? 4 : 0));
+}
+
 /* ---- recurrent layers -------------------------------------------------------------------- */
 
 static ky_var record_sequence(ky_tape *t, ky_op op, const ky_var vars[4]) {

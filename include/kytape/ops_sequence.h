@@ -38,6 +38,23 @@ typedef enum ky_rope_pairs {
  * with Rotary Position Embedding", equation 34. */
 KY_API ky_var ky_rope(ky_tape *t, ky_var x, int64_t first, double base, ky_rope_pairs pairs);
 
+/* Connectionist temporal classification loss: -ln of the summed probabilities of all paths that
+ * become the targets when repetitions and then blanks are left out. log_probs [t,b,c]
+ * (ky_log_softmax's), targets i32 or i64, [b,s] of which each row's first target_lengths[b]
+ * count, or all of them one after the other, [n]; both lengths [b], i32 or i64 -> [b], or []
+ * when reduced; the mean is one over the batch of losses divided by their target lengths, of
+ * which 0 counts as 1. blank: the class of the blank. A sample without a path loses infinity,
+ * or 0 (without gradient) if zero_infinity is not 0. glog_probs = -g times the share of the
+ * paths that are in the class at the step; 0 from the input's length on. (PyTorch leaves
+ * e^log_probs out of this derivative's reckoning, which makes a difference only where it does
+ * not go on through log_softmax.) Memory: 2s + 1 numbers of 8 bytes for each step and sample.
+ * Errors: BAD_SHAPE, BAD_DTYPE, BAD_ARGUMENT (reduction), BAD_INDEX (blank); in the sweeps
+ * BAD_INDEX (a target is no class or the blank; a length is out of range). Source: Graves et
+ * al., "Connectionist Temporal Classification", sections 4.1 and 4.2. */
+KY_API ky_var ky_ctc(ky_tape *t, ky_var log_probs, ky_var targets, ky_var input_lengths,
+                     ky_var target_lengths, int64_t blank, int zero_infinity,
+                     ky_reduction reduction);
+
 /* ---- Recurrent layers: weights, gates and formulas as PyTorch's -----------------------------
  */
 
@@ -94,6 +111,7 @@ KY_API ky_var ky_gru(ky_tape *t, ky_var x, const ky_rnn_weights *w, ky_var h0, k
   #define ky_gru_cell(t, ...)      ky_gru_cell(ky_at(t, __FILE__, __LINE__), __VA_ARGS__)
   #define ky_lstm_sequence(t, ...) ky_lstm_sequence(ky_at(t, __FILE__, __LINE__), __VA_ARGS__)
   #define ky_gru_sequence(t, ...)  ky_gru_sequence(ky_at(t, __FILE__, __LINE__), __VA_ARGS__)
+  #define ky_ctc(t, ...)           ky_ctc(ky_at(t, __FILE__, __LINE__), __VA_ARGS__)
   #define ky_lstm(t, ...)          ky_lstm(ky_at(t, __FILE__, __LINE__), __VA_ARGS__)
   #define ky_gru(t, ...)           ky_gru(ky_at(t, __FILE__, __LINE__), __VA_ARGS__)
 #endif
