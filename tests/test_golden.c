@@ -15,7 +15,7 @@
  * more on each side, and a sum of some dozen terms by the square root of their number. */
 #define ROUNDINGS 64
 
-enum { OPERANDS = 7, ATTRIBUTES = 16, ELEMENTS = 512, FEWEST = 8 };
+enum { OPERANDS = 8, ATTRIBUTES = 16, ELEMENTS = 512, FEWEST = 8 };
 
 typedef enum scale { EACH, NORM, ONE } scale;
 
@@ -169,16 +169,27 @@ static ky_var positions_of_topk(ky_tape *t, ky_var x, const int64_t *n) {
 /* The equation is in the integers, eight characters each. */
 static ky_var einsum(ky_tape *t, int count, const ky_var *x, int integers, const int64_t *n) {
   char equation[8 * ATTRIBUTES + 1] = {0};
-  for (int k = 0; k < 8 * integers; k++)
-    equation[k] = (char)(n[k / 8] >> 7 * (k % 8) & 127);
+  for (int k = 0; k < 8 * integers; k++) equation[k] = (char)(n[k / 8] >> 7 * (k % 8) & 127);
   return ky_einsum(t, equation, (size_t)count, x);
 }
 
-#define LAYER                                                                                  \
-  (const ky_rnn_weights[]) {                                                                   \
-    { x[1], x[2], x[3], x[4] }                                                                 \
-  }
+/* Outputs and last states, one after the other. */
+static ky_var lstm_with_states(ky_tape *t, const ky_var *x) {
+  const ky_rnn_weights w = {x[1], x[2], x[3], x[4]};
+  ky_var h, c;
+  const ky_var r = ky_lstm(t, x[0], &w, x[5], x[6], &h, &c);
+  const ky_var all[3] = {r, ky_unsqueeze(t, h, 0), ky_unsqueeze(t, c, 0)};
+  return ky_concat(t, 3, all, 0);
+}
 
+static ky_var gru_with_state(ky_tape *t, const ky_var *x) {
+  const ky_rnn_weights w = {x[1], x[2], x[3], x[4]};
+  ky_var h;
+  const ky_var r = ky_gru(t, x[0], &w, x[5], &h);
+  return ky_concat(t, 2, (const ky_var[]){r, ky_unsqueeze(t, h, 0)}, 0);
+}
+
+/* What rows of calls.def say for short. */
 #define KEEP          (int)n[0]
 #define OVER(fn, ...) fn(t, x[0], integers - 2, n + 2, __VA_ARGS__)
 #define HOW           (ky_reduction) n[0]
