@@ -111,6 +111,29 @@ KY_API ky_status ky_nn_avg_pool2d(const ky_allocator *allocator, const ky_pool_o
  * (out is null), NO_MEMORY. */
 KY_API ky_status ky_nn_flatten(const ky_allocator *allocator, ky_module **out);
 
+/* Rows of a table w [rows,width], see ky_embedding: x [...], i32 or i64 -> [...,width]. padding:
+ * a row that is 0 and gets no gradient, or -1. rng: normal of mean 0 and deviation 1 as in
+ * PyTorch; NULL leaves zeros. Errors: those of ky_nn_linear, BAD_INDEX (padding is not -1 or a
+ * row). */
+KY_API ky_status ky_nn_embedding(const ky_allocator *allocator, ky_dtype dtype, int64_t rows,
+                                 int64_t width, int64_t padding, ky_rng *rng, ky_module **out);
+
+/* Layer normalisation over the last axis, see ky_layernorm, with a weight of ones and a bias of
+ * zeros: x [...,width] -> [...,width]. eps: 0 or more, 1e-5 in PyTorch. Errors: those of
+ * ky_nn_linear, BAD_ARGUMENT (eps). */
+KY_API ky_status ky_nn_layer_norm(const ky_allocator *allocator, ky_dtype dtype, int64_t width,
+                                  double eps, ky_module **out);
+
+/* LSTM and GRU layers, each on the one before, see ky_lstm and ky_gru; they begin with zeros. x
+ * [t,b,inputs] -> [t,b,n]. layers: 1 or more. The weights of layer k are weight_ih_l<k> [g
+ * n,inputs or n], weight_hh_l<k> [g n,n] and, if `bias` is not 0, bias_ih_l<k> and bias_hh_l<k> [g
+ * n], g = 4 or 3. rng: uniform in [-k, k) with k = 1/sqrt(n) as in PyTorch; NULL leaves zeros.
+ * Errors: those of ky_nn_linear, BAD_ARGUMENT (layers). */
+KY_API ky_status ky_nn_lstm(const ky_allocator *allocator, ky_dtype dtype, int64_t inputs,
+                            int64_t n, int layers, int bias, ky_rng *rng, ky_module **out);
+KY_API ky_status ky_nn_gru(const ky_allocator *allocator, ky_dtype dtype, int64_t inputs, int64_t n,
+                           int layers, int bias, ky_rng *rng, ky_module **out);
+
 /* The activations, elementwise and without weights: x [...] -> [...].
  * Errors: BAD_ARGUMENT (out is null), NO_MEMORY. */
 

@@ -1,0 +1,96 @@
+/* SPDX-License-Identifier: MIT */
+/* Layers with a table or a scale: embedding and layer normalisation. */
+#define KY_NO_SITES
+#include "kytape/nn.h"
+
+#include <string.h>
+
+#include "../block.h"
+
+typedef struct scaled {
+  ky_module base;
+  ky_allocator allocator;
+  ky_tensor *weight;
+  ky_tensor *bias; /* NULL for none */
+  int64_t padding; /* embedding: a row, or -1 */
+  double eps;      /* layer_norm */
+} scaled;
+
+static ky_var forward_embedding(ky_module *m, ky_tape *t, ky_var x) {
+  const scaled *e = (const scaled *)m;
+  return ky_embedding(t, ky_param(t, e->weight), x, e->padding);
+}
+
+static ky_var forward_layer_norm(ky_module *m, ky_tape *t, ky_var x) {
+  const scaled *e = (const scaled *)m;
+  return ky_layernorm(t, x, 1, ky_param(t, e->weight), ky_param(t, e->bias), e->eps);
+}
+
+static ky_status weights(const ky_module *m, ky_weight_visit *visit, void *user) {
+  const scaled *e = (const scaled *)m;
+  const ky_status status = visit(user, "weight", e->weight);
+  return status == KY_OK && e->bias ? visit(user, "bias", e->bias) : status;
+}
+
+static void destroy(ky_module *m) {
+  scaled *e = (scaled *)m;
+  ky_tensor_free(e->weight);
+  ky_tensor_free(e->bias);
+  ky__block_free(e->allocator, e, sizeof *e);
+}
+
+static const ky_module_kind embedding = {sizeof embedding, "embedding", forward_embedding,
+                                         weights, destroy};
+static const ky_module_kind layer_norm = {sizeof layer_norm, "layer_norm", forward_layer_norm,
+                                          weights, destroy};
+
+static scaled *begin(const ky_module_kind *kind, const ky_allocator *allocator) {
+  ky_allocator used;
+  scaled *e = ky__block_new(allocator, sizeof *e, &used);
+  if (!e) return NULL;
+  e->base.kind = kind;
+  e->allocator = used;
+  return e;
+}
+
+static ky_status finish(scaled *e, ky_status status, ky_module **out) {
+  if (status == KY_OK)
+    *out = &e->base;
+  else
+    destroy(&e->base);
+  return status;
+}
+
+static void clear_row(ky_tensor *table, int64_t row) {
+  const ky_array a = ky_tensor_array(table);
+  const size_t bytes = (size_t)a.dims[1] * ky_dtype_size(a.dtype);
+  memset((char *)ky_tensor_write(table) + (size_t)row * bytes, 0, bytes);
+}
+
+ky_status ky_nn_embedding(const ky_allocator *allocator, ky_dtype dtype, int64_t rows,
+                          int64_t width, int64_t padding, ky_rng *rng, ky_module **out) {
+  if (!out) return KY_BAD_ARGUMENT;
+  *out = NULL;
+  if (padding < -1 || padding >= rows) return KY_BAD_INDEX;
+  scaled *e = begin(&embedding, allocator);
+  if (!e) return KY_NO_MEMORY;
+  e->padding = padding;
+  ky_status status = ky_tensor_new(allocator, dtype, KY_SHAPE(rows, width), &e->weight);
+  if (status == KY_OK && rng) status = ky_init_normal(e->weight, rng, 0, 1);
+  if (status == KY_OK && rng && padding >= 0) clear_row(e->weight, padding);
+  return finish(e, status, out);
+}
+
+ky_status ky_nn_layer_norm(const ky_allocator *allocator, ky_dtype dtype, int64_t width,
+                           double eps, ky_module **out) {
+  if (!out) return KY_BAD_ARGUMENT;
+  *out = NULL;
+  if (!(eps >= 0)) return KY_BAD_ARGUMENT;
+  scaled *e = begin(&layer_norm, allocator);
+  if (!e) return KY_NO_MEMORY;
+  e->eps = eps;
+  ky_status status = ky_tensor_new(allocator, dtype, KY_SHAPE(width), &e->weight);
+  if (status == KY_OK) status = ky_tensor_new(allocator, dtype, KY_SHAPE(width), &e->bias);
+  if (status == KY_OK) status = ky_init_constant(e->weight, 1);
+  return finish(e, status, out);
+}

@@ -1,0 +1,191 @@
+/* SPDX-License-Identifier: MIT */
+/* Modules for sequences: what they record, their weights, what they refuse, failing memory. */
+#include <string.h>
+
+#include "close.h"
+#include "fault_allocator.h"
+#include "kytape/nn.h"
+
+typedef struct bench {
+  ky_tape *t;
+  ky_module *m;
+  ky_rng rng;
+} bench;
+
+static int set_up(void **state) {
+  static bench b;
+  b = (bench){.t = ky_tape_new(NULL), .rng = ky_rng_seed(7, 0)};
+  *state = &b;
+  return b.t ? 0 : -1;
+}
+
+static int tear_down(void **state) {
+  bench *b = *state;
+  ky_tape_free(b->t);
+  ky_module_free(b->m);
+  return 0;
+}
+
+static ky_status note_name(void *user, const char *name, ky_tensor *weight) {
+  (void)weight;
+  strcat(user, name);
+  strcat(user, " ");
+  return KY_OK;
+}
+
+static void assert_same(ky_tape *t, ky_var a, ky_var b) {
+  ky_array x, y;
+  assert_int_equal(ky_data(t, a, &x), KY_OK);
+  assert_int_equal(ky_data(t, b, &y), KY_OK);
+  assert_int_equal(x.count, y.count);
+  assert_true(x.count > 0);
+  assert_memory_equal(x.data, y.data, (size_t)x.count * sizeof(double));
+}
+
+static ky_rnn_weights layer_of(bench *b, size_t first) {
+  ky_var w[4];
+  for (size_t k = 0; k < 4; k++) w[k] = ky_param(b->t, ky_module_weight(b->m, first + k));
+  return (ky_rnn_weights){w[0], w[1], w[2], w[3]};
+}
+
+static void lstm_puts_layers_on_top_of_each_other(void **state) {
+  bench *b = *state;
+  char names[256] = "";
+  assert_int_equal(ky_nn_lstm(NULL, KY_F64, 3, 4, 2, 1, &b->rng, &b->m), KY_OK);
+  assert_string_equal(ky_module_name(b->m), "lstm");
+  assert_int_equal(ky_module_weights(b->m, note_name, names), KY_OK);
+  assert_string_equal(names, "weight_ih_l0 weight_hh_l0 bias_ih_l0 bias_hh_l0 "
+                             "weight_ih_l1 weight_hh_l1 bias_ih_l1 bias_hh_l1 ");
+  const ky_var x = ky_full(b->t, KY_F64, KY_SHAPE(5, 2, 3), 0.5);
+  const ky_rnn_weights w0 = layer_of(b, 0), w1 = layer_of(b, 4);
+  const ky_var none = ky_none(), y = ky_lstm(b->t, x, &w0, none, none, NULL, NULL);
+  assert_same(b->t, ky_module_forward(b->t, b->m, x),
+              ky_lstm(b->t, y, &w1, none, none, NULL, NULL));
+}
+
+static void gru_puts_layers_on_top_of_each_other(void **state) {
+  bench *b = *state;
+  assert_int_equal(ky_nn_gru(NULL, KY_F64, 3, 4, 2, 1, &b->rng, &b->m), KY_OK);
+  assert_string_equal(ky_module_name(b->m), "gru");
+  const ky_var x = ky_full(b->t, KY_F64, KY_SHAPE(5, 2, 3), 0.5);
+  const ky_rnn_weights w0 = layer_of(b, 0), w1 = layer_of(b, 4);
+  const ky_var y = ky_gru(b->t, x, &w0, ky_none(), NULL);
+  assert_same(b->t, ky_module_forward(b->t, b->m, x), ky_gru(b->t, y, &w1, ky_none(), NULL));
+}
+
+static void recurrent_weights_are_uniform_and_may_lack_biases(void **state) {
+  bench *b = *state;
+  assert_int_equal(ky_nn_gru(NULL, KY_F64, 3, 16, 1, 0, &b->rng, &b->m), KY_OK);
+  assert_int_equal(ky_module_weight_count(b->m), 2);
+  const ky_array w = ky_tensor_array(ky_module_weight(b->m, 1));
+  double most = 0;
+  for (int64_t k = 0; k < w.count; k++) {
+    const double x = ((const double *)w.data)[k];
+    if (x > most) most = x;
+    assert_true(x >= -0.25 && x < 0.25); /* 1 / sqrt(16) */
+  }
+  assert_true(most > 0.24);
+  const ky_var x = ky_full(b->t, KY_F64, KY_SHAPE(2, 1, 3), 1);
+  assert_true(ky_module_forward(b->t, b->m, x).id != 0);
+}
+
+static void embedding_takes_rows_and_leaves_its_padding_alone(void **state) {
+  bench *b = *state;
+  const int32_t ids[3] = {2, 0, 1};
+  assert_int_equal(ky_nn_embedding(NULL, KY_F64, 3, 2, 1, &b->rng, &b->m), KY_OK);
+  assert_string_equal(ky_module_name(b->m), "embedding");
+  const double *w = ky_tensor_array(ky_module_weight(b->m, 0)).data;
+  const ky_var y = ky_module_forward(b->t, b->m, ky_input(b->t, KY_I32, KY_SHAPE(3), ids));
+  double got[6];
+  assert_int_equal(ky_read(b->t, y, got, sizeof got), KY_OK);
+  const double want[6] = {w[4], w[5], w[0], w[1], 0, 0};
+  assert_memory_equal(got, want, sizeof got);
+  assert_true(w[0] != 0 && w[5] != 0);
+  ky_grads grads;
+  assert_int_equal(ky_backward(b->t, y, &grads), KY_OK);
+  const double slopes[6] = {1, 1, 0, 0, 1, 1};
+  assert_memory_equal(grads.pairs[0].grad, slopes, sizeof slopes);
+}
+
+static void layer_norm_begins_with_ones_and_zeros(void **state) {
+  bench *b = *state;
+  const double x[4] = {1, 3, 5, -1};
+  assert_int_equal(ky_nn_layer_norm(NULL, KY_F64, 2, 0, &b->m), KY_OK);
+  assert_string_equal(ky_module_name(b->m), "layer_norm");
+  assert_int_equal(ky_module_weight_count(b->m), 2);
+  double got[4];
+  const ky_var in = ky_input(b->t, KY_F64, KY_SHAPE(2, 2), x);
+  assert_int_equal(ky_read(b->t, ky_module_forward(b->t, b->m, in), got, sizeof got), KY_OK);
+  const double want[4] = {-1, 1, 1, -1};
+  for (int k = 0; k < 4; k++) assert_close(got[k], want[k], 1e-15);
+}
+
+static void constructors_refuse_nonsense(void **state) {
+  bench *b = *state;
+  ky_module **m = &b->m;
+  assert_int_equal(ky_nn_lstm(NULL, KY_F64, 3, 4, 1, 1, NULL, NULL), KY_BAD_ARGUMENT);
+  assert_int_equal(ky_nn_lstm(NULL, KY_F64, 3, 4, 0, 1, NULL, m), KY_BAD_ARGUMENT);
+  assert_int_equal(ky_nn_lstm(NULL, KY_I32, 3, 4, 1, 1, NULL, m), KY_BAD_DTYPE);
+  assert_int_equal(ky_nn_lstm(NULL, KY_F64, -3, 4, 1, 1, NULL, m), KY_BAD_SHAPE);
+  assert_int_equal(ky_nn_gru(NULL, KY_F64, 3, INT64_MAX / 2, 1, 1, NULL, m), KY_BAD_SHAPE);
+  assert_int_equal(ky_nn_embedding(NULL, KY_F64, 3, 2, 3, NULL, m), KY_BAD_INDEX);
+  assert_int_equal(ky_nn_embedding(NULL, KY_F64, 3, 2, -2, NULL, m), KY_BAD_INDEX);
+  assert_int_equal(ky_nn_embedding(NULL, KY_I64, 3, 2, -1, NULL, m), KY_BAD_DTYPE);
+  assert_int_equal(ky_nn_embedding(NULL, KY_F64, 3, 2, -1, NULL, NULL), KY_BAD_ARGUMENT);
+  assert_int_equal(ky_nn_layer_norm(NULL, KY_F64, 2, -1, m), KY_BAD_ARGUMENT);
+  assert_int_equal(ky_nn_layer_norm(NULL, KY_MASK, 2, 0, m), KY_BAD_DTYPE);
+  assert_int_equal(ky_nn_layer_norm(NULL, KY_F64, 2, 0, NULL), KY_BAD_ARGUMENT);
+  assert_null(b->m);
+}
+
+typedef ky_status maker(const ky_allocator *allocator, ky_module **out);
+
+static ky_status make_lstm(const ky_allocator *a, ky_module **out) {
+  return ky_nn_lstm(a, KY_F64, 3, 4, 2, 1, NULL, out);
+}
+static ky_status make_gru(const ky_allocator *a, ky_module **out) {
+  return ky_nn_gru(a, KY_F64, 3, 4, 2, 1, NULL, out);
+}
+static ky_status make_embedding(const ky_allocator *a, ky_module **out) {
+  return ky_nn_embedding(a, KY_F64, 3, 4, -1, NULL, out);
+}
+static ky_status make_layer_norm(const ky_allocator *a, ky_module **out) {
+  return ky_nn_layer_norm(a, KY_F64, 3, 1e-5, out);
+}
+
+static void constructors_survive_failing_memory(void **state) {
+  (void)state;
+  static maker *const makers[] = {make_lstm, make_gru, make_embedding, make_layer_norm};
+  for (size_t k = 0; k < sizeof makers / sizeof *makers; k++) {
+    ky_fault_allocator fa;
+    ky_status status = KY_NO_MEMORY;
+    ky_module *m = NULL;
+    for (size_t n = 1; status == KY_NO_MEMORY && n < 100; n++) {
+      fault_allocator_init(&fa);
+      fault_allocator_fail_once(&fa, n);
+      const ky_allocator a = fault_allocator(&fa);
+      status = makers[k](&a, &m);
+      assert_true((status == KY_OK) == (m != NULL));
+      ky_module_free(m);
+      assert_null(fault_allocator_complaint(&fa));
+      assert_int_equal(fa.live_blocks, 0);
+      fault_allocator_free(&fa);
+    }
+    assert_int_equal(status, KY_OK);
+  }
+}
+
+int main(void) {
+#define TEST(name) cmocka_unit_test_setup_teardown(name, set_up, tear_down)
+  const struct CMUnitTest tests[] = {
+      TEST(lstm_puts_layers_on_top_of_each_other),
+      TEST(gru_puts_layers_on_top_of_each_other),
+      TEST(recurrent_weights_are_uniform_and_may_lack_biases),
+      TEST(embedding_takes_rows_and_leaves_its_padding_alone),
+      TEST(layer_norm_begins_with_ones_and_zeros),
+      TEST(constructors_refuse_nonsense),
+      TEST(constructors_survive_failing_memory),
+  };
+#undef TEST
+  return cmocka_run_group_tests(tests, NULL, NULL);
+}
