@@ -75,14 +75,25 @@ static bool contributes(const ky_code *code, ky_id pc, uint32_t k) {
 }
 
 /* Whether an adjoint adds to an element of an operand's adjoint not one number but several, one
- * by one (products over long axes and over batches, repeated indices and edges), or none where
- * its own would be zero: a -0 that is there already becomes +0 by adding a zero, and stays
- * otherwise. */
+ * by one (products over long axes and over batches, repeated indices and edges, windows that
+ * overlap), or none where its own would be zero: a -0 that is there already becomes +0 by adding
+ * a zero, and stays otherwise. */
 static bool adds_otherwise(const ky_code *code, ky_id pc) {
-  const ky_op op = (ky_op)code->ins[pc].op;
-  return ky__opinfo[op].trait == KY_TRAIT_PROD || op == KY_OP_gather || op == KY_OP_embedding ||
-         op == KY_OP_pad || op == KY_OP_slice || op == KY_OP_tril || op == KY_OP_triu ||
-         op == KY_OP_nll;
+  switch ((int)code->ins[pc].op) {
+  case KY_OP_gather:
+  case KY_OP_embedding:
+  case KY_OP_pad:
+  case KY_OP_max_pool:
+  case KY_OP_avg_pool:
+  case KY_OP_upsample_nearest:
+  case KY_OP_upsample_linear:
+  case KY_OP_custom:
+  case KY_OP_slice:
+  case KY_OP_tril:
+  case KY_OP_triu:
+  case KY_OP_nll: return true;
+  default: return ky__opinfo[code->ins[pc].op].trait == KY_TRAIT_PROD;
+  }
 }
 
 static void count_contributions(fuser *z) {
