@@ -198,6 +198,23 @@ static ky_var unet(bench *b) {
   return ky_mse(t, y, data(b, DIMS(2, 1, 12, 12)), KY_REDUCE_MEAN);
 }
 
+/* Gated recurrent units read frames, and say words that are not aligned with them. */
+static ky_var ctc_labeller(bench *b) {
+  enum { FRAMES = 14, FEATURES = 6, LONGEST = 4 };
+  ky_tape *t = b->t;
+  const ky_rnn_weights w = {weight(b, DIMS(3 * WIDTH, FEATURES)),
+                            weight(b, DIMS(3 * WIDTH, WIDTH)), weight(b, DIMS(3 * WIDTH)),
+                            weight(b, DIMS(3 * WIDTH))};
+  const ky_var x = data(b, DIMS(FRAMES, BATCH, FEATURES));
+  const ky_var h = ky_gru(t, x, &w, ky_none(), NULL);
+  const ky_var log_p = ky_log_softmax(t, dense(b, h, WIDTH, WORDS), -1);
+  static const int64_t words[BATCH][LONGEST] = {{3, 5, 5, 1}, {7, 2, 0, 0}};
+  static const int64_t frames[BATCH] = {FRAMES, FRAMES - 3}, lengths[BATCH] = {LONGEST, 2};
+  return ky_ctc(t, log_p, ky_input(t, KY_I64, DIMS(BATCH, LONGEST), words),
+                ky_input(t, KY_I64, DIMS(BATCH), frames),
+                ky_input(t, KY_I64, DIMS(BATCH), lengths), 0, 0, KY_REDUCE_MEAN);
+}
+
 /* ---- training
  * ------------------------------------------------------------------------------------- */
 
@@ -281,7 +298,12 @@ static void train(model *build) {
 
 #define MODELS(X)                                                                              \
   X(lenet)                                                                                     \
-  X(resnet_block) X(gpt_block) X(lstm_language_model) X(variational_autoencoder) X(unet)
+  X(resnet_block)                                                                              \
+  X(gpt_block)                                                                                 \
+  X(lstm_language_model)                                                                       \
+  X(variational_autoencoder)                                                                   \
+  X(unet)                                                                                      \
+  X(ctc_labeller)
 
 #define X(name)                                                                                \
   static void name##_learns(void **state) {                                                    \
