@@ -64,10 +64,10 @@ static void bernoulli(const ky_draw *d, size_t first, size_t n, ky_dtype dtype, 
     const size_t m = n - i < KY_DRAW_CHUNK ? n - i : KY_DRAW_CHUNK;
     if (dtype == KY_F32)
       for (size_t k = 0; k < m; k++)
-        ((float *)out)[i + k] = some & (word[k] <= limit) ? 1.0f : 0.0f;
+        ((float *)out)[i + k] = (some & (word[k] <= limit)) ? 1.0f : 0.0f;
     else if (dtype == KY_F64)
       for (size_t k = 0; k < m; k++)
-        ((double *)out)[i + k] = some & (word[k] <= limit) ? 1.0 : 0.0;
+        ((double *)out)[i + k] = (some & (word[k] <= limit)) ? 1.0 : 0.0;
     else
       for (size_t k = 0; k < m; k++) ((uint8_t *)out)[i + k] = some & (word[k] <= limit);
   }
