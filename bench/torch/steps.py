@@ -113,6 +113,24 @@ def cnn(batch):
     return training(w, 1e-2, loss)
 
 
+def lstm(argument):
+    steps, batch = (int(word) for word in argument.split(","))
+    f32 = torch.float32
+    layer = [(512, 128), (512, 128), (512,), (512,)]
+    dims = [(65, 128)] + layer + layer + [(65, 128), (65,)]
+    w = [random(f32, 500 + k, shape, 0.088) for k, shape in enumerate(dims)]
+    k = torch.arange(steps * batch)
+    letters, labels = (k * k % 65).reshape(steps, batch), (k * k + k) % 65
+    zeros = torch.zeros(2, batch, 128)
+
+    def loss():
+        h = F.embedding(letters, w[0])
+        h = torch._VF.lstm(h, (zeros, zeros), w[1:9], True, 2, 0.0, True, False, False)[0]
+        return F.cross_entropy(F.linear(h, w[9], w[10]).flatten(0, 1), labels)
+
+    return training(w, 1e-1, loss)
+
+
 def mlpdeep(layers):
     layers = int(layers)
     f32 = torch.float32
@@ -175,7 +193,7 @@ def gmm(argument):
 
 
 WORKLOADS = {f.__name__: f
-             for f in (demo, mlp, cnn, mlpdeep, chainwise, softmaxce, rosenbrock, gmm)}
+             for f in (demo, mlp, cnn, lstm, mlpdeep, chainwise, softmaxce, rosenbrock, gmm)}
 
 
 def measure(step, seconds, sample):
