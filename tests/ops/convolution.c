@@ -10,7 +10,7 @@
 enum { PLAIN, PADDED, STRIDED, DILATED, GROUPED, MIXED, LARGE_STRIDE, WIDE, FOUR, BAD };
 
 static const ky_conv_options options[] = {
-    [PLAIN] = {sizeof(ky_conv_options)},
+    [PLAIN] = {.size = sizeof(ky_conv_options)},
     [PADDED] = {sizeof(ky_conv_options), .padding = {1, 2, 1}},
     [STRIDED] = {sizeof(ky_conv_options), .stride = {2, 3, 2}, .padding = {1, 0, 1},
                  .output_padding = {1, 2, 0}},
