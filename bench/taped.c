@@ -7,7 +7,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-static void keep_status(taped *s, ky_status status) {
+void taped_keep(taped *s, ky_status status) {
   if (s->status == KY_OK) s->status = status;
 }
 
@@ -34,39 +34,45 @@ void taped_weight(taped *s, ky_dtype dtype, int rank, const int64_t *dims, void 
   }
   const size_t k = s->weights++;
   s->weight[k] = NULL;
-  keep_status(s, ky_tensor_wrap(NULL, dtype, rank, dims, data, &s->weight[k]));
+  taped_keep(s, ky_tensor_wrap(NULL, dtype, rank, dims, data, &s->weight[k]));
   s->param[k] = ky_param(s->t, s->weight[k]);
 }
 
 void taped_start(taped *s, double rate) {
-  if (rate != 0) keep_status(s, ky_sgd_new(NULL, rate, &s->optimizer));
+  ky_optimizer *sgd = NULL;
+  if (rate != 0) taped_keep(s, ky_sgd_new(NULL, rate, &sgd));
+  taped_start_with(s, sgd);
+}
+
+void taped_start_with(taped *s, ky_optimizer *optimizer) {
+  s->optimizer = optimizer;
   s->step = ky_tape_mark(s->t);
   s->root = s->model->record(s);
-  keep_status(s, ky_tape_check(s->t));
+  taped_keep(s, ky_tape_check(s->t));
 }
 
 /* ---- the tape ---------------------------------------------------------------------------- */
 
 void taped_record(void *state) {
   taped *s = state;
-  keep_status(s, ky_tape_rewind(s->t, s->step));
+  taped_keep(s, ky_tape_rewind(s->t, s->step));
   s->root = s->model->record(s);
 }
 
 void taped_forward(void *state) {
   taped *s = state;
-  keep_status(s, ky_forward(s->t));
+  taped_keep(s, ky_forward(s->t));
 }
 
 void taped_backward(void *state) {
   taped *s = state;
-  keep_status(s, ky_backward(s->t, s->root, &s->grads));
-  keep_status(s, ky_item(s->t, s->root, &s->value));
+  taped_keep(s, ky_backward(s->t, s->root, &s->grads));
+  taped_keep(s, ky_item(s->t, s->root, &s->value));
 }
 
 static void learn(taped *s) {
   taped_backward(s);
-  if (s->optimizer) keep_status(s, ky_optimizer_step(s->optimizer, &s->grads));
+  if (s->optimizer) taped_keep(s, ky_optimizer_step(s->optimizer, &s->grads));
 }
 
 void taped_recorded(void *state) {
@@ -80,7 +86,7 @@ void taped_replayed(void *state) {
   taped *s = state;
   if (s->model->next) s->model->next(s);
   for (int k = 0; k < s->inputs; k++)
-    keep_status(s, ky_input_set(s->t, s->input[k], s->data[k]));
+    taped_keep(s, ky_input_set(s->t, s->input[k], s->data[k]));
   taped_forward(s);
   learn(s);
 }
@@ -91,7 +97,7 @@ static ky_exec *execution(taped *s, int threads) {
   ky_exec_options o = {.size = sizeof o, .threads = threads};
   if (s->optimizer) o.update = ky_optimizer_update(s->optimizer);
   ky_exec *exec = NULL;
-  if (s->program) keep_status(s, ky_exec_new(s->program, &o, &exec));
+  if (s->program) taped_keep(s, ky_exec_new(s->program, &o, &exec));
   return exec;
 }
 
@@ -99,7 +105,7 @@ void taped_compile_with(taped *s, ky_var root, const ky_compile_options *options
   ky_compile_options compiling = {.size = sizeof compiling};
   if (options) compiling = *options;
   if (s->optimizer) compiling.updates = 1;
-  keep_status(s, ky_compile(s->t, root, &compiling, &s->program));
+  taped_keep(s, ky_compile(s->t, root, &compiling, &s->program));
   s->exec = execution(s, 1);
 }
 
@@ -116,9 +122,9 @@ void taped_share(taped *s) {
 static void step(taped *s, ky_exec *exec) {
   if (s->model->next) s->model->next(s);
   for (int k = 0; k < s->inputs; k++)
-    keep_status(s, ky_exec_input(exec, s->input[k], s->data[k]));
-  keep_status(s, ky_exec_step(exec, &s->grads));
-  keep_status(s, ky_exec_item(exec, s->root, &s->value));
+    taped_keep(s, ky_exec_input(exec, s->input[k], s->data[k]));
+  taped_keep(s, ky_exec_step(exec, &s->grads));
+  taped_keep(s, ky_exec_item(exec, s->root, &s->value));
 }
 
 void taped_compiled(void *state) { step(state, ((taped *)state)->exec); }
@@ -127,7 +133,7 @@ void taped_two_threads(void *state) { step(state, ((taped *)state)->two); }
 
 void taped_compiled_forward(void *state) {
   taped *s = state;
-  keep_status(s, ky_exec_forward(s->exec));
+  taped_keep(s, ky_exec_forward(s->exec));
 }
 
 /* ---- what came out of it ----------------------------------------------------------------- */

@@ -50,6 +50,12 @@ void taped_weight(taped *s, ky_dtype dtype, int rank, const int64_t *dims, void 
 /* Records the step for the first time. rate: of gradient descent; 0 for none. */
 void taped_start(taped *s, double rate);
 
+/* The same with an optimizer of any kind, which is taken; null for none. */
+void taped_start_with(taped *s, ky_optimizer *optimizer);
+
+/* Keeps the first status that is not OK. */
+void taped_keep(taped *s, ky_status status);
+
 /* Compiles what was recorded; taped_compiled can run then. */
 void taped_compile(taped *s);
 void taped_compile_with(taped *s, ky_var root, const ky_compile_options *options);

@@ -16,6 +16,7 @@
   X(diamond, "x = a x + b x, repeated; f64 scalars; forward and backward")                     \
   X(mlp, "one training step of 784-512-512-10, relu, cross entropy, f32")                      \
   X(cnn, "one training step of conv3x3x32, conv3x3x32, max pool, 128, 10 on 28x28, f32")       \
+  X(gpt, "one training step of a transformer, AdamW, f32")                                       \
   X(lstm, "one training step of a letter model, 2 layers of 128, cross entropy, f32")          \
   X(mlpdeep, "one training step of 20 layers of 64, batch 16, relu, squared error, f32")       \
   X(chainwise, "sum of tanh(x) x + sigmoid(x) / 2, f32; value and gradient")                   \

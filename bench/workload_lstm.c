@@ -171,6 +171,7 @@ bool workload_lstm(const bench_setup *setup, bench_sheet *sheet) {
     tape_open(&v->tape[k], &v->net[k]);
   }
   taped_compile(&v->tape[2]);
+  taped_share(&v->tape[2]);
   bound_fill(&v->bound, &n);
   bool good = check(v) && measure(setup, sheet, v, &n);
   for (int k = 0; k < 3; k++) {

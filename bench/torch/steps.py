@@ -131,6 +131,45 @@ def lstm(argument):
     return training(w, 1e-1, loss)
 
 
+def gpt(argument):
+    layers, heads, width, time_, batch = (int(word) for word in argument.split(","))
+    f32 = torch.float32
+    layer = [(width,), (width,), (3 * width, width), (3 * width,), (width, width), (width,),
+             (width,), (width,), (4 * width, width), (4 * width,), (width, 4 * width), (width,)]
+    dims = [(65, width), (time_, width)] + layer * layers + [(width,), (width,), (65, width)]
+    w = [random(f32, 600 + k, shape, 0.05) for k, shape in enumerate(dims)]
+    k = torch.arange(batch * time_)
+    letters, labels = (k * k % 65).reshape(batch, time_), (k * k + k) % 65
+    mask = torch.full((time_, time_), float("-inf")).triu(1)
+
+    def norm(x, w):
+        return F.layer_norm(x, (width,), w[0] + 1, w[1])
+
+    def block(x, w):
+        q, k, v = (part.view(batch, time_, heads, -1).transpose(1, 2)
+                   for part in F.linear(norm(x, w), w[2], w[3]).split(width, -1))
+        p = F.softmax(q @ k.transpose(-2, -1) * (width // heads) ** -0.5 + mask, -1)
+        y = (p @ v).transpose(1, 2).reshape(batch, time_, width)
+        x = x + F.linear(y, w[4], w[5])
+        return x + F.linear(F.gelu(F.linear(norm(x, w[6:]), w[8], w[9])), w[10], w[11])
+
+    for one in w:
+        one.requires_grad_(True)
+    adamw = torch.optim.AdamW(w, lr=1e-3)
+
+    def step():
+        x = F.embedding(letters, w[0]) + w[1]
+        for i in range(layers):
+            x = block(x, w[2 + 12 * i:14 + 12 * i])
+        loss = F.cross_entropy(F.linear(norm(x, w[-3:]), w[-1]).flatten(0, 1), labels)
+        adamw.zero_grad()
+        loss.backward()
+        adamw.step()
+        return loss
+
+    return step
+
+
 def mlpdeep(layers):
     layers = int(layers)
     f32 = torch.float32
@@ -193,7 +232,7 @@ def gmm(argument):
 
 
 WORKLOADS = {f.__name__: f
-             for f in (demo, mlp, cnn, lstm, mlpdeep, chainwise, softmaxce, rosenbrock, gmm)}
+             for f in (demo, mlp, cnn, gpt, lstm, mlpdeep, chainwise, softmaxce, rosenbrock, gmm)}
 
 
 def measure(step, seconds, sample):

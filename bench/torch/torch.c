@@ -83,11 +83,15 @@ static bool read_report(FILE *in, report *r) {
   return true;
 }
 
-static void add_row(bench_sheet *sheet, const char *title, const report *best) {
+/* alone: the median with one thread, in nanoseconds. */
+static void add_row(bench_sheet *sheet, const char *title, const report *best, double alone) {
   bench_row *row = bench_sheet_row(sheet, title, BENCH_TORCH);
   row->time = best->time;
-  snprintf(row->note, sizeof row->note, "%d thread%s", best->threads,
-           best->threads == 1 ? "" : "s");
+  if (best->threads == 1)
+    snprintf(row->note, sizeof row->note, "1 thread");
+  else
+    snprintf(row->note, sizeof row->note, "%d threads; 1 thread: %.3g x as long", best->threads,
+             alone / best->time.median);
   if (row == sheet->rows || strcmp(row[-1].title, title) != 0) return;
   row->bound = row[-1].bound;
   row->flops = row[-1].flops;
@@ -104,13 +108,15 @@ bool torch_run(const bench_setup *setup, bench_sheet *sheet, const char *title,
   char *const arguments[] = {PYTHON, "-B", SCRIPT, name, words, seconds, sample, NULL};
   child c;
   report best = {.time = {.median = INFINITY}}, one;
+  double alone = 0;
   bool good = true;
   if (!start(&c, arguments)) return true;
   while (good && read_report(c.out, &one)) {
     good = bench_agree(sheet->name, BENCH_TORCH, "the value", one.value, want, tolerance);
+    if (one.threads == 1) alone = one.time.median;
     if (one.time.median < best.time.median) best = one;
   }
   if (!finish(&c) && good) fprintf(stderr, "kybench: %s: PyTorch failed\n", sheet->name);
-  if (good && isfinite(best.time.median)) add_row(sheet, title, &best);
+  if (good && isfinite(best.time.median)) add_row(sheet, title, &best, alone);
   return good;
 }
