@@ -4,15 +4,25 @@
 
 #include <stdbool.h>
 
+#include "kernels/loops.h"
+
 #define X(dname, type, text)                                                                   \
-  static void test_##dname(ky_test which, size_t n, uint8_t *r, const type *a, ptrdiff_t sa,   \
-                           const type *b, ptrdiff_t sb) {                                      \
+  static void test_##dname(ky_test which, size_t n, uint8_t *restrict r,                       \
+                           const type *restrict a, ptrdiff_t sa, const type *restrict b,       \
+                           ptrdiff_t sb) {                                                     \
+    const type first = n > 0 ? *b : 0;                                                         \
     switch (which) { TEST_CASES }                                                              \
   }
+/* Loops of their own for strides that are known, so that they vectorise. */
 #define CASE(name, sign)                                                                       \
   case KY_TEST_##name:                                                                         \
-    for (size_t i = 0; i < n; i++)                                                             \
-      r[i] = (uint8_t)(a[(ptrdiff_t)i * sa] sign b[(ptrdiff_t)i * sb]);                        \
+    if (sa == 1 && sb == 1)                                                                    \
+      for (size_t i = 0; i < n; i++) r[i] = (uint8_t)(a[i] sign b[i]);                         \
+    else if (sa == 1 && sb == 0)                                                               \
+      for (size_t i = 0; i < n; i++) r[i] = (uint8_t)(a[i] sign first);                        \
+    else                                                                                       \
+      for (size_t i = 0; i < n; i++)                                                           \
+        r[i] = (uint8_t)(a[(ptrdiff_t)i * sa] sign b[(ptrdiff_t)i * sb]);                      \
     break;
 #define TEST_CASES KY_TESTS(CASE)
 KY_DTYPES(X)
@@ -60,16 +70,29 @@ static void compare_scalar(ky_test which, ky_dtype dtype, size_t n, uint8_t *r, 
   }
 }
 
+/* Both elements are read before one is taken: a branch would be guessed wrong half of the time. */
+#define TAKE(type, x, y, m)                                                                    \
+  for (size_t i = 0; i < n; i++) {                                                             \
+    const type from_a = x, from_b = y, all = (type)(0 - (type)(m != 0));                       \
+    r[i] = (type)((from_a & all) | (from_b & (type)~all));                                     \
+  }
 #define SELECT(name, type)                                                                     \
   static void name(size_t n, type *r, const uint8_t *mask, ptrdiff_t sm, const type *a,        \
                    ptrdiff_t sa, const type *b, ptrdiff_t sb) {                                \
-    for (size_t i = 0; i < n; i++)                                                             \
-      r[i] = mask[(ptrdiff_t)i * sm] ? a[(ptrdiff_t)i * sa] : b[(ptrdiff_t)i * sb];            \
+    if (sm == 1 && sa == 1 && sb == 1)                                                         \
+      SIMD TAKE(type, a[i], b[i], mask[i])                                                     \
+    else if (sm == 1 && sa == 1 && sb == 0)                                                    \
+      SIMD TAKE(type, a[i], *b, mask[i])                                                       \
+    else if (sm == 1 && sa == 0 && sb == 1)                                                    \
+      SIMD TAKE(type, *a, b[i], mask[i])                                                       \
+    else                                                                                       \
+      TAKE(type, a[(ptrdiff_t)i * sa], b[(ptrdiff_t)i * sb], mask[(ptrdiff_t)i * sm])          \
   }
 SELECT(select_1, uint8_t)
 SELECT(select_4, uint32_t)
 SELECT(select_8, uint64_t)
 #undef SELECT
+#undef TAKE
 
 static void select_elements(ky_dtype dtype, size_t n, void *r, const uint8_t *mask,
                             ptrdiff_t sm, const void *a, ptrdiff_t sa, const void *b,
@@ -100,11 +123,12 @@ static void combine(ky_logic which, size_t n, uint8_t *r, const uint8_t *as, ptr
 
 /* x - x is 0, and NaN where x is NaN or infinite. */
 #define FINITE(name, type)                                                                     \
-  static void name(size_t n, uint8_t *r, const type *x, ptrdiff_t sx) {                        \
-    for (size_t i = 0; i < n; i++) {                                                           \
-      const type rest = x[(ptrdiff_t)i * sx] - x[(ptrdiff_t)i * sx];                           \
-      r[i] = (uint8_t)(rest == 0);                                                             \
-    }                                                                                          \
+  static void name(size_t n, uint8_t *restrict r, const type *restrict x, ptrdiff_t sx) {      \
+    if (sx == 1)                                                                               \
+      for (size_t i = 0; i < n; i++) r[i] = (uint8_t)(x[i] - x[i] == 0);                       \
+    else                                                                                       \
+      for (size_t i = 0; i < n; i++)                                                           \
+        r[i] = (uint8_t)(x[(ptrdiff_t)i * sx] - x[(ptrdiff_t)i * sx] == 0);                    \
   }
 FINITE(finite_4, float)
 FINITE(finite_8, double)
