@@ -1,9 +1,12 @@
 /* SPDX-License-Identifier: MIT */
-/* Running sums and products. Contiguous rows are walked one after the other; rows that lie
- * across memory are walked side by side, a tile of them at a time. */
+/* Running sums and products. Rows are walked side by side: contiguous ones a few at a time, rows
+ * that lie across memory a tile of them. */
 #include "kernels/scan.h"
 
-#define TILE 128
+#include "kernels/loops.h"
+
+#define TILE    128
+#define ABREAST 8 /* states that fit the registers */
 
 #define REAL       float
 #define NAME(name) name##_f32
