@@ -9,6 +9,7 @@
 #ifndef KY_LOOPS_H
 #define KY_LOOPS_H
 
+#include <math.h>
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
