@@ -8,6 +8,8 @@
 #include <stdbool.h>
 #include <string.h>
 
+#include "kernels/vectors.h"
+
 #define INLINE static inline __attribute__((always_inline))
 
 /* The results of a row whose window has tap `tap` inside of the plane: [*begin, *end). */
@@ -27,15 +29,19 @@ static bool is_quarter(const ky_pool *s) {
 }
 
 #define REAL       float
+#define REAL_BYTES 4
 #define NAME(name) name##_f32
 #include "kernels/pool.inc"
 #undef REAL
+#undef REAL_BYTES
 #undef NAME
 
 #define REAL       double
+#define REAL_BYTES 8
 #define NAME(name) name##_f64
 #include "kernels/pool.inc"
 #undef REAL
+#undef REAL_BYTES
 #undef NAME
 
 const ky_pool_kernels KY_TABLE(ky__pool) = {
