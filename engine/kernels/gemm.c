@@ -183,6 +183,18 @@ static void call(ky_dtype dtype, const ky_product *p, int beta, cntx_t *cntx, rn
   }
 }
 
+/* c = d, by rows where both lie so: a bias is the same in each. */
+static void start_with(const ky_kernels *kernels, ky_dtype dtype, const ky_product *p) {
+  const ky_matrix c = p->c, d = p->d;
+  if (c.column != 1 || d.column != 1) {
+    kernels->copy->plane(dtype, p->m, p->n, c.data, c.row, c.column, 0, d.data, d.row,
+                         d.column);
+    return;
+  }
+  for (size_t i = 0; i < p->m; i++)
+    kernels->copy->run(dtype, p->n, element(dtype, c, i, 0), 1, 0, element(dtype, d, i, 0), 1);
+}
+
 /* By BLIS, unless it would refuse. */
 static void by_blis(const ky_kernels *kernels, ky_dtype dtype, const ky_product *whole) {
   ky_product block = *whole;
@@ -191,9 +203,7 @@ static void by_blis(const ky_kernels *kernels, ky_dtype dtype, const ky_product 
     return;
   }
   const ky_matrix c = whole->c, d = whole->d;
-  if (d.data && d.data != c.data)
-    kernels->copy->plane(dtype, whole->m, whole->n, c.data, c.row, c.column, 0, d.data, d.row,
-                         d.column);
+  if (d.data && d.data != c.data) start_with(kernels, dtype, whole);
   rntm_t rntm = one_thread();
   cntx_t *const cntx = context();
   for (size_t p = 0; p < whole->k; p += KY_GEMM_DEPTH) {
