@@ -331,33 +331,36 @@ static bool pull_to_input(reversal *r, pull *to, uint32_t ref) {
   return start_tally(m, &to->tally, ky__broadcast_axes(layout, m->space));
 }
 
+static uint32_t wants_of(const machine *m) {
+  uint32_t wants = 0;
+  for (uint32_t k = 0; k < m->p.inputs; k++)
+    wants |= (uint32_t)ky__wants(m->f->code, ky__operand(m->f->code, m->pc, k)) << k;
+  return wants;
+}
+
 /* Lists the contributions of all steps. */
 static bool list_pulls(reversal *r) {
   machine *m = &r->m;
+  const uint32_t wants = wants_of(m);
   uint32_t seen = 0;
   r->pulls = 0;
   for (uint32_t k = m->p.steps; k-- > 0;) {
     const ky_step *s = &m->p.step[k];
-    if (s->adjoint == KY_NO_REGISTER && k + 1 < m->p.steps) continue;
     for (uint32_t n = 0; n < ky__forms[s->op].operands; n++) {
       const uint32_t ref = s->ref[n];
-      if (!(ky__forms[s->op].pulled >> n & 1)) continue;
-      pull *to = &r->pull[r->pulls];
+      if (!ky__fusion_pulls(&m->p, k, n, wants)) continue;
+      pull *to = &r->pull[r->pulls++];
       to->step = (uint8_t)k;
       to->slot = (uint8_t)n;
       if (ref < m->p.inputs) {
-        if (!ky__wants(m->f->code, ky__operand(m->f->code, m->pc, ref))) continue;
         if (!pull_to_input(r, to, ref)) return false;
       } else {
         const uint32_t at = ref - m->p.inputs;
-        const uint8_t own = k + 1 == m->p.steps ? KY_SEED_REGISTER : s->adjoint;
-        if (m->p.step[at].adjoint == KY_NO_REGISTER || m->p.step[at].adjoint == own) continue;
         to->in_memory = false;
         to->out = register_at(m, m->p.step[at].adjoint);
         to->beta = seen >> at & 1;
         seen |= 1u << at;
       }
-      r->pulls++;
     }
   }
   return true;

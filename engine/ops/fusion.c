@@ -247,6 +247,44 @@ void ky__fusion_settle(ky_fusion *p, uint32_t wants) {
   settle_reverse(p, find_activity(p, wants));
 }
 
+/* ---- the order of contributions --------------------------------------------------------- */
+
+bool ky__fusion_pulls(const ky_fusion *p, uint32_t k, uint32_t n, uint32_t wants) {
+  const ky_step *s = &p->step[k];
+  const uint32_t ref = s->ref[n];
+  const bool last = k + 1 == p->steps;
+  if ((s->adjoint == KY_NO_REGISTER && !last) || !(ky__forms[s->op].pulled >> n & 1))
+    return false;
+  if (ref < p->inputs) return wants >> ref & 1;
+  const uint8_t own = last ? KY_SEED_REGISTER : s->adjoint;
+  const uint8_t to = p->step[ref - p->inputs].adjoint;
+  return to != KY_NO_REGISTER && to != own;
+}
+
+ky_afterwards ky__fused_afterwards(const ky_code *code, ky_id pc, uint32_t k) {
+  ky_afterwards rest = {0};
+  ky_fusion p;
+  if (!ky__fusion_decode(code, &code->ins[pc], &p)) return rest;
+  uint32_t wants = 0;
+  for (uint32_t n = 0; n < p.inputs; n++)
+    wants |= (uint32_t)ky__wants(code, ky__operand(code, pc, n)) << n;
+  rest.reads_g = p.ending != KY_OP_nop; /* spread over elements that are still to come */
+  for (uint32_t step = p.steps; step-- > 0;) {
+    const ky_form *form = &ky__forms[p.step[step].op];
+    const bool seeded = step + 1 == p.steps || p.step[step].adjoint == KY_SEED_REGISTER;
+    for (uint32_t n = 0; n < form->operands; n++) {
+      if (!ky__fusion_pulls(&p, step, n, wants)) continue;
+      for (int m = 0; m < 2 && rest.contributes; m++) {
+        const uint32_t ref = saved_ref(&p, step, form->saved[n][m], p.inputs);
+        if (ref < p.inputs) rest.reads |= (uint16_t)(1u << ref);
+      }
+      rest.reads_g |= rest.contributes && seeded;
+      rest.contributes |= p.step[step].ref[n] == k;
+    }
+  }
+  return rest;
+}
+
 /* ---- pool words ----------------------------------------------------------------------- */
 
 static int64_t word(uint64_t bits) {

@@ -92,6 +92,29 @@ void ky__fusion_encode(const ky_fusion *p, int64_t *words);
  * program can be. */
 bool ky__fusion_decode(const ky_code *code, const ky_ins *i, ky_fusion *p);
 
+/* The layout of the index space of the instruction; KY_OP_sum, KY_OP_mean or KY_OP_nop. */
+static inline uint32_t ky__fused_space(const ky_code *code, const ky_ins *i) {
+  return (uint32_t)code->pool[i->b + i->c];
+}
+
+static inline uint16_t ky__fused_ending(const ky_code *code, const ky_ins *i) {
+  return (uint16_t)code->pool[i->b + i->c + 1];
+}
+
+/* Whether the reverse sweep gives something to operand n of step k, other than by handing on
+ * what the step itself has got. wants: as for ky__fusion_settle. */
+bool ky__fusion_pulls(const ky_fusion *p, uint32_t k, uint32_t n, uint32_t wants);
+
+/* What a tile of the adjoint still does once it has begun to give to an operand. */
+typedef struct ky_afterwards {
+  bool contributes; /* it does give to it */
+  bool reads_g;     /* reads the adjoint of the result */
+  uint16_t reads;   /* bit k: reads input k */
+} ky_afterwards;
+
+/* For operand k of the fused instruction `pc`. */
+ky_afterwards ky__fused_afterwards(const ky_code *code, ky_id pc, uint32_t k);
+
 /* Whether the adjoint of the instruction reads operand k; its result. */
 static inline bool ky__fused_reads(const ky_code *code, const ky_ins *i, uint32_t k) {
   return (uint64_t)code->pool[i->b + i->c + 1] >> (40 + k) & 1;

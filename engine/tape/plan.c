@@ -4,14 +4,16 @@
  *
  * With N instructions, instruction pc runs at time pc and its adjoint at time 2N - pc. What an
  * adjoint reads is what its row of ops.def declares, so a value that no adjoint reads dies with
- * its last use in the forward sweep. Both ends of an interval are inclusive: an operand that
- * dies where a result is born does not share its place, because kernels may not overlap. */
+ * its last use in the forward sweep. Both ends of an interval are inclusive: what dies where
+ * something is born does not share its place with it, because kernels may not overlap. Unless
+ * it hands its place down: an elementwise instruction may write where it has just read. */
 #include <string.h>
 
 #include "opinfo.h"
 #include "ops/convolution.h"
 #include "ops/family.h"
 #include "ops/fused.h"
+#include "ops/overwrite.h"
 #include "ops/pooling.h"
 #include "ops/sequence.h"
 #include "tape/program.h"
@@ -27,6 +29,8 @@ typedef struct tenant {
   uint64_t birth, death;
   size_t bytes;
   size_t *place;
+  uint32_t over; /* whose place it gets when that one dies: index + 1; 0: nobody's */
+  bool has_heir;
 } tenant;
 
 typedef struct planner {
@@ -40,6 +44,8 @@ typedef struct planner {
   uint64_t *adjoint_death;
   tenant *tenants;
   size_t tenant_count;
+  uint32_t *value_of; /* per instruction: its value's tenant, index + 1; 0 for none */
+  uint32_t *adjoint_of;
 } planner;
 
 static uint64_t reverse_time(const planner *q, ky_id pc) {
@@ -123,10 +129,13 @@ static ky_status find_dues(planner *q) {
   return ok ? KY_OK : KY_NO_MEMORY;
 }
 
-static void add_tenant(planner *q, size_t bytes, uint64_t birth, uint64_t death,
-                       size_t *place) {
+/* Returns its index + 1. */
+static uint32_t add_tenant(planner *q, size_t bytes, uint64_t birth, uint64_t death,
+                           size_t *place) {
   const size_t padded = (bytes + KY_ALIGN - 1) & ~(size_t)(KY_ALIGN - 1);
-  q->tenants[q->tenant_count++] = (tenant){birth, death, padded ? padded : KY_ALIGN, place};
+  q->tenants[q->tenant_count++] = (tenant){
+      .birth = birth, .death = death, .bytes = padded ? padded : KY_ALIGN, .place = place};
+  return (uint32_t)q->tenant_count;
 }
 
 static ky_status aux_bytes(planner *q, ky_id pc, size_t *bytes) {
@@ -157,7 +166,7 @@ static ky_status list_tenants(planner *q) {
     if (!point && !ky__is_elsewhere(i) && !(i->flags & KY_VIEW)) {
       const bool constant = pc <= p->constants;
       *(constant ? &m->constants : &m->activations) += bytes;
-      add_tenant(q, bytes, constant ? 0 : pc, q->death[pc], &p->value_at[pc]);
+      q->value_of[pc] = add_tenant(q, bytes, constant ? 0 : pc, q->death[pc], &p->value_at[pc]);
     }
     size_t aux;
     KY_TRY(aux_bytes(q, pc, &aux));
@@ -168,10 +177,65 @@ static ky_status list_tenants(planner *q) {
     }
     if (!point && q->active[pc]) {
       m->adjoints += bytes;
-      add_tenant(q, bytes, q->adjoint_birth[pc], q->adjoint_death[pc], &p->adjoint_at[pc]);
+      q->adjoint_of[pc] =
+          add_tenant(q, bytes, q->adjoint_birth[pc], q->adjoint_death[pc], &p->adjoint_at[pc]);
     }
   }
   return KY_OK;
+}
+
+/* ---- places handed down
+ * --------------------------------------------------------------------------- */
+
+static bool can_inherit(const planner *q, uint32_t heir, uint32_t from) {
+  if (!heir || !from) return false;
+  const tenant *new = &q->tenants[heir - 1], *old = &q->tenants[from - 1];
+  return old->death == new->birth && old->birth < old->death && old->bytes == new->bytes &&
+         !old->has_heir && !new->over;
+}
+
+static void inherit(planner *q, uint32_t heir, uint32_t from) {
+  q->tenants[heir - 1].over = from;
+  q->tenants[from - 1].has_heir = true;
+}
+
+/* The tenant that the value of `id` lies with; none where that is a leaf, which is read again
+ * in the next run. */
+static uint32_t lies_with(const planner *q, ky_id id) {
+  const ky_id owner = q->base[id];
+  return ky__opinfo[q->p->code.ins[owner].op].trait == KY_TRAIT_LEAF ? 0 : q->value_of[owner];
+}
+
+static void hand_to_result(planner *q, ky_id pc) {
+  const ky_code *code = &q->p->code;
+  const uint32_t heir = q->value_of[pc];
+  const uint32_t operands = heir ? ky__operand_count(code, pc) : 0;
+  for (uint32_t k = 0; k < operands; k++) {
+    const uint32_t from = lies_with(q, ky__operand(code, pc, k));
+    if (can_inherit(q, heir, from) && ky__result_over_operand(code, q->base, pc, k))
+      inherit(q, heir, from);
+  }
+}
+
+/* To the adjoints that begin with `pc`. */
+static void hand_to_operands(planner *q, ky_id pc) {
+  const ky_code *code = &q->p->code;
+  const uint32_t operands = ky__operand_count(code, pc);
+  for (uint32_t k = 0; k < operands; k++) {
+    const ky_id id = ky__operand(code, pc, k);
+    if (q->adjoint_birth[id] != reverse_time(q, pc)) continue;
+    const uint32_t heir = q->adjoint_of[id], value = lies_with(q, id);
+    if (can_inherit(q, heir, q->adjoint_of[pc]) && ky__pull_over_adjoint(code, pc, k))
+      inherit(q, heir, q->adjoint_of[pc]);
+    else if (can_inherit(q, heir, value) && ky__pull_over_operand(code, q->base, pc, k))
+      inherit(q, heir, value);
+  }
+}
+
+static void hand_down(planner *q) {
+  for (ky_id pc = 1; pc < q->p->code.count; pc++) hand_to_result(q, pc);
+  for (ky_id pc = q->p->root; pc > 0; pc--)
+    if (q->active[pc]) hand_to_operands(q, pc);
 }
 
 /* ---- placing
@@ -245,11 +309,13 @@ static bool place_all(planner *q, ground *g, uint32_t *lists[4]) {
   by_time(q, false, death, death_next);
   for (uint64_t time = 0; time <= q->end; time++) {
     for (uint32_t k = birth[time]; k; k = birth_next[k - 1]) {
-      *q->tenants[k - 1].place = take(g, q->tenants[k - 1].bytes);
+      const tenant *t = &q->tenants[k - 1];
+      *t->place = t->over ? *q->tenants[t->over - 1].place : take(g, t->bytes);
       if (g->top > MOST_BYTES) return false;
     }
     for (uint32_t k = death[time]; k; k = death_next[k - 1])
-      give_back(g, *q->tenants[k - 1].place, q->tenants[k - 1].bytes);
+      if (!q->tenants[k - 1].has_heir)
+        give_back(g, *q->tenants[k - 1].place, q->tenants[k - 1].bytes);
   }
   return true;
 }
@@ -275,6 +341,16 @@ static ky_status place(planner *q) {
  * -------------------------------------------------------------------------------------------
  */
 
+/* A linear layer copies what has no matrix of rows in its memory; its result never. */
+static size_t copies_of_linear(const ky_code *code, ky_id pc) {
+  size_t bytes = 0;
+  for (uint32_t k = 0; k < 2; k++) {
+    const ky_id id = ky__operand(code, pc, k);
+    if (!ky__layout(code, id)->dense) bytes += bytes_of(code, id) + KY_ALIGN;
+  }
+  return bytes;
+}
+
 /* Most instructions ask for no more than a copy of their result and of their operands. */
 static size_t copies_of(const ky_code *code, ky_id pc) {
   const ky_class class = ky__class(&code->ins[pc]);
@@ -287,7 +363,10 @@ static size_t copies_of(const ky_code *code, ky_id pc) {
 }
 
 static size_t scratch_of(const ky_code *code, ky_id pc, uint32_t threads) {
-  const uint8_t attr = ky__opinfo[code->ins[pc].op].attr;
+  const ky_op op = (ky_op)code->ins[pc].op;
+  const uint8_t attr = ky__opinfo[op].attr;
+  if (op == KY_OP_linear) return copies_of_linear(code, pc);
+  if (op == KY_OP_matmul || op == KY_OP_reshape || op == KY_OP_permute) return 0;
   if (attr == KY_ATTR_FUSED) return ky__fused_scratch(code, pc, threads);
   if (attr == KY_ATTR_LIST_CONV) return ky__convolution_scratch(code, pc, threads);
   if (attr == KY_ATTR_RESIZE) return ky__resample_scratch(code, pc);
@@ -323,6 +402,7 @@ static ky_status plan(planner *q) {
   find_value_lives(q);
   KY_TRY(find_dues(q));
   KY_TRY(list_tenants(q));
+  hand_down(q);
   KY_TRY(place(q));
   p->memory.scratch = ky__scratch_bound(&p->code, 1);
   if (p->memory.scratch > MOST_BYTES)
@@ -343,12 +423,15 @@ ky_status ky__plan_memory(ky_pass *pass) {
   q.adjoint_death = ky__pass_alloc(pass, count, sizeof *q.adjoint_death);
   const size_t most = 2 * (size_t)count + p->code.aux_count;
   q.tenants = ky__pass_alloc(pass, most, sizeof *q.tenants);
+  q.value_of = ky__pass_alloc(pass, count, sizeof *q.value_of);
+  q.adjoint_of = ky__pass_alloc(pass, count, sizeof *q.adjoint_of);
   p->value_at = ky__pass_alloc(pass, p->capacity, sizeof *p->value_at);
   p->adjoint_at = ky__pass_alloc(pass, p->capacity, sizeof *p->adjoint_at);
   p->aux_at = ky__pass_alloc(pass, p->code.aux_count, sizeof *p->aux_at);
   p->dues = ky__pass_alloc(pass, p->code.bind_count, sizeof *p->dues);
   const bool ok = q.active && q.base && q.death && q.adjoint_birth && q.adjoint_death &&
-                  q.tenants && p->value_at && p->adjoint_at && p->aux_at && p->dues;
+                  q.tenants && q.value_of && q.adjoint_of && p->value_at && p->adjoint_at &&
+                  p->aux_at && p->dues;
   const ky_status status = ok ? plan(&q) : KY_NO_MEMORY;
   ky__pass_free(pass, q.active, count, sizeof *q.active);
   ky__pass_free(pass, q.base, count, sizeof *q.base);
@@ -356,5 +439,7 @@ ky_status ky__plan_memory(ky_pass *pass) {
   ky__pass_free(pass, q.adjoint_birth, count, sizeof *q.adjoint_birth);
   ky__pass_free(pass, q.adjoint_death, count, sizeof *q.adjoint_death);
   ky__pass_free(pass, q.tenants, most, sizeof *q.tenants);
+  ky__pass_free(pass, q.value_of, count, sizeof *q.value_of);
+  ky__pass_free(pass, q.adjoint_of, count, sizeof *q.adjoint_of);
   return status;
 }
