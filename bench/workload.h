@@ -21,6 +21,8 @@
   X(mlpdeep, "one training step of 20 layers of 64, batch 16, relu, squared error, f32")       \
   X(chainwise, "sum of tanh(x) x + sigmoid(x) / 2, f32; value and gradient")                   \
   X(softmaxce, "cross entropy of 1024 rows of 1000 logits, f32; value and gradient")           \
+  X(layernorm, "layernorm of rows of 768, f32; value and gradients")                             \
+  X(attention, "causal attention, f32; value and gradients")                                     \
   X(rosenbrock, "100 (b - a^2)^2 + (1 - a)^2 over neighbours, f64; value and gradient")        \
   X(gmm, "log-likelihood of a Gaussian mixture, f64; value and all gradients")                 \
   X(compile, "compiling a tape, and freeing the program")                                      \

@@ -70,6 +70,18 @@ double hand_chainwise(size_t n, const float *x, float *g);
 double hand_softmaxce(size_t rows, size_t classes, const float *x, const int64_t *labels,
                       float *g);
 
+/* ---- layernorm: sum of layernorm(x) target; attention: sum of attention(q, k, v) target,
+ * causal */
+
+/* x, target and gx [rows,n], w, b, gw, gb [n]. Returns the sum. */
+double hand_layernorm(size_t rows, size_t n, const float *x, const float *w, const float *b,
+                      const float *target, float *gx, float *gw, float *gb);
+
+/* Arrays [heads,t,d]; room: t (2 t + d) floats. Returns the sum. */
+double hand_attention(size_t heads, size_t t, size_t d, const float *q, const float *k,
+                      const float *v, const float *target, float *gq, float *gk, float *gv,
+                      float *room);
+
 /* ---- rosenbrock: sum of 100 (x[i+1] - x[i]^2)^2 + (1 - x[i])^2 */
 
 /* n of at least 2; returns the sum; g gets its gradient. */

@@ -201,6 +201,27 @@ def softmaxce(rows):
     return gradient([x], lambda: F.cross_entropy(x, labels))
 
 
+def layernorm(argument):
+    rows, n = (int(word) for word in argument.split(","))
+    f32 = torch.float32
+    x, target = random(f32, 1, (rows, n), 1), random(f32, 2, (rows, n), 1)
+    w, b = random(f32, 3, (n,), 1), random(f32, 4, (n,), 1)
+    return gradient([x, w, b], lambda: (F.layer_norm(x, (n,), w, b) * target).sum())
+
+
+def attention(argument):
+    heads, time_, width = (int(word) for word in argument.split(","))
+    f32 = torch.float32
+    q, k, v, target = (random(f32, 1 + i, (1, heads, time_, width), 1) for i in range(4))
+    mask = torch.full((time_, time_), float("-inf")).triu(1)
+
+    def value():
+        p = F.softmax(q @ k.transpose(-2, -1) * width ** -0.5 + mask, -1)
+        return (p @ v * target).sum()
+
+    return gradient([q, k, v], value)
+
+
 def rosenbrock(n):
     x = random(torch.float64, 1, (int(n),), 1)
 
@@ -232,7 +253,8 @@ def gmm(argument):
 
 
 WORKLOADS = {f.__name__: f
-             for f in (demo, mlp, cnn, gpt, lstm, mlpdeep, chainwise, softmaxce, rosenbrock, gmm)}
+             for f in (demo, mlp, cnn, gpt, lstm, mlpdeep, chainwise, softmaxce,
+                       layernorm, attention, rosenbrock, gmm)}
 
 
 def measure(step, seconds, sample):
