@@ -16,6 +16,6 @@ enum {
 };
 
 /* Scratch memory of an upsample_nearest or upsample_linear, in both sweeps. */
-size_t ky__resample_scratch(const ky_code *code, ky_id pc);
+size_t ky__resample_scratch(const ky_code *code, ky_id pc, uint32_t threads);
 
 #endif

@@ -75,10 +75,15 @@ static size_t place_bytes(const ky_resample *s, int axis) {
   return (size_t)s->out[axis] * sizeof(ky_resample_place);
 }
 
-size_t ky__resample_scratch(const ky_code *code, ky_id pc) {
+/* The room of a piece. */
+static size_t room_bytes(const ky_resample *s, size_t size) {
+  return ((size_t)s->in[1] * size + KY_ALIGN - 1) / KY_ALIGN * KY_ALIGN;
+}
+
+size_t ky__resample_scratch(const ky_code *code, ky_id pc, uint32_t threads) {
   const ky_resample s = sizes_of(code, pc);
   const size_t size = ky_dtype_size((ky_dtype)code->ins[pc].dtype);
-  return place_bytes(&s, 0) + place_bytes(&s, 1) + (size_t)s.in[1] * size +
+  return place_bytes(&s, 0) + place_bytes(&s, 1) + threads * room_bytes(&s, size) +
          (size_t)ky__layout(code, code->ins[pc].a)->count * size + 4 * KY_ALIGN;
 }
 
@@ -89,7 +94,8 @@ static bool prepare(ky_frame *f, ky_id pc, ky_resample *s) {
   s->nearest = i->op == KY_OP_upsample_nearest;
   ky_resample_place *place[2];
   for (int k = 0; k < 2; k++) s->place[k] = place[k] = ky__scratch(f, place_bytes(s, k));
-  s->room = ky__scratch(f, (size_t)s->in[1] * ky_dtype_size((ky_dtype)i->dtype));
+  s->room = ky__scratch(f, ky__team_size(f->team) *
+                               room_bytes(s, ky_dtype_size((ky_dtype)i->dtype)));
   if (f->fault->status != KY_OK || s->planes == 0) return false;
   for (int k = 0; k < 2; k++) {
     if (s->nearest)
@@ -100,6 +106,33 @@ static bool prepare(ky_frame *f, ky_id pc, ky_resample *s) {
   return true;
 }
 
+/* Planes, which are shared out. */
+typedef struct planes {
+  ky_resample s;
+  ky_resample_kernel *run;
+  size_t size; /* of an element */
+} planes;
+
+static void run_planes(void *context, uint32_t piece, size_t begin, size_t end) {
+  const planes *all = context;
+  ky_resample s = all->s;
+  const size_t in = begin * (size_t)(s.in[0] * s.in[1]) * all->size;
+  const size_t out = begin * (size_t)(s.out[0] * s.out[1]) * all->size;
+  s.planes = end - begin;
+  s.room = (char *)s.room + piece * room_bytes(&s, all->size);
+  if (s.x) s.x = (const char *)s.x + in;
+  if (s.gx) s.gx = (char *)s.gx + in;
+  if (s.r) s.r = (char *)s.r + out;
+  if (s.g) s.g = (const char *)s.g + out;
+  all->run(&s);
+}
+
+static void share(ky_frame *f, const ky_resample *s, ky_resample_kernel *run, ky_dtype dtype) {
+  planes all = {*s, run, ky_dtype_size(dtype)};
+  const size_t each = (size_t)(s->out[0] * s->out[1]);
+  ky__team_run(f->team, s->planes, ky__grain_of(f, each), run_planes, &all);
+}
+
 static void forward(ky_frame *f, ky_id pc) {
   const ky_ins *i = &f->code->ins[pc];
   const ky_place mark = ky__arena_mark(&f->scratch);
@@ -107,7 +140,7 @@ static void forward(ky_frame *f, ky_id pc) {
   if (prepare(f, pc, &s)) {
     s.x = ky__dense_value(f, i->a);
     s.r = ky__data(f, pc);
-    if (s.x) f->kernels->pool->resample[i->dtype](&s);
+    if (s.x) share(f, &s, f->kernels->pool->resample[i->dtype], (ky_dtype)i->dtype);
   }
   ky__arena_reset(&f->scratch, mark);
 }
@@ -122,7 +155,7 @@ static void reverse(ky_frame *f, ky_id pc) {
     s.g = ky__adjoint(f, pc);
     s.gx = d.ptr;
     s.beta = d.beta;
-    f->kernels->pool->resample_pull[i->dtype](&s);
+    share(f, &s, f->kernels->pool->resample_pull[i->dtype], (ky_dtype)i->dtype);
   }
   ky__arena_reset(&f->scratch, mark);
 }

@@ -369,7 +369,7 @@ static size_t scratch_of(const ky_code *code, ky_id pc, uint32_t threads) {
   if (op == KY_OP_matmul || op == KY_OP_reshape || op == KY_OP_permute) return 0;
   if (attr == KY_ATTR_FUSED) return ky__fused_scratch(code, pc, threads);
   if (attr == KY_ATTR_LIST_CONV) return ky__convolution_scratch(code, pc, threads);
-  if (attr == KY_ATTR_RESIZE) return ky__resample_scratch(code, pc);
+  if (attr == KY_ATTR_RESIZE) return ky__resample_scratch(code, pc, threads);
   if (attr == KY_ATTR_LIST_CLASS) /* weights, and their sums */
     return 2 * ((size_t)ky__layout(code, ky__operand(code, pc, 2))->count * sizeof(double) +
                 KY_ALIGN);
