@@ -278,6 +278,7 @@ static rt_action *const actions[] = {
     act_leaf,          act_reshape,       act_permute,       act_slice,
     act_expand,        act_concat,        act_leaf,          act_softmax,
     act_cross_entropy, act_pair_loss,     rt_act_along_axes, rt_act_along_axes,
-    rt_act_along_axes, rt_act_along_axes, rt_act_along_axes};
+    rt_act_along_axes, rt_act_along_axes, rt_act_along_axes, rt_act_in_layers,
+    rt_act_in_layers,  rt_act_in_layers};
 
 ky_var rt_act(random_tape *r) { return PICK(actions)(r); }

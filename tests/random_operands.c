@@ -23,7 +23,11 @@ void rt_fill_array(uint64_t *state, ky_dtype dtype, size_t count, int64_t classe
     case KY_I64: ((int64_t *)data)[k] = whole; break;
     case KY_MASK: ((uint8_t *)data)[k] = whole & 1; break;
     case KY_BF16:
-    case KY_F16: break;
+    case KY_F16: {
+      const double x = rt_number(state); /* exact in these, too */
+      ky_convert(dtype, (uint16_t *)data + k, KY_F64, &x, 1);
+      break;
+    }
     }
   }
 }
@@ -148,6 +152,15 @@ static ky_var constant(random_tape *r, ky_dtype dtype, int rank, const int64_t *
   return v;
 }
 
+/* What an array of f32 values is stored in. */
+static ky_dtype storage(random_tape *r) {
+  switch (rt_below(r, 10)) {
+  case 0: return KY_BF16;
+  case 1: return KY_F16;
+  default: return KY_F32;
+  }
+}
+
 /* A new leaf, or a weight that is one already. */
 const random_value *rt_leaf(random_tape *r, ky_dtype dtype, int rank, const int64_t *dims,
                             int64_t classes) {
@@ -158,12 +171,13 @@ const random_value *rt_leaf(random_tape *r, ky_dtype dtype, int rank, const int6
   const bool is_float = dtype == KY_F32 || dtype == KY_F64;
   const int kind = rt_below(r, 12);
   const bool room = r->input_count < RANDOM_LEAVES && r->weight_count < RANDOM_LEAVES;
-  ky_tensor *w = is_float && kind < 4 && room ? weight(r, dtype, rank, dims) : NULL;
+  const ky_dtype stored = dtype == KY_F32 && kind < 8 ? storage(r) : dtype;
+  ky_tensor *w = is_float && kind < 4 && room ? weight(r, stored, rank, dims) : NULL;
   ky_var v;
   if (w)
     v = ky_param(r->tape, w);
   else if (kind < 8 && room)
-    v = input(r, dtype, rank, dims, count, classes);
+    v = input(r, stored, rank, dims, count, classes);
   else if (kind < 10 || classes)
     v = constant(r, dtype, rank, dims, count, classes);
   else if (kind == 10 && rank == 1 && dtype != KY_MASK)

@@ -51,8 +51,9 @@ const random_value *rt_twin(random_tape *r, const random_value *v);
  * to pick. */
 typedef ky_var rt_action(random_tape *r);
 
-/* Any action; any of those in random_rows.c. */
+/* Any action; any of those in random_rows.c; any of those in random_layers.c. */
 ky_var rt_act(random_tape *r);
 ky_var rt_act_along_axes(random_tape *r);
+ky_var rt_act_in_layers(random_tape *r);
 
 #endif
