@@ -209,6 +209,17 @@ CASE(chain_ends_in_its_sum, 1, 2) {
   s->root = ky_sum_all(s->t, ky_add(s->t, a, ky_mul_scalar(s->t, ky_sigmoid(s->t, x), 0.5)));
 }
 
+/* Sums are formed in pieces of 16384 elements: two and a rest, and exactly two. */
+CASE(sum_of_several_pieces, 1, 3) {
+  const ky_var x = watched(s, KY_SHAPE(3, 32768 + 515)), c = watched(s, KY_SHAPE(1));
+  s->root = ky_sum_all(s->t, ky_tanh(s->t, ky_mul(s->t, x, c)));
+}
+
+CASE(rows_of_several_pieces, 1, 3) {
+  const ky_var x = watched(s, KY_SHAPE(3, 32768)), c = watched(s, KY_SHAPE(3, 1));
+  s->root = ky_mean(s->t, ky_tanh(s->t, ky_mul(s->t, x, c)), KY_AXES(1), 0);
+}
+
 CASE(residual_diamond, 1, 3) {
   const ky_var x = watched(s, KY_SHAPE(2500)), y = watched(s, KY_SHAPE(2500));
   const ky_var h = ky_sin(s->t, ky_add(s->t, x, y));
@@ -530,6 +541,8 @@ int main(void) {
   const struct CMUnitTest tests[] = {
       TEST(chain_becomes_one_instruction),
       TEST(chain_ends_in_its_sum),
+      TEST(sum_of_several_pieces),
+      TEST(rows_of_several_pieces),
       TEST(residual_diamond),
       TEST(broadcast_row),
       TEST(broadcast_row_longer_than_a_tile),

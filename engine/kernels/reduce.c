@@ -10,6 +10,7 @@
 #define TILE  256 /* columns at a time: 2 KiB of double */
 #define BLOCK KY_SUM_BLOCK /* elements of a run summed in REAL before they go into doubles */
 static_assert(LANES == KY_SUM_LANES, "lanes that a sum is carried on in");
+static_assert(KY_SUM_PIECE % BLOCK == 0, "a piece ends where a block does");
 
 /* Whether rows should be walked along the kept axis: it lies closer in memory. */
 static bool by_columns(const ky_reduce_plan *plan) {
@@ -113,6 +114,7 @@ const ky_reduce_kernels KY_TABLE(ky__reduce) = {
     .sum_rows = PAIR(sum_rows),
     .mean = PAIR(mean),
     .mean_run = PAIR(mean_run),
+    .sum_piece = PAIR(sum_piece),
     .sum_block = PAIR(sum_block),
     .sum_rest = PAIR(sum_rest),
     .add_row = PAIR(add_row),

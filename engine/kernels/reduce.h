@@ -36,11 +36,17 @@ typedef void ky_mean_kernel(const ky_reduce_plan *plan, void *out, double n, con
 /* ky_mean_kernel of one dense run of `count` elements: the same bits, no plan. */
 typedef void ky_mean_run_kernel(size_t count, void *out, double n, const void *in);
 
-/* Parts of the sums above, for who meets the elements bit by bit; the same bits. A run: `lane`
- * starts as zeros, takes a block of KY_SUM_BLOCK elements after the other, then the rest,
- * fewer, which gives the sum. Columns: the rows in order, total[k] += x[k]. */
+/* What the bits of a sum are. A dense run is summed in pieces of KY_SUM_PIECE elements from its
+ * beginning on, the last one shorter; their totals are added up in double, in order. So threads
+ * may share a run. The total of a piece: `lane` starts as zeros, takes a block of KY_SUM_BLOCK
+ * elements after the other, then the rest, fewer, which gives the total. Columns: the rows in
+ * order, total[k] += x[k].
+ *
+ * These are parts of the sums above, for who meets the elements bit by bit; the same bits. */
 #define KY_SUM_LANES 16
 #define KY_SUM_BLOCK 512
+#define KY_SUM_PIECE 16384
+typedef double ky_sum_piece_kernel(size_t n, const void *x); /* of n <= KY_SUM_PIECE elements */
 typedef void ky_sum_block_kernel(double lane[KY_SUM_LANES], const void *x);
 typedef double ky_sum_rest_kernel(double lane[KY_SUM_LANES], size_t n, const void *x);
 typedef void ky_add_row_kernel(size_t n, double *total, const void *x);
@@ -69,6 +75,7 @@ typedef struct ky_reduce_kernels {
   ky_sum_rows_kernel *sum_rows[2];
   ky_mean_kernel *mean[2];
   ky_mean_run_kernel *mean_run[2];
+  ky_sum_piece_kernel *sum_piece[2];
   ky_sum_block_kernel *sum_block[2];
   ky_sum_rest_kernel *sum_rest[2];
   ky_add_row_kernel *add_row[2];

@@ -211,6 +211,7 @@ static double divisor_of(const machine *m) {
 static bool start_tally(machine *m, ky_tally *t, uint32_t axes) {
   ky__pattern_of(m->space, axes, &t->pattern);
   t->dtype = (ky_dtype)m->p.dtype;
+  t->parts = NULL;
   void *memory = ky__scratch(m->f, ky__tally_bytes(t->pattern, t->dtype));
   if (memory) ky__tally_start(t, memory);
   return memory != NULL;

@@ -140,10 +140,18 @@ size_t ky__tally_bytes(ky_pattern pattern, ky_dtype dtype) {
 void ky__tally_start(ky_tally *t, void *memory) {
   memset(t->lane, 0, sizeof t->lane);
   t->at = t->index = 0;
-  t->held = 0;
+  t->held = t->taken = t->part = 0;
+  t->total = 0;
   t->block = t->pattern.row ? memory : NULL;
   t->totals = t->pattern.row ? NULL : memory;
   if (t->totals) memset(t->totals, 0, (size_t)t->pattern.columns * sizeof(double));
+}
+
+void ky__tally_start_at(ky_tally *t, void *memory, int64_t begin) {
+  ky__tally_start(t, memory);
+  t->index = begin / t->pattern.row;
+  t->at = begin % t->pattern.row;
+  t->part = (size_t)t->at / KY_SUM_PIECE;
 }
 
 /* Sum `index` is complete. */
@@ -157,6 +165,17 @@ static void put(const ky_tally *t, int64_t index, double total) {
   }
 }
 
+/* A piece ends with the n elements at x, which no block has. */
+static void end_piece(const ky_frame *f, ky_tally *t, size_t n, const void *x) {
+  const double total = f->kernels->reduce->sum_rest[t->dtype](t->lane, n, x);
+  if (t->parts)
+    t->parts[t->part++] = total;
+  else
+    t->total += total;
+  memset(t->lane, 0, sizeof t->lane);
+  t->taken = 0;
+}
+
 /* Adds n elements of a row, cut into blocks from its beginning on. */
 static void add_to_row(const ky_frame *f, ky_tally *t, size_t n, const char *x) {
   const size_t size = ky_dtype_size(t->dtype);
@@ -167,6 +186,8 @@ static void add_to_row(const ky_frame *f, ky_tally *t, size_t n, const char *x) 
     if (t->held == KY_SUM_BLOCK) {
       f->kernels->reduce->sum_block[t->dtype](t->lane, part < KY_SUM_BLOCK ? t->block : x);
       t->held = 0;
+      t->taken += KY_SUM_BLOCK;
+      if (t->taken == KY_SUM_PIECE) end_piece(f, t, 0, x);
     }
     x += part * size;
     n -= part;
@@ -181,11 +202,10 @@ static void end_row(const ky_frame *f, ky_tally *t, int64_t index, size_t n, con
                         : t->held ? n
                                   : 0; /* what goes through blocks */
   add_to_row(f, t, before, x);
-  const void *rest = t->held ? t->block : x + before * size;
-  put(t, index,
-      f->kernels->reduce->sum_rest[t->dtype](t->lane, t->held ? t->held : n - before, rest));
-  memset(t->lane, 0, sizeof t->lane);
+  end_piece(f, t, t->held ? t->held : n - before, t->held ? t->block : x + before * size);
+  if (!t->parts) put(t, index, t->total);
   t->held = 0;
+  t->total = 0;
 }
 
 void ky__tally_add(const ky_frame *f, ky_tally *t, size_t n, const void *x) {
@@ -207,5 +227,10 @@ void ky__tally_add(const ky_frame *f, ky_tally *t, size_t n, const void *x) {
 }
 
 void ky__tally_end(ky_tally *t) {
+  if (t->parts) {
+    double total = 0;
+    for (size_t k = 0; k < ky__tally_parts(t->pattern.row); k++) total += t->parts[k];
+    put(t, 0, total);
+  }
   for (int64_t k = 0; t->totals && k < t->pattern.columns; k++) put(t, k, t->totals[k]);
 }

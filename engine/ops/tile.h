@@ -68,6 +68,10 @@ typedef struct ky_tally {
   double divisor;
   int64_t at, index;         /* position in the row under way; its number */
   double lane[KY_SUM_LANES]; /* of the row under way */
+  size_t taken;              /* elements that the lanes have of the piece under way */
+  double total;              /* of the row's pieces before it */
+  double *parts;             /* where the totals of pieces go instead; null: nowhere */
+  size_t part;               /* number of the piece under way, with `parts` */
   size_t held;               /* elements in `block` */
   void *block;               /* rows: a block that the last tile cut */
   double *totals;            /* columns */
@@ -76,13 +80,21 @@ typedef struct ky_tally {
 /* Bytes of scratch memory that a tally takes. */
 size_t ky__tally_bytes(ky_pattern pattern, ky_dtype dtype);
 
-/* Starts with pattern, dtype, out, beta and divisor set; `memory` has ky__tally_bytes. */
+/* Starts with pattern, dtype, out, beta, divisor and parts set; `memory` has ky__tally_bytes. */
 void ky__tally_start(ky_tally *tally, void *memory);
+
+/* How many totals a row of n elements has. */
+static inline size_t ky__tally_parts(int64_t n) { return (size_t)n / KY_SUM_PIECE + 1; }
+
+/* Starts a copy of a tally of rows at position `begin` of the space, which is the beginning of
+ * a row or, when rows have `parts`, of a piece. */
+void ky__tally_start_at(ky_tally *tally, void *memory, int64_t begin);
 
 /* Adds the next n elements of the space. */
 void ky__tally_add(const ky_frame *f, ky_tally *tally, size_t n, const void *x);
 
-/* Writes what is not written yet. */
+/* Writes what is not written yet: columns, and the only row of a tally with `parts`, all of
+ * which are there. */
 void ky__tally_end(ky_tally *tally);
 
 #endif
