@@ -159,12 +159,13 @@ static ky_var record(network *n, ky_dtype dtype) {
       ky_add(t, ky_sum_all(t, ky_square(t, rows)), ky_mean_all(t, ky_abs(t, columns))));
 }
 
-static void large_shapes_have_the_bits_of_one_thread(void **state) {
-  (void)state;
+typedef ky_var recording(network *n, ky_dtype dtype);
+
+static void assert_bits_of_one_thread(recording *recorded) {
   for (int dtype = KY_F32; dtype <= KY_F64; dtype++) {
     for (int fused = 0; fused < 2; fused++) {
       network n;
-      const ky_var loss = record(&n, (ky_dtype)dtype);
+      const ky_var loss = recorded(&n, (ky_dtype)dtype);
       const char *const without[] = {"fuse"};
       const ky_compile_options o = {
           .size = sizeof o, .without = without, .without_count = fused ? 0 : 1};
@@ -186,6 +187,36 @@ static void large_shapes_have_the_bits_of_one_thread(void **state) {
       network_free(&n);
     }
   }
+}
+
+/* Sums in fused runs and on their own, over everything and over rows, with operands that are
+ * one element, rows, columns and repeated within a tile; several pieces of a sum each. */
+static ky_var record_sums(network *n, ky_dtype dtype) {
+  n->tape = ky_tape_new(NULL);
+  n->weight_count = 0;
+  ky_tape *t = n->tape;
+  const ky_var x = weight(n, dtype, 2, (int64_t[]){5, 20011});
+  const ky_var y = weight(n, dtype, 2, (int64_t[]){2731, 30});
+  const ky_var one = weight(n, dtype, 1, (int64_t[]){1});
+  const ky_var column = weight(n, dtype, 2, (int64_t[]){5, 1});
+  const ky_var row = weight(n, dtype, 1, (int64_t[]){30});
+  const ky_var full = ky_sum_all(t, ky_mul(t, ky_tanh(t, ky_mul(t, x, one)), ky_exp(t, x)));
+  const ky_var rows = ky_mean(t, ky_exp(t, ky_mul(t, x, column)), 1, (int64_t[]){1}, 0);
+  const ky_var short_rows = ky_sum(t, ky_sin(t, ky_mul(t, y, one)), 1, (int64_t[]){1}, 0);
+  const ky_var repeated = ky_mean_all(t, ky_tanh(t, ky_mul(t, ky_stop_gradient(t, row), y)));
+  const ky_var alone = ky_add(t, ky_sum_all(t, y), ky_mean_all(t, x));
+  return ky_add(t, ky_add(t, full, ky_sum_all(t, ky_square(t, rows))),
+                ky_add(t, ky_add(t, repeated, alone), ky_sum_all(t, ky_exp(t, short_rows))));
+}
+
+static void large_shapes_have_the_bits_of_one_thread(void **state) {
+  (void)state;
+  assert_bits_of_one_thread(record);
+}
+
+static void sums_have_the_bits_of_one_thread(void **state) {
+  (void)state;
+  assert_bits_of_one_thread(record_sums);
 }
 
 /* Three steps of AdamW on two layers with few rows, whose weights are updated on the way. */
@@ -309,6 +340,7 @@ int main(void) {
   const struct CMUnitTest tests[] = {
       cmocka_unit_test(random_tapes_have_the_bits_of_one_thread),
       cmocka_unit_test(large_shapes_have_the_bits_of_one_thread),
+      cmocka_unit_test(sums_have_the_bits_of_one_thread),
       cmocka_unit_test(training_has_the_bits_of_the_tape),
       cmocka_unit_test(a_grain_keeps_small_work_on_one_thread),
       cmocka_unit_test(absurd_thread_counts_are_refused_with_a_sentence),

@@ -75,10 +75,13 @@ typedef struct machine {
   int64_t tile;
   char *registers;
   size_t pitch;    /* bytes from one register to the next */
+  int64_t unit;    /* at whose multiples sums allow to cut the space for threads */
   uint32_t pieces; /* that the space is taken in, each with registers of its own */
   size_t stretch;  /* bytes from the registers of one piece to those of the next */
   calls calls[KY_FUSION_STEPS];
   ky_feed feed[KY_FUSION_INPUTS];
+  bool tallies;    /* the last step's results are summed, in `sum` */
+  ky_tally sum;
   ky_piece value[KY_FUSION_INPUTS + KY_FUSION_STEPS]; /* of the tile under way, by ref */
 } machine;
 
@@ -129,10 +132,27 @@ static uint32_t start_feeds(machine *m, uint32_t wanted) {
   return gathered;
 }
 
-/* Elements of a piece: whole tiles. */
+static size_t aligned(size_t bytes) { return (bytes + KY_ALIGN - 1) / KY_ALIGN * KY_ALIGN; }
+
+/* From now on the space may be cut at multiples of `n` alone, too. */
+static void cut_at(machine *m, int64_t n) {
+  m->unit = ky__common_multiple(m->unit, n, m->space->count);
+}
+
+/* Cuts where a sum over `axes` allows it: at its rows, or at its pieces when it is over all.
+ * Columns are in order as a whole. */
+static void cut_for_sum(machine *m, uint32_t axes) {
+  ky_pattern pattern;
+  if (!ky__pattern_of(m->space, axes, &pattern) || !pattern.row)
+    m->pieces = 1;
+  else
+    cut_at(m, pattern.row == m->space->count ? KY_SUM_PIECE : pattern.row);
+}
+
+/* Elements of a piece: whole units, or whole tiles when nothing is summed. */
 static size_t grain_of(const machine *m) {
-  const size_t tile = (size_t)m->tile;
-  return m->f->grain > tile ? m->f->grain / tile * tile : tile;
+  const size_t unit = (size_t)(m->unit > 1 ? m->unit : m->tile);
+  return m->f->grain > unit ? m->f->grain / unit * unit : unit;
 }
 
 /* Cuts tiles so that the longest operand that repeats within one repeats with each of them, and
@@ -149,11 +169,15 @@ static bool cut_tiles(machine *m, uint32_t wanted, uint32_t registers, uint32_t 
     if (m->feed[k].period <= m->tile && m->feed[k].period > period) period = m->feed[k].period;
   }
   if (period > 1) m->tile -= m->tile % period;
+  for (uint32_t k = 0; k < m->p.inputs && gathered && m->unit > 1; k++) {
+    if (!(wanted >> k & 1) || !ky__feed_gathers(&m->feed[k])) continue;
+    if (m->tile % m->feed[k].period == 0) cut_at(m, m->feed[k].period);
+  }
   if (m->pieces > 1)
     m->pieces = ky__team_pieces(m->f->team, (size_t)m->space->count, grain_of(m));
   m->stretch = 0;
   if (count == 0) return true;
-  m->stretch = (count * m->pitch + KY_ALIGN - 1) / KY_ALIGN * KY_ALIGN;
+  m->stretch = aligned(count * m->pitch);
   m->registers = ky__scratch(m->f, m->pieces * m->stretch);
   for (uint32_t k = 0; m->registers && k < m->p.inputs; k++)
     if (wanted >> k & 1 && ky__feed_gathers(&m->feed[k]))
@@ -187,6 +211,7 @@ static bool start_machine(machine *m, ky_frame *f, ky_id pc) {
   m->f = f;
   m->pc = pc;
   m->registers = NULL;
+  m->unit = 1;
   if (!ky__fusion_decode(f->code, &f->code->ins[pc], &m->p)) return false;
   m->space = &f->code->layouts.at[m->p.space];
   m->size = ky_dtype_size((ky_dtype)m->p.dtype);
@@ -195,8 +220,8 @@ static bool start_machine(machine *m, ky_frame *f, ky_id pc) {
   return true;
 }
 
-static inline size_t tile_length(const machine *m, int64_t start) {
-  const int64_t rest = m->space->count - start;
+static inline size_t tile_length(const machine *m, int64_t start, int64_t end) {
+  const int64_t rest = end - start;
   return (size_t)(rest < m->tile ? rest : m->tile);
 }
 
@@ -212,23 +237,34 @@ static bool start_tally(machine *m, ky_tally *t, uint32_t axes) {
   ky__pattern_of(m->space, axes, &t->pattern);
   t->dtype = (ky_dtype)m->p.dtype;
   t->parts = NULL;
-  void *memory = ky__scratch(m->f, ky__tally_bytes(t->pattern, t->dtype));
+  if (m->pieces > 1 && t->pattern.row == m->space->count) {
+    t->parts = ky__scratch(m->f, ky__tally_parts(t->pattern.row) * sizeof *t->parts);
+    if (!t->parts) return false;
+  }
+  void *memory = ky__scratch(m->f, m->pieces * ky__tally_bytes(t->pattern, t->dtype));
   if (memory) ky__tally_start(t, memory);
   return memory != NULL;
 }
 
+/* Makes a copy of a tally that of a piece which starts at `begin`. */
+static void move_tally(ky_tally *t, uint32_t piece, int64_t begin) {
+  char *memory = t->block;
+  ky__tally_start_at(t, memory + piece * ky__tally_bytes(t->pattern, t->dtype), begin);
+}
+
 /* The tally of the ending. */
-static bool start_value(machine *m, ky_tally *t) {
-  t->out = ky__data(m->f, m->pc);
-  t->beta = 0;
-  t->divisor = divisor_of(m);
-  return start_tally(m, t, m->p.axes);
+static bool start_sum(machine *m) {
+  m->sum.out = ky__data(m->f, m->pc);
+  m->sum.beta = 0;
+  m->sum.divisor = divisor_of(m);
+  return start_tally(m, &m->sum, m->p.axes);
 }
 
 static inline uint32_t every_input(const machine *m) { return (1u << m->p.inputs) - 1; }
 
-/* Makes a copy of a machine use the registers of another piece. */
-static void move_registers(machine *m, uint32_t piece) {
+/* Makes a copy of a machine that of a piece which starts at `begin`. */
+static void move_machine(machine *m, uint32_t piece, int64_t begin) {
+  if (m->tallies) move_tally(&m->sum, piece, begin);
   if (m->registers) m->registers += piece * m->stretch;
   for (uint32_t k = 0; k < m->p.inputs; k++)
     if (m->feed[k].gathered)
@@ -237,9 +273,8 @@ static void move_registers(machine *m, uint32_t piece) {
 
 /* ---- forward -------------------------------------------------------------------------- */
 
-/* The tiles of begin..end-1. tally: what takes the last step's results; null: they are stored.
- */
-static void run_forward(machine *m, int64_t begin, int64_t end, ky_tally *tally) {
+/* The tiles of begin..end-1. */
+static void run_forward(machine *m, int64_t begin, int64_t end) {
   const uint32_t last = m->p.steps - 1u, all = every_input(m);
   char *out = ky__data(m->f, m->pc);
   const size_t out_size = ky_dtype_size((ky_dtype)m->f->code->ins[m->pc].dtype);
@@ -248,36 +283,33 @@ static void run_forward(machine *m, int64_t begin, int64_t end, ky_tally *tally)
       m->value[m->p.inputs + k].data = register_at(m, m->p.step[k].forward);
   for (uint32_t k = 0; k <= last; k++) m->value[m->p.inputs + k].stride = 1;
   for (int64_t start = begin; start < end; start += m->tile) {
-    const size_t n = tile_length(m, start);
+    const size_t n = tile_length(m, start, end);
     feed_tile(m, all, start, n);
-    if (!tally) m->value[m->p.inputs + last].data = out + start * (int64_t)out_size;
+    if (!m->tallies) m->value[m->p.inputs + last].data = out + start * (int64_t)out_size;
     for (uint32_t k = 0; k <= last; k++)
       compute(m, k, n, (void *)(uintptr_t)m->value[m->p.inputs + k].data);
-    if (tally) ky__tally_add(m->f, tally, n, m->value[m->p.inputs + last].data);
+    if (m->tallies) ky__tally_add(m->f, &m->sum, n, m->value[m->p.inputs + last].data);
   }
 }
 
 static void forward_piece(void *context, uint32_t piece, size_t begin, size_t end) {
   machine own = *(const machine *)context;
-  move_registers(&own, piece);
-  run_forward(&own, (int64_t)begin, (int64_t)end, NULL);
+  move_machine(&own, piece, (int64_t)begin);
+  run_forward(&own, (int64_t)begin, (int64_t)end);
 }
 
 static void forward(machine *m) {
   const uint32_t all = every_input(m);
-  const bool reduces = m->p.ending != KY_OP_nop;
-  m->pieces = reduces ? 1 : ky__team_size(m->f->team);
+  m->tallies = m->p.ending != KY_OP_nop;
+  m->pieces = ky__team_size(m->f->team);
+  if (m->tallies) cut_for_sum(m, m->p.axes);
   if (!cut_tiles(m, all, m->p.forward_registers, start_feeds(m, all), 0)) return;
-  ky_tally tally;
-  if (reduces) {
-    if (!start_value(m, &tally)) return;
-    run_forward(m, 0, m->space->count, &tally);
-    ky__tally_end(&tally);
-  } else if (m->pieces > 1) {
+  if (m->tallies && !start_sum(m)) return;
+  if (m->pieces > 1)
     ky__team_run(m->f->team, (size_t)m->space->count, grain_of(m), forward_piece, m);
-  } else {
-    run_forward(m, 0, m->space->count, NULL);
-  }
+  else
+    run_forward(m, 0, m->space->count);
+  if (m->tallies) ky__tally_end(&m->sum);
 }
 
 void fwd_fused(ky_frame *f, ky_id pc) {
@@ -307,8 +339,6 @@ typedef struct reversal {
   size_t spread_held;
   const char *g;  /* adjoint of the instruction */
   ky_feed g_feed; /* where an ending spreads it over the space */
-  bool turns;
-  ky_tally value; /* when it turns */
   pull pull[2 * KY_FUSION_STEPS];
 } reversal;
 
@@ -442,7 +472,7 @@ static void reverse_tile(reversal *r, int64_t start, size_t n) {
     compute(m, k, n, to);
     m->value[m->p.inputs + k] = (ky_piece){to, 1};
   }
-  if (r->turns) ky__tally_add(m->f, &r->value, n, m->value[m->p.inputs + last].data);
+  if (m->tallies) ky__tally_add(m->f, &m->sum, n, m->value[m->p.inputs + last].data);
   const void *seed = seed_tile(r, start, n);
   for (uint32_t k = 0; k < r->pulls; k++) {
     const uint32_t step = r->pull[k].step, at = m->p.step[step].adjoint;
@@ -471,34 +501,42 @@ static void start_g(reversal *r) {
   ky__feed_start(&r->g_feed, dtype, r->g, &kept, m->space);
 }
 
-/* One piece of a reversal that sums nothing. */
 static void reverse_piece(void *context, uint32_t piece, size_t begin, size_t end) {
   reversal own = *(const reversal *)context;
   const size_t ahead = piece * own.m.stretch;
-  move_registers(&own.m, piece);
+  const int64_t from = (int64_t)begin, to = (int64_t)end;
+  move_machine(&own.m, piece, from);
   own.spare += ahead;
   own.spread += ahead;
   own.g_feed.gathered = (char *)own.g_feed.gathered + ahead;
-  for (uint32_t k = 0; k < own.pulls; k++)
-    if (!own.pull[k].in_memory) own.pull[k].out += ahead;
-  for (size_t start = begin; start < end; start += (size_t)own.m.tile)
-    reverse_tile(&own, (int64_t)start, tile_length(&own.m, (int64_t)start));
+  for (uint32_t k = 0; k < own.pulls; k++) {
+    if (!own.pull[k].out)
+      move_tally(&own.pull[k].tally, piece, from);
+    else if (!own.pull[k].in_memory)
+      own.pull[k].out += ahead;
+  }
+  for (int64_t start = from; start < to; start += own.m.tile)
+    reverse_tile(&own, start, tile_length(&own.m, start, to));
 }
 
-/* Whether adjoints are summed: those of operands that are broadcast over the space. */
-static bool sums(const machine *m) {
+/* Cuts where the sums allow it that operands get which are broadcast over the space. */
+static void cut_for_pulls(machine *m) {
   for (uint32_t k = 0; k < m->p.inputs; k++) {
     const ky_id id = ky__operand(m->f->code, m->pc, k);
-    if (ky__wants(m->f->code, id) && ky__layout(m->f->code, id)->count != m->space->count)
-      return true;
+    const ky_layout *layout = ky__layout(m->f->code, id);
+    if (ky__wants(m->f->code, id) && layout->count != m->space->count)
+      cut_for_sum(m, ky__broadcast_axes(layout, m->space));
   }
-  return false;
 }
 
 static void run_reverse(reversal *r) {
   machine *m = &r->m;
-  m->pieces = r->turns || sums(m) ? 1 : ky__team_size(m->f->team);
+  m->pieces = ky__team_size(m->f->team);
+  if (m->tallies) cut_for_sum(m, m->p.axes);
+  cut_for_pulls(m);
   start_g(r);
+  if (m->unit > 1 && m->p.ending != KY_OP_nop && r->g_feed.period <= TILE_MOST)
+    cut_at(m, r->g_feed.period);
   const uint32_t gathered = start_feeds(m, m->p.reads), registers = m->p.reverse_registers;
   if (!cut_tiles(m, m->p.reads, registers, gathered, 3)) return;
   r->spare = register_at(m, registers + gathered);
@@ -506,14 +544,14 @@ static void run_reverse(reversal *r) {
   r->g_feed.gathered = register_at(m, registers + gathered + 2);
   memset(r->dest, 0, sizeof r->dest);
   if (!list_pulls(r)) return;
-  if (r->turns && !start_value(m, &r->value)) return;
+  if (m->tallies && !start_sum(m)) return;
   if (m->pieces > 1) {
     ky__team_run(m->f->team, (size_t)m->space->count, grain_of(m), reverse_piece, r);
-    return;
+  } else {
+    for (int64_t start = 0; start < m->space->count; start += m->tile)
+      reverse_tile(r, start, tile_length(m, start, m->space->count));
   }
-  for (int64_t start = 0; start < m->space->count; start += m->tile)
-    reverse_tile(r, start, tile_length(m, start));
-  if (r->turns) ky__tally_end(&r->value);
+  if (m->tallies) ky__tally_end(&m->sum);
   for (uint32_t k = 0; k < r->pulls; k++)
     if (!r->pull[k].out) ky__tally_end(&r->pull[k].tally);
 }
@@ -521,7 +559,7 @@ static void run_reverse(reversal *r) {
 static void reverse(ky_frame *f, ky_id pc, bool turns) {
   const ky_place mark = ky__arena_mark(&f->scratch);
   reversal r;
-  r.turns = turns;
+  r.m.tallies = turns;
   if (start_machine(&r.m, f, pc)) run_reverse(&r);
   ky__arena_reset(&f->scratch, mark);
 }
@@ -532,8 +570,6 @@ void ky__fused_turn(ky_frame *f, ky_id pc) { reverse(f, pc, true); }
 
 /* ---- memory --------------------------------------------------------------------------- */
 
-static size_t aligned(size_t bytes) { return (bytes + KY_ALIGN - 1) / KY_ALIGN * KY_ALIGN; }
-
 size_t ky__fused_scratch(const ky_code *code, ky_id pc, uint32_t threads) {
   ky_fusion p;
   if (!ky__fusion_decode(code, &code->ins[pc], &p)) return 0;
@@ -542,18 +578,17 @@ size_t ky__fused_scratch(const ky_code *code, ky_id pc, uint32_t threads) {
   const uint32_t most = p.inputs + (forward > reverse ? forward : reverse);
   const size_t least = (size_t)most * TILE_LEAST * size;
   size_t bytes = threads * aligned(least > TILE_BYTES ? least : TILE_BYTES);
-  ky_pattern pattern;
-  if (p.ending != KY_OP_nop && ky__pattern_of(&code->layouts.at[p.space], p.axes, &pattern))
-    bytes += aligned(ky__tally_bytes(pattern, (ky_dtype)p.dtype));
+  const ky_layout *space = &code->layouts.at[p.space];
+  if (p.ending != KY_OP_nop)
+    bytes += ky__tally_scratch(space, p.axes, (ky_dtype)p.dtype, threads);
   for (uint32_t k = 0; k < p.steps; k++) {
     for (uint32_t n = 0; n < ky__forms[p.step[k].op].operands; n++) {
       const uint32_t ref = p.step[k].ref[n];
       if (ref >= p.inputs || !(ky__forms[p.step[k].op].pulled >> n & 1)) continue;
-      const ky_layout *space = &code->layouts.at[p.space];
       const ky_layout *layout = ky__layout(code, ky__operand(code, pc, ref));
       const uint32_t axes = ky__broadcast_axes(layout, space);
-      if (layout->count != space->count && ky__pattern_of(space, axes, &pattern))
-        bytes += aligned(ky__tally_bytes(pattern, (ky_dtype)p.dtype));
+      if (layout->count != space->count)
+        bytes += ky__tally_scratch(space, axes, (ky_dtype)p.dtype, threads);
     }
   }
   return bytes;

@@ -132,9 +132,32 @@ bool ky__sums_in_tiles(const ky_layout *operand, const ky_layout *space) {
 
 /* ---- tallies -------------------------------------------------------------------------- */
 
+int64_t ky__common_multiple(int64_t a, int64_t b, int64_t most) {
+  int64_t divisor = a, rest = b;
+  while (rest) {
+    const int64_t next = divisor % rest;
+    divisor = rest;
+    rest = next;
+  }
+  const int64_t times = b / divisor;
+  return a > most / times ? most : a * times;
+}
+
+static size_t aligned(size_t bytes) { return (bytes + KY_ALIGN - 1) / KY_ALIGN * KY_ALIGN; }
+
 size_t ky__tally_bytes(ky_pattern pattern, ky_dtype dtype) {
-  return pattern.row ? KY_SUM_BLOCK * ky_dtype_size(dtype)
-                     : (size_t)pattern.columns * sizeof(double);
+  return aligned(pattern.row ? KY_SUM_BLOCK * ky_dtype_size(dtype)
+                             : (size_t)pattern.columns * sizeof(double));
+}
+
+size_t ky__tally_scratch(const ky_layout *space, uint32_t axes, ky_dtype dtype,
+                         uint32_t threads) {
+  ky_pattern pattern;
+  if (!ky__pattern_of(space, axes, &pattern)) return 0;
+  if (!pattern.row) return ky__tally_bytes(pattern, dtype);
+  const bool whole = pattern.row == space->count;
+  return threads * ky__tally_bytes(pattern, dtype) +
+         (whole ? aligned(ky__tally_parts(pattern.row) * sizeof(double)) : 0);
 }
 
 void ky__tally_start(ky_tally *t, void *memory) {

@@ -77,7 +77,14 @@ typedef struct ky_tally {
   double *totals;            /* columns */
 } ky_tally;
 
-/* Bytes of scratch memory that a tally takes. */
+/* The least common multiple, or `most` when it is larger. */
+int64_t ky__common_multiple(int64_t a, int64_t b, int64_t most);
+
+/* What a tally over `axes` takes of scratch memory, shared by `threads`, `parts` included. */
+size_t ky__tally_scratch(const ky_layout *space, uint32_t axes, ky_dtype dtype,
+                         uint32_t threads);
+
+/* Bytes of memory that a tally takes, or one thread's part of it: whole lines of the cache. */
 size_t ky__tally_bytes(ky_pattern pattern, ky_dtype dtype);
 
 /* Starts with pattern, dtype, out, beta, divisor and parts set; `memory` has ky__tally_bytes. */
