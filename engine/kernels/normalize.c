@@ -7,7 +7,9 @@
 
 #include "kernels/loops.h"
 
-#define BLOCK  512   /* elements summed in REAL before they go into a double */
+#define SUMS   64    /* independent partial sums of a row: more than an addition takes */
+#define BLOCK  2048  /* elements summed in REAL before they go into a double, */
+#define FEW    16    /* and elements of a column */
 #define TILE   256   /* columns added up at a time: 2 KiB of double */
 #define CACHED 16384 /* elements of a block of rows */
 
