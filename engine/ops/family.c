@@ -137,6 +137,50 @@ const void *ky__dense_value(ky_frame *f, ky_id id) {
   return copy;
 }
 
+/* ---- sums ----------------------------------------------------------------------------------
+ */
+
+#define PARTS 512 /* pieces of a sum at a time: their totals take 4 KiB */
+
+typedef struct run_sum {
+  const ky_frame *f;
+  ky_dtype dtype;
+  const void *in;
+  double part[PARTS];
+} run_sum;
+
+static void sum_pieces(void *context, uint32_t piece, size_t begin, size_t end) {
+  (void)piece;
+  run_sum *s = context;
+  const size_t size = ky_dtype_size(s->dtype);
+  for (size_t at = begin; at < end; at += KY_SUM_PIECE) {
+    const size_t n = end - at < KY_SUM_PIECE ? end - at : KY_SUM_PIECE;
+    s->part[at / KY_SUM_PIECE] =
+        s->f->kernels->reduce->sum_piece[s->dtype](n, ky__element(s->in, at, size));
+  }
+}
+
+void ky__sum_run(const ky_frame *f, ky_dtype dtype, size_t count, void *out, int beta, double n,
+                 const void *in) {
+  const size_t most = PARTS * (size_t)KY_SUM_PIECE;
+  const size_t grain = ky__whole_grain(f, KY_SUM_PIECE);
+  run_sum s;
+  s.f = f;
+  s.dtype = dtype;
+  double total = 0;
+  for (size_t done = 0; done < count; done += most) {
+    const size_t some = count - done < most ? count - done : most;
+    s.in = ky__element(in, done, ky_dtype_size(dtype));
+    ky__team_run(f->team, some, grain, sum_pieces, &s);
+    for (size_t k = 0; k * KY_SUM_PIECE < some; k++) total += s.part[k];
+  }
+  total /= n;
+  if (dtype == KY_F64)
+    *(double *)out = beta ? *(double *)out + total : total;
+  else
+    *(float *)out = beta ? *(float *)out + (float)total : (float)total;
+}
+
 /* Whether `to`, leading ones aside, is the end of `from`: then `from` is rows of it. */
 static bool is_row_of(const ky_layout *to, const ky_layout *from) {
   const int lead = from->rank - to->rank;
@@ -168,6 +212,10 @@ void ky__sum_to(const ky_frame *f, ky_dtype dtype, ky_dest dst, const ky_layout 
                 const void *src, const ky_layout *from) {
   if (to->count == from->count) {
     f->kernels->copy->run(dtype, (size_t)to->count, dst.ptr, 1, dst.beta, src, 1);
+    return;
+  }
+  if (to->count == 1) {
+    ky__sum_run(f, dtype, (size_t)from->count, dst.ptr, dst.beta, 1, src);
     return;
   }
   if (to->count > 0 && is_row_of(to, from)) {

@@ -51,6 +51,11 @@ static inline size_t ky__grain_of(const ky_frame *f, size_t elements) {
   return elements < f->grain ? f->grain / (elements ? elements : 1) : 1;
 }
 
+/* The grain of a job that may be cut at multiples of `unit` elements alone. */
+static inline size_t ky__whole_grain(const ky_frame *f, size_t unit) {
+  return f->grain > unit ? f->grain / unit * unit : unit;
+}
+
 /* The element of an array of elements of `size` bytes. */
 static inline void *ky__element(const void *base, size_t index, size_t size) {
   return (char *)(uintptr_t)base + index * size;
@@ -58,6 +63,11 @@ static inline void *ky__element(const void *base, size_t index, size_t size) {
 
 /* ky__multiply, shared by the frame's team. Not from within a job. */
 void ky__product(const ky_frame *f, ky_dtype dtype, const ky_product *p);
+
+/* out = beta out + sum / n for the sum of `count` elements that follow each other, shared by
+ * the frame's team. Not from within a job. */
+void ky__sum_run(const ky_frame *f, ky_dtype dtype, size_t count, void *out, int beta, double n,
+                 const void *in);
 
 /* ---- walks -------------------------------------------------------------------------------- */
 

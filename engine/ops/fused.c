@@ -152,7 +152,7 @@ static void cut_for_sum(machine *m, uint32_t axes) {
 /* Elements of a piece: whole units, or whole tiles when nothing is summed. */
 static size_t grain_of(const machine *m) {
   const size_t unit = (size_t)(m->unit > 1 ? m->unit : m->tile);
-  return m->f->grain > unit ? m->f->grain / unit * unit : unit;
+  return ky__whole_grain(m->f, unit);
 }
 
 /* Cuts tiles so that the longest operand that repeats within one repeats with each of them, and

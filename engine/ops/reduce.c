@@ -96,7 +96,22 @@ static void add_up(ky_frame *f, ky_id pc, double n) {
     return;
   }
   const size_t count = (size_t)ky__layout(f->code, i->a)->count;
-  f->kernels->reduce->mean_run[i->dtype](count, ky__data(f, pc), n, ky__data(f, i->a));
+  ky__sum_run(f, (ky_dtype)i->dtype, count, ky__data(f, pc), 0, n, ky__data(f, i->a));
+}
+
+/* One number for all, g / n, by elements. */
+typedef struct shared_spread {
+  ky_spread_kernel *kernel;
+  ky_dest to;
+  const void *g;
+  double n;
+  size_t size;
+} shared_spread;
+
+static void spread_some(void *context, uint32_t piece, size_t begin, size_t end) {
+  (void)piece;
+  const shared_spread *s = context;
+  s->kernel(end - begin, ky__element(s->to.ptr, begin, s->size), s->to.beta, s->g, 0, s->n);
 }
 
 /* ga = g / n, all along the reduced axes */
@@ -108,7 +123,8 @@ static void spread(ky_frame *f, ky_id pc, double n) {
   const char *g = ky__adjoint(f, pc);
   ky_spread_kernel *const kernel = f->kernels->reduce->spread[i->dtype];
   if (ky__layout(f->code, pc)->count == 1) {
-    kernel((size_t)space->count, d.ptr, d.beta, g, 0, n);
+    shared_spread s = {kernel, d, g, n, ky_dtype_size((ky_dtype)i->dtype)};
+    ky__team_run(f->team, (size_t)space->count, f->grain, spread_some, &s);
     return;
   }
   int64_t strides[2][KY_MAX_RANK];
