@@ -71,24 +71,60 @@ static size_t count_of(const ky_frame *f, ky_id pc) {
   return (size_t)ky__layout(f->code, pc)->count;
 }
 
+/* Numbers to make: element k of a draw is the same, whoever makes it. */
+typedef struct making {
+  const ky_frame *f;
+  ky_op op;
+  ky_dtype dtype;
+  ky_draw draw;
+  double first, second;
+  void *out;
+  int beta;
+  const void *in; /* of a dropout */
+} making;
+
+static void make_some(void *context, uint32_t piece, size_t begin, size_t end) {
+  (void)piece;
+  const making *m = context;
+  const ky_random_kernels *kernels = m->f->kernels->random;
+  const size_t n = end - begin, size = ky_dtype_size(m->dtype);
+  void *out = ky__element(m->out, begin, size);
+  if (m->op == KY_OP_uniform)
+    kernels->uniform[m->dtype](&m->draw, begin, n, out, m->first, m->second);
+  else if (m->op == KY_OP_normal)
+    kernels->normal[m->dtype](&m->draw, begin, n, out, m->first, m->second);
+  else if (m->op == KY_OP_bernoulli)
+    kernels->bernoulli(&m->draw, begin, n, m->dtype, out, m->first);
+  else
+    kernels->dropout[m->dtype](&m->draw, begin, n, out, m->beta,
+                               ky__element(m->in, begin, size), m->first);
+}
+
+static void make(const ky_frame *f, ky_id pc, making *m) {
+  m->f = f;
+  m->op = (ky_op)f->code->ins[pc].op;
+  m->dtype = (ky_dtype)f->code->ins[pc].dtype;
+  m->first = parameter(f, pc, POOL_FIRST);
+  ky__team_run(f->team, count_of(f, pc), ky__whole_grain(f, KY_DRAW_CHUNK), make_some, m);
+}
+
 void fwd_uniform(ky_frame *f, ky_id pc) {
-  const ky_draw d = draw_of(f, pc);
-  f->kernels->random->uniform[f->code->ins[pc].dtype](&d, 0, count_of(f, pc), ky__data(f, pc),
-                                                      parameter(f, pc, POOL_FIRST),
-                                                      parameter(f, pc, POOL_SECOND));
+  making m = {.draw = draw_of(f, pc),
+              .second = parameter(f, pc, POOL_SECOND),
+              .out = ky__data(f, pc)};
+  make(f, pc, &m);
 }
 
 void fwd_normal(ky_frame *f, ky_id pc) {
-  const ky_draw d = draw_of(f, pc);
-  f->kernels->random->normal[f->code->ins[pc].dtype](&d, 0, count_of(f, pc), ky__data(f, pc),
-                                                     parameter(f, pc, POOL_FIRST),
-                                                     parameter(f, pc, POOL_SECOND));
+  making m = {.draw = draw_of(f, pc),
+              .second = parameter(f, pc, POOL_SECOND),
+              .out = ky__data(f, pc)};
+  make(f, pc, &m);
 }
 
 void fwd_bernoulli(ky_frame *f, ky_id pc) {
-  const ky_draw d = draw_of(f, pc);
-  f->kernels->random->bernoulli(&d, 0, count_of(f, pc), (ky_dtype)f->code->ins[pc].dtype,
-                                ky__data(f, pc), parameter(f, pc, POOL_FIRST));
+  making m = {.draw = draw_of(f, pc), .out = ky__data(f, pc)};
+  make(f, pc, &m);
 }
 
 /* An operand that is not dense is brought into the result first, and stays there. */
@@ -103,14 +139,15 @@ void fwd_dropout(ky_frame *f, ky_id pc) {
     ky__copy(f, (ky_dtype)i->dtype, space, r, space->strides, 0, from, x->strides);
     from = r;
   }
-  f->kernels->random->dropout[i->dtype](&d, 0, count_of(f, pc), r, 0, from,
-                                        parameter(f, pc, POOL_FIRST));
+  making m = {.draw = d, .out = r, .in = from};
+  make(f, pc, &m);
 }
 
 void vjp_dropout(ky_frame *f, ky_id pc) {
   const ky_ins *i = &f->code->ins[pc];
   const ky_dest to = ky__dest(f, i->a, i->flags & KY_WANT_A);
   if (!to.ptr) return;
-  f->kernels->random->dropout[i->dtype](ky__aux(f, pc), 0, count_of(f, pc), to.ptr, to.beta,
-                                        ky__adjoint(f, pc), parameter(f, pc, POOL_FIRST));
+  making m = {.out = to.ptr, .beta = to.beta, .in = ky__adjoint(f, pc)};
+  if (count_of(f, pc) > 0) m.draw = *(const ky_draw *)ky__aux(f, pc);
+  make(f, pc, &m);
 }
