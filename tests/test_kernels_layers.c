@@ -262,6 +262,34 @@ static void triangles_agree_with_the_plain_level(void **state) {
   each_level(check_triangle);
 }
 
+/* ---- rotary embedding
+ * ------------------------------------------------------------------------
+ */
+
+/* Products and sums alone: the bits of the plain level, for one table. */
+static void check_turns(const ky_kernels *kernels, ky_dtype dtype) {
+  const ky_rope_kernels *plain = ky__kernels_at(KY_LEVEL_plain)->rope;
+  for (size_t pairs = 1; pairs < SOME; pairs++)
+    for (int kind = 0; kind < 8; kind++) {
+      const bool neighbours = kind & 1, back = kind & 2;
+      draw_operands(dtype, -3, 3, -1);
+      start_results();
+      kernels->rope->turn[dtype](3, pairs, neighbours, back, &got[0], kind >> 2, &in[1],
+                                 2 * (ptrdiff_t)pairs, 1, &in[2], &in[3]);
+      plain->turn[dtype](3, pairs, neighbours, back, &want[0], kind >> 2, &in[1],
+                         2 * (ptrdiff_t)pairs, 1, &in[2], &in[3]);
+      for (ptrdiff_t i = 0; i < 6 * (ptrdiff_t)pairs; i++)
+        EXPECT(same(get(dtype, &got[0], i), get(dtype, &want[0], i)),
+               "%s, %s: %zu pairs, kind %d, element %td\n", kernels->level,
+               ky_dtype_name(dtype), pairs, kind, i);
+    }
+}
+
+static void turns_have_the_bits_of_the_plain_level(void **state) {
+  (void)state;
+  each_level(check_turns);
+}
+
 int main(void) {
   const struct CMUnitTest tests[] = {
       cmocka_unit_test(pools_agree_with_the_plain_level),
@@ -269,6 +297,7 @@ int main(void) {
       cmocka_unit_test(convolutions_agree_with_the_plain_level),
       cmocka_unit_test(attention_agrees_with_the_plain_level),
       cmocka_unit_test(triangles_agree_with_the_plain_level),
+      cmocka_unit_test(turns_have_the_bits_of_the_plain_level),
   };
   return cmocka_run_group_tests(tests, NULL, NULL);
 }
