@@ -16,18 +16,18 @@
   X(diamond, "x = a x + b x, repeated; f64 scalars; forward and backward")                     \
   X(mlp, "one training step of 784-512-512-10, relu, cross entropy, f32")                      \
   X(cnn, "one training step of conv3x3x32, conv3x3x32, max pool, 128, 10 on 28x28, f32")       \
-  X(gpt, "one training step of a transformer, AdamW, f32")                                       \
+  X(gpt, "one training step of a transformer, AdamW, f32")                                     \
   X(lstm, "one training step of a letter model, 2 layers of 128, cross entropy, f32")          \
   X(mlpdeep, "one training step of 20 layers of 64, batch 16, relu, squared error, f32")       \
   X(chainwise, "sum of tanh(x) x + sigmoid(x) / 2, f32; value and gradient")                   \
   X(softmaxce, "cross entropy of 1024 rows of 1000 logits, f32; value and gradient")           \
-  X(layernorm, "layernorm of rows of 768, f32; value and gradients")                             \
-  X(attention, "causal attention, f32; value and gradients")                                     \
+  X(layernorm, "layernorm of rows of 768, f32; value and gradients")                           \
+  X(attention, "causal attention, f32; value and gradients")                                   \
   X(rosenbrock, "100 (b - a^2)^2 + (1 - a)^2 over neighbours, f64; value and gradient")        \
   X(gmm, "log-likelihood of a Gaussian mixture, f64; value and all gradients")                 \
   X(compile, "compiling a tape, and freeing the program")                                      \
-  X(barrier, "waking a team of threads, and meeting at the end of the job")              \
-  X(ops, "opcodes alone: bytes a second, beside a copy of as many; f32")                         \
+  X(barrier, "waking a team of threads, and meeting at the end of the job")                    \
+  X(ops, "opcodes alone: bytes a second, beside a copy of as many; f32")                       \
   X(overhead, "forward time of one instruction, and what of it is not the kernel, f32")        \
   X(reverse, "reverse time of one instruction, and what of it is not the kernel, f32")
 

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
-/* Code: the immutable half of a tape. Instructions, what stands beside them, pools and constants.
- * No values, and no pointers: only ids, offsets and pool indices, so that code can be shared and
- * saved. The other half is frame.h. */
+/* Code: the immutable half of a tape. Instructions, what stands beside them, pools and
+ * constants. No values, and no pointers: only ids, offsets and pool indices, so that code can
+ * be shared and saved. The other half is frame.h. */
 #ifndef KY_CODE_H
 #define KY_CODE_H
 
@@ -31,23 +31,24 @@ typedef struct ky_code {
   uint32_t custom_count;
   uint32_t custom_capacity;
 
-  uint32_t bind_count; /* inputs and params so far */
-  uint32_t aux_count;  /* instructions with an aux buffer so far */
+  uint32_t bind_count;   /* inputs and params so far */
+  uint32_t aux_count;    /* instructions with an aux buffer so far */
   uint32_t stream_count; /* random instructions so far */
 } ky_code;
 
 #define KY_SITE_SHIFT 18u
 #define KY_SITE_LINES (1u << KY_SITE_SHIFT)
 #define KY_SITE_FILES (1u << (32u - KY_SITE_SHIFT))
-#define KY_AUX_SHIFT 8u /* operand c: attribute in the low byte, aux buffer's number above */
+#define KY_AUX_SHIFT  8u /* operand c: attribute in the low byte, aux buffer's number above */
 
 #define KY_CLASS_WORDS 7u /* of attr LIST_CLASS */
 
-/* Words of attr CUSTOM behind the operand ids: number of the operation in `customs`, dtype of the
- * result, bytes of the aux buffer. */
+/* Words of attr CUSTOM behind the operand ids: number of the operation in `customs`, dtype of
+ * the result, bytes of the aux buffer. */
 enum { KY_CUSTOM_NUMBER, KY_CUSTOM_DTYPE, KY_CUSTOM_AUX, KY_CUSTOM_WORDS };
 
-/* Whether values have this dtype; and whether it is storage, of the arrays behind leaves, alone. */
+/* Whether values have this dtype; and whether it is storage, of the arrays behind leaves,
+ * alone. */
 static inline bool ky__is_value(unsigned dtype) { return dtype <= KY_MASK; }
 static inline bool ky__is_half(unsigned dtype) { return dtype == KY_BF16 || dtype == KY_F16; }
 
@@ -76,19 +77,20 @@ static inline double ky__pool_f64(const ky_code *code, uint32_t at) {
   return u.f;
 }
 
-/* What a rule is asked, and what it answers. A rule reads the instruction and the dtypes and layouts
- * of its operands; it answers with the result's, or with a status and the reason in `fault`. */
+/* What a rule is asked, and what it answers. A rule reads the instruction and the dtypes and
+ * layouts of its operands; it answers with the result's, or with a status and the reason in
+ * `fault`. */
 typedef struct ky_query {
-  ky_code *code;     /* only to intern layouts */
-  const ky_ins *ins; /* op, operands and attributes are set; dtype and flags are not */
+  ky_code *code;          /* only to intern layouts */
+  const ky_ins *ins;      /* op, operands and attributes are set; dtype and flags are not */
   const ky_layout *shape; /* attr SHAPE and leaves: the wanted dims; else null */
   ky_fault *fault;
 
   uint8_t dtype;
-  uint8_t klass;      /* ky_class */
-  bool view;          /* shares its operand's memory */
-  uint32_t layout;    /* index of the result's layout */
-  size_t aux_bytes;   /* size of the aux buffer, 0 for none */
+  uint8_t klass;    /* ky_class */
+  bool view;        /* shares its operand's memory */
+  uint32_t layout;  /* index of the result's layout */
+  size_t aux_bytes; /* size of the aux buffer, 0 for none */
 } ky_query;
 
 typedef ky_status ky_rule(ky_query *q);

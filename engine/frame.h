@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: MIT */
-/* Frame: the mutable half of a tape, one execution of a code. A value is one word: rank 0 values
- * live in the word itself, others are pointed at. The same holds for adjoints, which are always
- * dense in row-major order. Forward and adjoint functions see a frame and an instruction's index,
- * nothing else. */
+/* Frame: the mutable half of a tape, one execution of a code. A value is one word: rank 0
+ * values live in the word itself, others are pointed at. The same holds for adjoints, which are
+ * always dense in row-major order. Forward and adjoint functions see a frame and an
+ * instruction's index, nothing else. */
 #ifndef KY_FRAME_H
 #define KY_FRAME_H
 
@@ -31,8 +31,8 @@ typedef struct ky_bind {
   ky_id id;
 } ky_bind;
 
-/* Who takes the gradient of a weight in parts, from an adjoint that can give it so: then it is never kept
- * as a whole. */
+/* Who takes the gradient of a weight in parts, from an adjoint that can give it so: then it is
+ * never kept as a whole. */
 typedef struct ky_sink {
   ky_id pc, param; /* the only adjoint that contributes, and the weight; 0: nobody */
   bool (*begin)(void *context); /* false after a fault: then nothing is taken */
@@ -45,9 +45,9 @@ typedef struct ky_frame {
   const ky_kernels *kernels; /* of the level that runs it */
   ky_team *team;             /* who shares the work of large instructions; null: nobody */
   size_t grain;              /* elements of work that make it worth to wake a thread */
-  ky_word *val;  /* per instruction */
-  ky_word *adj;  /* per instruction; meaningful where `seen` */
-  uint8_t *seen; /* per instruction: the adjoint has its first contribution */
+  ky_word *val;              /* per instruction */
+  ky_word *adj;              /* per instruction; meaningful where `seen` */
+  uint8_t *seen;             /* per instruction: the adjoint has its first contribution */
   void **aux;
   ky_bind *bind;
   bool planned;      /* adjoints have their places already */
@@ -79,8 +79,8 @@ typedef struct ky_dest {
 /* The first destination of `id`; null and a fault when memory ran out. */
 ky_dest ky__dest_first(ky_frame *f, ky_id id);
 
-/* The destination for operand `id`, null unless `want`. Marks the operand as seen: the caller must
- * then write every element. */
+/* The destination for operand `id`, null unless `want`. Marks the operand as seen: the caller
+ * must then write every element. */
 static inline ky_dest ky__dest(ky_frame *f, ky_id id, unsigned want) {
   if (!want) return (ky_dest){NULL, 0};
   if (f->seen[id]) return (ky_dest){(void *)(uintptr_t)ky__adjoint(f, id), 1};
@@ -98,7 +98,8 @@ static inline void *ky__aux(const ky_frame *f, ky_id pc) {
   return f->aux[f->code->ins[pc].c >> KY_AUX_SHIFT];
 }
 
-/* Scratch memory for the current instruction, 64-byte aligned; null (and a fault) when it runs out. */
+/* Scratch memory for the current instruction, 64-byte aligned; null (and a fault) when it runs
+ * out. */
 void *ky__scratch(ky_frame *f, size_t bytes);
 
 #endif

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /* The instruction: 16 bytes, four to a cache line, one output each. The output's id is the
- * instruction's index; operands have smaller ids; id 0 is the NOP that every tape starts with and
- * means "no value".
+ * instruction's index; operands have smaller ids; id 0 is the NOP that every tape starts with
+ * and means "no value".
  *
  *   byte  0     1     2      3      4           8           12
  *        +-----------+------+------+-----------+-----------+-----------+
@@ -12,8 +12,9 @@
  *   flags  7    6    5  4  3   2   1   0
  *         self view   class    c   b   a     <- "operand wants a gradient"
  *
- * Bit 7: the value itself is differentiated (a param, or watched). What a, b, c and imm mean beyond
- * operands is the row's `attr` column in ops.def; what does not fit lives in the pool. */
+ * Bit 7: the value itself is differentiated (a param, or watched). What a, b, c and imm mean
+ * beyond operands is the row's `attr` column in ops.def; what does not fit lives in the pool.
+ */
 #ifndef KY_INSTR_H
 #define KY_INSTR_H
 

@@ -99,7 +99,8 @@ static inline bool ky__optional(const ky_opinfo *info, uint32_t k) {
   if (attr == KY_ATTR_LIST_NORM) return k > 0;
   if (attr == KY_ATTR_ATTENTION) return k == 3;
   if (attr == KY_ATTR_RECURRENT) return k > 1;
-  return (attr == KY_ATTR_OPT_C || attr == KY_ATTR_LIST_CLASS || attr == KY_ATTR_LIST_CONV) && k == 2;
+  return (attr == KY_ATTR_OPT_C || attr == KY_ATTR_LIST_CLASS || attr == KY_ATTR_LIST_CONV) &&
+         k == 2;
 }
 
 /* Pool words at b that belong to an instruction. */

@@ -2,7 +2,7 @@
 /* What the library says of itself. */
 #include "kernels/gemm.h"
 
-#define TEXT_OF(x)  #x
+#define TEXT_OF(x)    #x
 #define TEXT(a, b, c) TEXT_OF(a) "." TEXT_OF(b) "." TEXT_OF(c)
 
 const char *ky_version(void) {

@@ -368,8 +368,7 @@ static ky_var act_custom(random_tape *r) {
   return y ? ky_custom(r->tape, &ops[0][pure], 2, (const ky_var[]){x->var, y->var}) : ky_none();
 }
 
-/* ---- any of them
- * ------------------------------------------------------------------------------ */
+/* ---- any of them ------------------------------------------------------------------------- */
 
 ky_var rt_act_in_layers(random_tape *r) {
   static rt_action *const actions[] = {

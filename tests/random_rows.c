@@ -190,8 +190,7 @@ static ky_var act_masked_fill(random_tape *r) {
   return ky_masked_fill(r->tape, x->var, ky_lt_scalar(r->tape, y->var, 0), -1);
 }
 
-/* ---- normalisation
- * --------------------------------------------------------------------------- */
+/* ---- normalisation ----------------------------------------------------------------------- */
 
 static ky_var weight_or_none(random_tape *r, ky_dtype dtype, int rank, const int64_t *dims) {
   const random_value *w = rt_below(r, 3) ? rt_leaf(r, dtype, rank, dims, 0) : NULL;
@@ -226,8 +225,7 @@ static ky_var act_channel_norm(random_tape *r) {
                                 0.25);
 }
 
-/* ---- losses
- * ---------------------------------------------------------------------------------- */
+/* ---- losses ------------------------------------------------------------------------------ */
 
 static ky_var act_distance(random_tape *r) {
   const random_value *a = rt_pick(r, rt_real, NULL), *b = a ? rt_twin(r, a) : NULL;
@@ -260,8 +258,7 @@ static ky_var act_nll(random_tape *r) {
                 : ky_none();
 }
 
-/* ---- any of them
- * ------------------------------------------------------------------------------ */
+/* ---- any of them ------------------------------------------------------------------------- */
 
 ky_var rt_act_along_axes(random_tape *r) {
   static rt_action *const actions[] = {

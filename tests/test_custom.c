@@ -13,8 +13,7 @@
 #include "kytape/program.h"
 #include "tape/tape.h"
 
-/* ---- an operation: scale x^3
- * -------------------------------------------------------------------- */
+/* ---- an operation: scale x^3 ------------------------------------------------------------- */
 
 /* What `user` points at. The counters are for single-threaded tests. */
 typedef struct cube_user {
@@ -70,8 +69,7 @@ static ky_var program(ky_tape *t, const ky_custom_op *op, ky_var *x) {
   return ky_add(t, ky_mean_all(t, a), ky_sum_all(t, corner));
 }
 
-/* ---- what works
- * --------------------------------------------------------------------------------- */
+/* ---- what works -------------------------------------------------------------------------- */
 
 static void gradients_are_right(void **state) {
   (void)state;
@@ -179,8 +177,7 @@ static void dump_names_the_operation(void **state) {
   ky_tape_free(t);
 }
 
-/* ---- what goes wrong
- * ------------------------------------------------------------------------------ */
+/* ---- what goes wrong --------------------------------------------------------------------- */
 
 static void says(const ky_tape *t, const char *words) {
   if (!strstr(ky_tape_message(t), words)) print_error("%s\n", ky_tape_message(t));

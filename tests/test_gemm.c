@@ -250,8 +250,7 @@ static void empty_products_leave_d(void **state) {
   ky__multiply(ky__kernels(), KY_F32, &nothing);
 }
 
-/* ---- bits
- * ------------------------------------------------------------------------------------- */
+/* ---- bits -------------------------------------------------------------------------------- */
 
 static void assert_same_bits(ky_dtype dtype, const void *x, const void *y, size_t count) {
   if (memcmp(x, y, count * ky_dtype_size(dtype)) == 0) return;

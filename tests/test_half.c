@@ -127,8 +127,7 @@ static void levels_agree(void **state) {
   at_each_level(check_sweep);
 }
 
-/* ---- the public conversions
- * --------------------------------------------------------------------- */
+/* ---- the public conversions -------------------------------------------------------------- */
 
 static void doubles_are_rounded_once(void **state) {
   (void)state;
@@ -183,8 +182,7 @@ static void bad_conversions_are_refused(void **state) {
   ky_tensor_free(w);
 }
 
-/* ---- on tapes
- * ----------------------------------------------------------------------------------- */
+/* ---- on tapes ---------------------------------------------------------------------------- */
 
 /* loss = mean(tanh(x w' + b)^2), x and w halves, b of rank 0 a half, too. The other net has the
  * same numbers in f32. */

@@ -186,9 +186,7 @@ static void convolutions_agree_with_the_plain_level(void **state) {
   each_level(check_conv);
 }
 
-/* ---- attention
- * -------------------------------------------------------------------------------
- */
+/* ---- attention --------------------------------------------------------------------------- */
 
 static void call_attention(const ky_attention_kernels *k, ky_dtype dtype, size_t n, bool causal,
                            bool masked, array r[8]) {
@@ -262,9 +260,7 @@ static void triangles_agree_with_the_plain_level(void **state) {
   each_level(check_triangle);
 }
 
-/* ---- rotary embedding
- * ------------------------------------------------------------------------
- */
+/* ---- rotary embedding -------------------------------------------------------------------- */
 
 /* Products and sums alone: the bits of the plain level, for one table. */
 static void check_turns(const ky_kernels *kernels, ky_dtype dtype) {

@@ -58,8 +58,7 @@ static void scans_have_the_bits_of_the_plain_level(void **state) {
   each_level(check_scans);
 }
 
-/* ---- statistics
- * ------------------------------------------------------------------------------ */
+/* ---- statistics -------------------------------------------------------------------------- */
 
 typedef struct statistic_row {
   const char *name;
@@ -127,8 +126,7 @@ static void statistics_agree_with_the_plain_level(void **state) {
   each_level(check_statistics);
 }
 
-/* ---- normalisation
- * ---------------------------------------------------------------------------- */
+/* ---- normalisation ----------------------------------------------------------------------- */
 
 /* Rows, and with `adjoint` what x, the weight and the bias get, one behind the other. */
 static void call_normalize(const ky_normalize_kernels *k, ky_dtype dtype, size_t rows, size_t n,
@@ -172,8 +170,7 @@ static void normalisation_has_the_bits_of_the_plain_level(void **state) {
   each_level(check_normalize);
 }
 
-/* ---- fma and lerp
- * ------------------------------------------------------------------------------ */
+/* ---- fma and lerp ------------------------------------------------------------------------ */
 
 static void check_ternaries(const ky_kernels *kernels, ky_dtype dtype) {
   const ky_elementwise_kernels *k = kernels->elementwise,
@@ -195,8 +192,7 @@ static void ternaries_have_the_bits_of_the_plain_level(void **state) {
   each_level(check_ternaries);
 }
 
-/* ---- comparisons and casts
- * ---------------------------------------------------------------------- */
+/* ---- comparisons and casts --------------------------------------------------------------- */
 
 static void check_tests(const ky_kernels *kernels, ky_dtype dtype) {
   const ky_test_kernels *k = kernels->test, *plain = ky__kernels_at(KY_LEVEL_plain)->test;

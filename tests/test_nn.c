@@ -190,8 +190,7 @@ static void sequential_takes_modules_only_on_success(void **state) {
   assert_null(good[0]);
 }
 
-/* ---- walking over weights
- * -------------------------------------------------------------------- */
+/* ---- walking over weights ---------------------------------------------------------------- */
 
 static ky_status append_name(void *user, const char *name, ky_tensor *weight) {
   (void)weight;
@@ -236,8 +235,7 @@ static void weight_beyond_the_last_is_null(void **state) {
   assert_null(ky_module_weight(b->m, 3));
 }
 
-/* ---- modules of the user's own
- * ----------------------------------------------------------------- */
+/* ---- modules of the user's own ----------------------------------------------------------- */
 
 static const char long_name[] =
     "a name of 300 bytes ...................................................................."

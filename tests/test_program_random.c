@@ -381,9 +381,7 @@ static void compare_weights(trial *b, const variant *v, int round) {
   }
 }
 
-/* ---- running
- * -------------------------------------------------------------------------------------------
- */
+/* ---- running ----------------------------------------------------------------------------- */
 
 static ky_exec *start(const variant *v, ky_optimizer *sgd, ledger *l) {
   ky_exec_options o = {.size = sizeof o, .allocator = {l, ledger_resize}};

@@ -116,7 +116,8 @@ static void sizes_that_overflow_are_refused(void **state) {
 }
 
 /* An allocator that has nothing above a megabyte. */
-static void *resize_up_to_a_megabyte(void *user, void *ptr, size_t old_bytes, size_t new_bytes) {
+static void *resize_up_to_a_megabyte(void *user, void *ptr, size_t old_bytes,
+                                     size_t new_bytes) {
   (void)user;
   (void)old_bytes;
   if (new_bytes == 0) {
@@ -143,8 +144,7 @@ static void bad_options_make_no_tape(void **state) {
   assert_null(ky_tape_new(&(ky_tape_options){.size = sizeof(ky_tape_options), .flags = 64}));
 }
 
-/* ---- sweeps
- * ----------------------------------------------------------------------------------- */
+/* ---- sweeps ------------------------------------------------------------------------------ */
 
 static void recording_runs_nothing_until_read(void **state) {
   ky_tape *t = *state;
@@ -319,8 +319,7 @@ static void label_out_of_range_is_found_in_the_sweep(void **state) {
   assert_non_null(strstr(ky_tape_message(t), "cross_entropy"));
 }
 
-/* ---- reading
- * ------------------------------------------------------------------------------------ */
+/* ---- reading ----------------------------------------------------------------------------- */
 
 static void views_read_strided_and_dense(void **state) {
   ky_tape *t = *state;
@@ -343,8 +342,7 @@ static void views_read_strided_and_dense(void **state) {
   assert_int_equal(a.dims[0], 3);
 }
 
-/* ---- rewinding
- * ------------------------------------------------------------------------------------ */
+/* ---- rewinding --------------------------------------------------------------------------- */
 
 static void rewind_keeps_what_is_below(void **state) {
   ky_tape *t = *state;

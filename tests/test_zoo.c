@@ -93,8 +93,7 @@ static ky_var layernorm(bench *b, ky_var x, int64_t n) {
   return ky_layernorm(b->t, x, 1, constant_weight(b, n, 1), constant_weight(b, n, 0), 1e-5);
 }
 
-/* ---- the models
- * ------------------------------------------------------------------------------- */
+/* ---- the models -------------------------------------------------------------------------- */
 
 static ky_var lenet(bench *b) {
   ky_tape *t = b->t;
@@ -215,8 +214,7 @@ static ky_var ctc_labeller(bench *b) {
                 ky_input(t, KY_I64, DIMS(BATCH), lengths), 0, 0, KY_REDUCE_MEAN);
 }
 
-/* ---- training
- * ------------------------------------------------------------------------------------- */
+/* ---- training ---------------------------------------------------------------------------- */
 
 typedef ky_var model(bench *b);
 

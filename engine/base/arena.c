@@ -25,7 +25,8 @@ static ky_status add_chunk(ky_arena *a, size_t need) {
   if (size > LARGE_CHUNK) size = LARGE_CHUNK;
   if (size < need) size = need;
   if (size > SIZE_MAX - KY_ALIGN - KY_SLACK) return KY_NO_MEMORY;
-  if (ky__grow(&a->allocator, &a->chunks, &a->capacity, a->count + 1, sizeof *a->chunks) != KY_OK)
+  if (ky__grow(&a->allocator, &a->chunks, &a->capacity, a->count + 1, sizeof *a->chunks) !=
+      KY_OK)
     return KY_NO_MEMORY;
   const size_t block_bytes = size + KY_ALIGN + KY_SLACK;
   void *block = ky__resize(&a->allocator, NULL, 0, block_bytes);

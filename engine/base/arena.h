@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /* An arena: memory handed out upwards and taken back all at once, to a mark. Blocks are 64-byte
- * aligned, never move, and have KY_SLACK readable bytes behind them. Chunks are kept when the arena
- * is reset, so that doing the same again allocates nothing. */
+ * aligned, never move, and have KY_SLACK readable bytes behind them. Chunks are kept when the
+ * arena is reset, so that doing the same again allocates nothing. */
 #ifndef KY_ARENA_H
 #define KY_ARENA_H
 

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: MIT */
-/* A fault: the first failure of something, as a status and a sentence. Knows nothing of tapes. */
+/* A fault: the first failure of something, as a status and a sentence. Knows nothing of tapes.
+ */
 #ifndef KY_FAULT_H
 #define KY_FAULT_H
 

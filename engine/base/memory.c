@@ -25,8 +25,8 @@ void *ky__resize(const ky_allocator *a, void *ptr, size_t old_bytes, size_t new_
   return a->resize(a->user, ptr, old_bytes, new_bytes);
 }
 
-ky_status ky__grow(const ky_allocator *a, void *array_pointer, uint32_t *capacity, uint32_t need,
-                   size_t element) {
+ky_status ky__grow(const ky_allocator *a, void *array_pointer, uint32_t *capacity,
+                   uint32_t need, size_t element) {
   if (need <= *capacity) return KY_OK;
   const uint32_t doubled = *capacity > UINT32_MAX / 2 ? UINT32_MAX : 2 * *capacity;
   uint32_t size = doubled > need ? doubled : need;

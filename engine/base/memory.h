@@ -12,9 +12,9 @@ void *ky__resize(const ky_allocator *a, void *ptr, size_t old_bytes, size_t new_
 
 #define KY_GROW_LEAST 16u
 
-/* Makes room for `need` elements in an array of `*capacity`: at least KY_GROW_LEAST, and doubles.
- * The array is as it was when this fails. */
-ky_status ky__grow(const ky_allocator *a, void *array_pointer, uint32_t *capacity, uint32_t need,
-                   size_t element);
+/* Makes room for `need` elements in an array of `*capacity`: at least KY_GROW_LEAST, and
+ * doubles. The array is as it was when this fails. */
+ky_status ky__grow(const ky_allocator *a, void *array_pointer, uint32_t *capacity,
+                   uint32_t need, size_t element);
 
 #endif

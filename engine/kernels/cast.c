@@ -54,6 +54,7 @@ KY_DTYPES(X)
 #undef FROM_EACH
 #undef RUN
 
+/* clang-format off */
 #define CASE(to, from)                                                                         \
   case KY_##from:                                                                              \
     from##_as_##to(n, r, x, sx);                                                               \
@@ -65,6 +66,7 @@ KY_DTYPES(X)
     case KY_F16: break;                                                                        \
     }                                                                                          \
   }
+/* clang-format on */
 KY_DTYPES(X)
 #undef X
 #undef CASE

@@ -8,8 +8,7 @@
 #define INLINE static inline __attribute__((always_inline))
 #define TILE   16 /* rows and columns of a plane copied at a time: a cache line of f32 */
 
-/* ---- runs
- * ------------------------------------------------------------------------------------ */
+/* ---- runs -------------------------------------------------------------------------------- */
 
 #define COPY(name, type)                                                                       \
   static void name(size_t n, type *dst, ptrdiff_t sd, const type *src, ptrdiff_t ss) {         \
@@ -51,8 +50,7 @@ static void run(ky_dtype dtype, size_t n, void *dst, ptrdiff_t sd, int beta, con
     copy_8(n, dst, sd, src, ss);
 }
 
-/* ---- planes
- * ---------------------------------------------------------------------------------- */
+/* ---- planes ------------------------------------------------------------------------------ */
 
 /* A tile is read by rows and written by columns, so that a line of memory on either side is met
  * once a tile, even where strides make the lines of a tile compete for one place in the cache.
@@ -106,8 +104,7 @@ static void plane(ky_dtype dtype, size_t rows, size_t n, void *dst, ptrdiff_t rd
     copy_plane_8(rows, n, dst, rd, sd, src, rs, ss);
 }
 
-/* ---- fills and checks
- * ------------------------------------------------------------------------ */
+/* ---- fills and checks -------------------------------------------------------------------- */
 
 static void fill(ky_dtype dtype, size_t n, void *dst, double start, double step) {
   switch (dtype) {

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /* Elementwise kernels over one run of n elements. Arrays are of one dtype, results dense;
  * strides are in elements (1 and 0 have loops of their own). What an element becomes does not
- * depend on its position or on n. A result may lie exactly where an operand of stride 1 does, but
- * not overlap it otherwise. Kernels are indexed by dtype: KY_F32, KY_F64. */
+ * depend on its position or on n. A result may lie exactly where an operand of stride 1 does,
+ * but not overlap it otherwise. Kernels are indexed by dtype: KY_F32, KY_F64. */
 #ifndef KY_ELEMENTWISE_H
 #define KY_ELEMENTWISE_H
 

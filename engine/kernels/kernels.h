@@ -30,7 +30,7 @@
   X(cast, level)                                                                               \
   X(conv, level)                                                                               \
   X(copy, level)                                                                               \
-  X(ctc, level)                                                                               \
+  X(ctc, level)                                                                                \
   X(elementwise, level)                                                                        \
   X(gemm_small, level)                                                                         \
   X(half, level)                                                                               \

@@ -7,7 +7,7 @@
 
 #include "kernels/loops.h"
 
-#define TILE  256 /* columns at a time: 2 KiB of double */
+#define TILE  256          /* columns at a time: 2 KiB of double */
 #define BLOCK KY_SUM_BLOCK /* elements of a run summed in REAL before they go into doubles */
 static_assert(LANES == KY_SUM_LANES, "lanes that a sum is carried on in");
 static_assert(KY_SUM_PIECE % BLOCK == 0, "a piece ends where a block does");
@@ -32,8 +32,7 @@ static bool by_columns(const ky_reduce_plan *plan) {
 #undef REAL
 #undef NAME
 
-/* ---- argmax
- * ---------------------------------------------------------------------------------- */
+/* ---- argmax ------------------------------------------------------------------------------ */
 
 /* Reduces a run of n elements for each of `columns` columns, which stand sc apart. */
 typedef void argmax_columns(size_t columns, ptrdiff_t sc, int64_t *out, ptrdiff_t so, size_t n,

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
-/* Running sums and products. Rows are walked side by side: contiguous ones a few at a time, rows
- * that lie across memory a tile of them. */
+/* Running sums and products. Rows are walked side by side: contiguous ones a few at a time,
+ * rows that lie across memory a tile of them. */
 #include "kernels/scan.h"
 
 #include "kernels/loops.h"

@@ -70,12 +70,14 @@ static void compare_scalar(ky_test which, ky_dtype dtype, size_t n, uint8_t *r, 
   }
 }
 
-/* Both elements are read before one is taken: a branch would be guessed wrong half of the time. */
+/* Both elements are read before one is taken: a branch would be guessed wrong half of the time.
+ */
 #define TAKE(type, x, y, m)                                                                    \
   for (size_t i = 0; i < n; i++) {                                                             \
     const type from_a = x, from_b = y, all = (type)(0 - (type)(m != 0));                       \
     r[i] = (type)((from_a & all) | (from_b & (type)~all));                                     \
   }
+/* clang-format off */
 #define SELECT(name, type)                                                                     \
   static void name(size_t n, type *r, const uint8_t *mask, ptrdiff_t sm, const type *a,        \
                    ptrdiff_t sa, const type *b, ptrdiff_t sb) {                                \
@@ -88,6 +90,7 @@ static void compare_scalar(ky_test which, ky_dtype dtype, size_t n, uint8_t *r, 
     else                                                                                       \
       TAKE(type, a[(ptrdiff_t)i * sa], b[(ptrdiff_t)i * sb], mask[(ptrdiff_t)i * sm])          \
   }
+/* clang-format on */
 SELECT(select_1, uint8_t)
 SELECT(select_4, uint32_t)
 SELECT(select_8, uint64_t)

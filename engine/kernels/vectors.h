@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
-/* Vectors of f32 and of f64, as wide as the level that is being compiled has them. A source that
- * is expanded for a REAL names the type NAME(vec) and the functions NAME(load), ...; see
+/* Vectors of f32 and of f64, as wide as the level that is being compiled has them. A source
+ * that is expanded for a REAL names the type NAME(vec) and the functions NAME(load), ...; see
  * vectors.inc. */
 #ifndef KY_VECTORS_H
 #define KY_VECTORS_H

@@ -4,8 +4,7 @@
  * broadcast and strided operands. Runs of scalars take the loop of point.c instead. */
 #include "ops/family.h"
 
-/* ---- rules
- * ------------------------------------------------------------------------------------ */
+/* ---- rules ------------------------------------------------------------------------------- */
 
 static ky_status answer_broadcast(ky_query *q, ky_dtype dtype, ky_id a, ky_id b) {
   const ky_code *code = q->code;
@@ -58,8 +57,7 @@ ky_status ky__rule_where(ky_query *q) {
   return ky__answer(q, ky__dtype_of(q, b), &out);
 }
 
-/* ---- forward
- * ------------------------------------------------------------------------------------ */
+/* ---- forward ----------------------------------------------------------------------------- */
 
 /* A kernel's call over dense arrays and single elements: r from a and b, or r (a dense adjoint)
  * from g and the saved a and b. A stride is 1, or 0 for a single element. */
@@ -120,8 +118,7 @@ static void map(ky_frame *f, ky_id pc, ky_map2 *const kernels[2]) {
   } while (ky__loop_next(&loop, &w));
 }
 
-/* ---- adjoint
- * ------------------------------------------------------------------------------------ */
+/* ---- adjoint ----------------------------------------------------------------------------- */
 
 /* What an adjoint formula reads beside g, in the index space of the result. */
 typedef struct saved {
@@ -212,8 +209,7 @@ static void pull(ky_frame *f, ky_id pc, ky_id id, unsigned want, ky_pull2 *const
 #include "kernels/binary.def"
 #undef BINARY
 
-/* ---- ternary
- * ------------------------------------------------------------------------------------------ */
+/* ---- ternary ----------------------------------------------------------------------------- */
 
 #define IDENTITY_C false
 #define SAVED_C    ((saved){ky__data(f, i->c), ky__layout(f->code, i->c)})
@@ -266,8 +262,7 @@ static void map3(ky_frame *f, ky_id pc, ky_map3 *const kernels[2]) {
 #undef TERNARY
 #undef PULL3
 
-/* ---- comparisons
- * ---------------------------------------------------------------------------------- */
+/* ---- comparisons ------------------------------------------------------------------------- */
 
 static void compare(ky_frame *f, ky_id pc, ky_test which) {
   const ky_ins *i = &f->code->ins[pc];
@@ -292,8 +287,7 @@ static void compare(ky_frame *f, ky_id pc, ky_test which) {
 KY_TESTS(TEST)
 #undef TEST
 
-/* ---- where
- * ------------------------------------------------------------------------------------------ */
+/* ---- where ------------------------------------------------------------------------------- */
 
 /* r = mask ? a : b over `space`; r dense, a and b with the given layouts, broadcast. */
 static void choose(const ky_frame *f, ky_dtype dtype, const ky_layout *space, void *r,

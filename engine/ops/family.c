@@ -36,8 +36,7 @@ ky_status ky__need_same_dtype(const ky_query *q, ky_id a, ky_id b) {
                   ky_dtype_name(db));
 }
 
-/* ---- walks
- * ------------------------------------------------------------------------------------ */
+/* ---- walks ------------------------------------------------------------------------------- */
 
 ky_layout ky__dense(const ky_layout *layout) {
   ky_layout dense = {.rank = layout->rank, .dense = true, .count = layout->count};

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
-/* What the files of this folder share: the forward and adjoint functions of the table, answers of
- * shape rules, and walks over operands that are not dense. */
+/* What the files of this folder share: the forward and adjoint functions of the table, answers
+ * of shape rules, and walks over operands that are not dense. */
 #ifndef KY_FAMILY_H
 #define KY_FAMILY_H
 
@@ -69,7 +69,7 @@ void ky__product(const ky_frame *f, ky_dtype dtype, const ky_product *p);
 void ky__sum_run(const ky_frame *f, ky_dtype dtype, size_t count, void *out, int beta, double n,
                  const void *in);
 
-/* ---- walks -------------------------------------------------------------------------------- */
+/* ---- walks ------------------------------------------------------------------------------- */
 
 /* Array `n` of a walk, advanced to the current run. */
 static inline void *ky__run(const void *base, const ky_walk *w, int n, size_t size) {
@@ -83,18 +83,18 @@ void ky__plan(ky_loop *loop, const ky_layout *space, int operands,
 /* A copy of `layout`'s dims, dense. */
 ky_layout ky__dense(const ky_layout *layout);
 
-/* dst = beta dst + src for float dtypes, both in the index space of `space`, each with its strides.
- * With beta 0 any dtype. */
+/* dst = beta dst + src for float dtypes, both in the index space of `space`, each with its
+ * strides. With beta 0 any dtype. */
 void ky__copy(const ky_frame *f, ky_dtype dtype, const ky_layout *space, void *dst,
               const int64_t *dst_strides, int beta, const void *src,
               const int64_t *src_strides);
 
-/* The value of `id`, dense: itself or a scratch copy. Null for id 0, and with a fault when memory
- * ran out. */
+/* The value of `id`, dense: itself or a scratch copy. Null for id 0, and with a fault when
+ * memory ran out. */
 const void *ky__dense_value(ky_frame *f, ky_id id);
 
-/* Undoes a broadcast: dst (dense, dims of `to`) = beta dst + src (dense, dims of `from`), summed over
- * the axes along which `to` broadcasts to `from`. */
+/* Undoes a broadcast: dst (dense, dims of `to`) = beta dst + src (dense, dims of `from`),
+ * summed over the axes along which `to` broadcasts to `from`. */
 void ky__sum_to(const ky_frame *f, ky_dtype dtype, ky_dest dst, const ky_layout *to,
                 const void *src, const ky_layout *from);
 

@@ -80,7 +80,7 @@ typedef struct machine {
   size_t stretch;  /* bytes from the registers of one piece to those of the next */
   calls calls[KY_FUSION_STEPS];
   ky_feed feed[KY_FUSION_INPUTS];
-  bool tallies;    /* the last step's results are summed, in `sum` */
+  bool tallies; /* the last step's results are summed, in `sum` */
   ky_tally sum;
   ky_piece value[KY_FUSION_INPUTS + KY_FUSION_STEPS]; /* of the tile under way, by ref */
 } machine;

@@ -5,8 +5,7 @@
 #include "kytape/ops.h"
 #include "ops/labelled.h"
 
-/* ---- reductions
- * -------------------------------------------------------------------------------- */
+/* ---- reductions -------------------------------------------------------------------------- */
 
 static inline ky_reduction reduction_of(const ky_ins *i) {
   return (ky_reduction)(i->c & 0xffu);
@@ -38,8 +37,7 @@ static ky_status answer_reduced(ky_query *q, ky_dtype dtype, const ky_layout *ke
   return KY_OK;
 }
 
-/* ---- cross entropy
- * ------------------------------------------------------------------------------ */
+/* ---- cross entropy ----------------------------------------------------------------------- */
 
 ky_status ky__rule_cross_entropy(ky_query *q) {
   const ky_id a = q->ins->a, b = q->ins->b;
@@ -136,8 +134,7 @@ void vjp_cross_entropy(ky_frame *f, ky_id pc) {
   }
 }
 
-/* ---- pairs
- * ---------------------------------------------------------------------------------------- */
+/* ---- pairs ------------------------------------------------------------------------------- */
 
 ky_status ky__rule_pairloss(ky_query *q) {
   const ky_id a = q->ins->a, b = q->ins->b;

@@ -9,8 +9,7 @@
 
 #define SAY_DIMS 192 /* bytes that hold any dims in words */
 
-/* ---- views
- * ------------------------------------------------------------------------------------ */
+/* ---- views ------------------------------------------------------------------------------- */
 
 /* Answers with `layout`, a view of the operand unless a value of rank 0 is involved. */
 static ky_status answer_moved(ky_query *q, const ky_layout *layout) {
@@ -42,7 +41,7 @@ static void refer_or_copy(ky_frame *f, ky_id pc, const ky_layout *space,
            operand_strides);
 }
 
-/* ---- stop_gradient ------------------------------------------------------------------------- */
+/* ---- stop_gradient ----------------------------------------------------------------------- */
 
 ky_status ky__rule_same(ky_query *q) {
   const ky_layout operand = *ky__layout_of(q, q->ins->a);
@@ -54,8 +53,7 @@ void fwd_stop_gradient(ky_frame *f, ky_id pc) {
   refer_or_copy(f, pc, operand, operand->strides);
 }
 
-/* ---- reshape
- * ------------------------------------------------------------------------------------ */
+/* ---- reshape ----------------------------------------------------------------------------- */
 
 /* Whether `to`, a dense layout of as many elements, can lie over the memory of `from`; sets its
  * strides then. Both are cut into the shortest runs of axes with equal products; a run of
@@ -136,8 +134,7 @@ void vjp_reshape(ky_frame *f, ky_id pc) {
                         d.beta, ky__adjoint(f, pc), 1);
 }
 
-/* ---- permute
- * ------------------------------------------------------------------------------------ */
+/* ---- permute ----------------------------------------------------------------------------- */
 
 static int source_axis(const ky_ins *i, int k) { return (int)(i->b >> 4 * k & 15u); }
 
@@ -178,8 +175,7 @@ void vjp_permute(ky_frame *f, ky_id pc) {
            dense.strides);
 }
 
-/* ---- slice
- * -------------------------------------------------------------------------------------- */
+/* ---- slice ------------------------------------------------------------------------------- */
 
 /* The positions that a slice takes: count of them, from start on, none outside of the axis. */
 typedef struct positions {
@@ -245,8 +241,7 @@ void vjp_slice(ky_frame *f, ky_id pc) {
   ky__copy(f, dtype, space, first, strides, d.beta, ky__adjoint(f, pc), dense.strides);
 }
 
-/* ---- expand
- * ------------------------------------------------------------------------------------- */
+/* ---- expand ------------------------------------------------------------------------------ */
 
 ky_status ky__rule_expand(ky_query *q) {
   const ky_layout operand = *ky__layout_of(q, q->ins->a);
@@ -281,8 +276,7 @@ void vjp_expand(ky_frame *f, ky_id pc) {
              ky__layout(f->code, pc));
 }
 
-/* ---- concat
- * ------------------------------------------------------------------------------------- */
+/* ---- concat ------------------------------------------------------------------------------ */
 
 static ky_id part(const ky_code *code, const ky_ins *i, uint32_t k) {
   return (ky_id)code->pool[i->b + k];

@@ -11,8 +11,7 @@ static ky_id operand(const ky_code *code, const ky_ins *i, uint32_t which) {
   return (ky_id)code->pool[i->b + which];
 }
 
-/* ---- rules
- * ------------------------------------------------------------------------------------- */
+/* ---- rules ------------------------------------------------------------------------------- */
 
 /* BAD_SHAPE unless `id` has the last `axes` extents of x. */
 static ky_status need_scale(const ky_query *q, const char *what, ky_id id, const ky_layout *x,
@@ -59,8 +58,7 @@ ky_status ky__rule_layernorm(ky_query *q) { return answer(q, 2); }
 
 ky_status ky__rule_rmsnorm(ky_query *q) { return answer(q, 1); }
 
-/* ---- sweeps
- * ------------------------------------------------------------------------------------ */
+/* ---- sweeps ------------------------------------------------------------------------------ */
 
 /* Everything but results and adjoints; false after a fault. */
 static bool prepare(ky_frame *f, ky_id pc, bool centred, ky_normalize *s) {

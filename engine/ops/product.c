@@ -4,8 +4,7 @@
 #include "kernels/gemm.h"
 #include "ops/family.h"
 
-/* ---- shared products
- * --------------------------------------------------------------------------------- */
+/* ---- shared products --------------------------------------------------------------------- */
 
 #define FLOPS 32.0 /* that take as long as an element of other work */
 
@@ -40,8 +39,7 @@ void ky__product(const ky_frame *f, ky_dtype dtype, const ky_product *p) {
   ky__team_run(f->team, s.count, 1, multiply_shares, &s);
 }
 
-/* ---- matmul: rule
- * ------------------------------------------------------------------------------- */
+/* ---- matmul: rule ------------------------------------------------------------------------ */
 
 #define TRANS_A 1u
 #define TRANS_B 2u
@@ -79,8 +77,7 @@ ky_status ky__rule_matmul(ky_query *q) {
   return ky__answer(q, ky__dtype_of(q, i->a), &out);
 }
 
-/* ---- matrices
- * -------------------------------------------------------------------------------------- */
+/* ---- matrices ---------------------------------------------------------------------------- */
 
 /* A stack of matrices: the last two axes as a matrix, the others as batch axes with their
  * layout. */
@@ -176,8 +173,7 @@ static void multiply(const ky_frame *f, ky_dtype dtype, const ky_layout *space, 
   } while (ky__loop_next(&loop, &w));
 }
 
-/* ---- matmul: sweeps
- * ------------------------------------------------------------------------------- */
+/* ---- matmul: sweeps ---------------------------------------------------------------------- */
 
 /* The extents of matmul `pc`, whose operands carry transpose flags. */
 static extents extents_of_matmul(const ky_frame *f, ky_id pc) {
@@ -223,8 +219,7 @@ void vjp_matmul(ky_frame *f, ky_id pc) {
   pull_factor(f, pc, i->b, i->flags & KY_WANT_B, tb, (extents){e.k, e.n, e.m}, &a_turned, &g);
 }
 
-/* ---- linear
- * ------------------------------------------------------------------------------------------ */
+/* ---- linear ------------------------------------------------------------------------------ */
 
 ky_status ky__rule_linear(ky_query *q) {
   const ky_id ids[3] = {q->ins->a, q->ins->b, q->ins->c};

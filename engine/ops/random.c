@@ -109,16 +109,14 @@ static void make(const ky_frame *f, ky_id pc, making *m) {
 }
 
 void fwd_uniform(ky_frame *f, ky_id pc) {
-  making m = {.draw = draw_of(f, pc),
-              .second = parameter(f, pc, POOL_SECOND),
-              .out = ky__data(f, pc)};
+  making m = {
+      .draw = draw_of(f, pc), .second = parameter(f, pc, POOL_SECOND), .out = ky__data(f, pc)};
   make(f, pc, &m);
 }
 
 void fwd_normal(ky_frame *f, ky_id pc) {
-  making m = {.draw = draw_of(f, pc),
-              .second = parameter(f, pc, POOL_SECOND),
-              .out = ky__data(f, pc)};
+  making m = {
+      .draw = draw_of(f, pc), .second = parameter(f, pc, POOL_SECOND), .out = ky__data(f, pc)};
   make(f, pc, &m);
 }
 

@@ -3,8 +3,7 @@
  * of kernels/reduce.h; this file turns axes and layouts into plans for them. */
 #include "ops/reduced.h"
 
-/* ---- rules
- * ------------------------------------------------------------------------------------ */
+/* ---- rules ------------------------------------------------------------------------------- */
 
 static ky_status answer_reduced(ky_query *q, ky_dtype dtype, uint32_t axes) {
   const uint32_t keep = q->ins->c;
@@ -42,8 +41,7 @@ ky_status ky__rule_argmax(ky_query *q) {
   return answer_reduced(q, KY_I64, 1u << q->ins->b);
 }
 
-/* ---- plans
- * ------------------------------------------------------------------------------------ */
+/* ---- plans ------------------------------------------------------------------------------- */
 
 static void result_strides(const ky_code *code, ky_id pc, uint32_t axes,
                            int64_t strides[KY_MAX_RANK]) {
@@ -56,8 +54,7 @@ static void plan_forward(const ky_code *code, ky_id pc, uint32_t axes, ky_reduce
   ky__plan_reduction(plan, ky__layout(code, code->ins[pc].a), strides);
 }
 
-/* ---- sum and mean
- * ------------------------------------------------------------------------------- */
+/* ---- sum and mean ------------------------------------------------------------------------ */
 
 /* A reduction whose results are shared out along the outermost axis that is kept. */
 typedef struct shared_sum {
@@ -155,8 +152,7 @@ void fwd_mean(ky_frame *f, ky_id pc) { add_up(f, pc, reduced_count(f->code, pc))
 
 void vjp_mean(ky_frame *f, ky_id pc) { spread(f, pc, reduced_count(f->code, pc)); }
 
-/* ---- max and min
- * -------------------------------------------------------------------------------- */
+/* ---- max and min ------------------------------------------------------------------------- */
 
 static void choose(ky_frame *f, ky_id pc, ky_extremum_kernel *const kernels[2]) {
   const ky_ins *i = &f->code->ins[pc];
@@ -186,8 +182,7 @@ void fwd_min(ky_frame *f, ky_id pc) { choose(f, pc, f->kernels->reduce->min); }
 
 void vjp_min(ky_frame *f, ky_id pc) { share(f, pc); }
 
-/* ---- argmax
- * --------------------------------------------------------------------------------------- */
+/* ---- argmax ------------------------------------------------------------------------------ */
 
 void fwd_argmax(ky_frame *f, ky_id pc) {
   const ky_ins *i = &f->code->ins[pc];

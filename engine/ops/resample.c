@@ -94,8 +94,8 @@ static bool prepare(ky_frame *f, ky_id pc, ky_resample *s) {
   s->nearest = i->op == KY_OP_upsample_nearest;
   ky_resample_place *place[2];
   for (int k = 0; k < 2; k++) s->place[k] = place[k] = ky__scratch(f, place_bytes(s, k));
-  s->room = ky__scratch(f, ky__team_size(f->team) *
-                               room_bytes(s, ky_dtype_size((ky_dtype)i->dtype)));
+  s->room =
+      ky__scratch(f, ky__team_size(f->team) * room_bytes(s, ky_dtype_size((ky_dtype)i->dtype)));
   if (f->fault->status != KY_OK || s->planes == 0) return false;
   for (int k = 0; k < 2; k++) {
     if (s->nearest)

@@ -9,8 +9,7 @@
 static bool keeps(const ky_ins *i) { return i->c & 1u; }
 static uint32_t number_of(const ky_ins *i) { return (i->c & ((1u << KY_AUX_SHIFT) - 1)) >> 1; }
 
-/* ---- rules
- * ------------------------------------------------------------------------------------- */
+/* ---- rules ------------------------------------------------------------------------------- */
 
 ky_status ky__rule_statistic(ky_query *q) {
   KY_TRY(ky__need_float(q, q->ins->a));
@@ -42,8 +41,7 @@ ky_status ky__rule_quantifier(ky_query *q) {
   return ky__answer_reduced(q, KY_MASK, q->ins->b, keeps(q->ins));
 }
 
-/* ---- sweeps
- * ------------------------------------------------------------------------------------ */
+/* ---- sweeps ------------------------------------------------------------------------------ */
 
 static void reduce(ky_frame *f, ky_id pc, ky_statistic_fn *kernel, ky_statistic s) {
   const ky_ins *i = &f->code->ins[pc];
@@ -91,8 +89,7 @@ void vjp_logsumexp(ky_frame *f, ky_id pc) {
   pull(f, pc, f->kernels->statistic->pull_logsumexp[f->code->ins[pc].dtype], (ky_statistic){0});
 }
 
-/* ---- variance and its root
- * --------------------------------------------------------------------- */
+/* ---- variance and its root --------------------------------------------------------------- */
 
 static ky_statistic spread_of(const ky_frame *f, ky_id pc) {
   const ky_ins *i = &f->code->ins[pc];
@@ -122,8 +119,7 @@ SPREAD(variance)
 SPREAD(std)
 #undef SPREAD
 
-/* ---- norms
- * ------------------------------------------------------------------------------------- */
+/* ---- norms ------------------------------------------------------------------------------- */
 
 /* The kernels stand in the order of KY_NORM_1, KY_NORM_2, KY_NORM_INF, which are 1, 2, 3. */
 void fwd_norm(ky_frame *f, ky_id pc) {
@@ -136,8 +132,7 @@ void vjp_norm(ky_frame *f, ky_id pc) {
   pull(f, pc, f->kernels->statistic->pull_norm[number_of(i) - 1][i->dtype], (ky_statistic){0});
 }
 
-/* ---- masks
- * --------------------------------------------------------------------------------------- */
+/* ---- masks ------------------------------------------------------------------------------- */
 
 static void quantify(ky_frame *f, ky_id pc, bool all) {
   const ky_ins *i = &f->code->ins[pc];

@@ -231,9 +231,8 @@ static void sum_group(const map *m, int64_t group, int64_t begin, int64_t end, c
   for (int64_t o = 0; o < s->results; o++) {
     const size_t row = (size_t)(o * s->taps + begin * each);
     const size_t at = (size_t)(group * s->results * s->taps) + row;
-    m->f->kernels->conv->stencil_total[s->g->dtype]((size_t)((end - begin) * each),
-                                                    w + at * s->size, beta,
-                                                    m->sums + row * KY_PANEL_BYTES);
+    m->f->kernels->conv->stencil_total[s->g->dtype](
+        (size_t)((end - begin) * each), w + at * s->size, beta, m->sums + row * KY_PANEL_BYTES);
   }
 }
 
@@ -257,7 +256,7 @@ void ky__stencil_weights(ky_frame *f, const ky_conv *g, void *w, int beta,
   whole_sums all = {&m, w, beta};
   const size_t work = ky__sliding_work(&m.s) * (size_t)ky__units(&m.s);
   if (ready)
-    ky__team_run(f->team, shares_of(&m.s, true),
-                 ky__grain_of(f, work / (size_t)m.s.channels), sum_channels, &all);
+    ky__team_run(f->team, shares_of(&m.s, true), ky__grain_of(f, work / (size_t)m.s.channels),
+                 sum_channels, &all);
   ky__arena_reset(&f->scratch, mark);
 }

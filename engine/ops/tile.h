@@ -87,7 +87,8 @@ size_t ky__tally_scratch(const ky_layout *space, uint32_t axes, ky_dtype dtype,
 /* Bytes of memory that a tally takes, or one thread's part of it: whole lines of the cache. */
 size_t ky__tally_bytes(ky_pattern pattern, ky_dtype dtype);
 
-/* Starts with pattern, dtype, out, beta, divisor and parts set; `memory` has ky__tally_bytes. */
+/* Starts with pattern, dtype, out, beta, divisor and parts set; `memory` has ky__tally_bytes.
+ */
 void ky__tally_start(ky_tally *tally, void *memory);
 
 /* How many totals a row of n elements has. */

@@ -132,8 +132,7 @@ static void pull(ky_frame *f, ky_id pc, ky_pull1 *const kernels[2], bool reads_o
 #include "kernels/unary.def"
 #undef UNARY
 
-/* ---- comparisons with a scalar
- * ---------------------------------------------------------------- */
+/* ---- comparisons with a scalar ----------------------------------------------------------- */
 
 static void compare_scalar(ky_frame *f, ky_id pc, ky_test which) {
   const ky_ins *i = &f->code->ins[pc];

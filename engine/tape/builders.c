@@ -26,8 +26,7 @@ static ky_var record(ky_tape *t, uint32_t count, const ky_var *operands, ky_draf
   return ky__record(t, d);
 }
 
-/* ---- scalars
- * --------------------------------------------------------------------------------- */
+/* ---- scalars ----------------------------------------------------------------------------- */
 
 /* Programs made of scalars record nothing else, millions of them: where all operands of an
  * elementwise instruction are live, of rank 0 and of one float dtype, its rule has nothing to
@@ -96,8 +95,7 @@ static inline ky_var record_2(ky_tape *t, unsigned op, ky_var a, ky_var b) {
   return draft_2(t, op, a, b);
 }
 
-/* ---- generated, by attr
- * ------------------------------------------------------------------------- */
+/* ---- generated, by attr ------------------------------------------------------------------ */
 
 #define BUILD_1_NONE(name)                                                                     \
   ky_var ky_##name(ky_tape *t, ky_var a) { return record_1(t, KY_OP_##name, a, 0); }
@@ -197,27 +195,27 @@ static inline ky_var record_2(ky_tape *t, unsigned op, ky_var a, ky_var b) {
   ky_var ky_##name(ky_tape *t, size_t count, const ky_var *vars, int64_t axis) {               \
     return list_along_axis(t, KY_OP_##name, count, vars, axis);                                \
   }
-#define BUILD_LIST_FUSED(name) /* a pass */
+#define BUILD_LIST_FUSED(name)      /* a pass */
 #define BUILD_LIST_LIST_CLASS(name) /* class_losses.c */
-#define BUILD_LIST_CUSTOM(name) /* record_custom.c */
-#define BUILD_LIST_LIST_CONV(name) /* window.c */
-#define BUILD_LIST_LIST_NORM(name) /* normalization.c */
-#define BUILD_LIST_ATTENTION(name) /* sequence.c */
-#define BUILD_0_RANDOM(name) /* random.c */
-#define BUILD_1_RANDOM(name) /* random.c */
-#define BUILD_1_POOL(name) /* window.c */
-#define BUILD_1_RESIZE(name) /* window.c */
-#define BUILD_1_ROPE(name) /* sequence.c */
-#define BUILD_LIST_RECURRENT(name) /* sequence.c */
-#define BUILD_LIST_CTC(name) /* sequence.c */
-#define BUILD_1_CLASSES(name) /* choose.c */
-#define BUILD_1_ORDER(name) /* choose.c */
-#define BUILD_1_DIAGONAL(name) /* rearrange.c */
-#define BUILD_1_PAD(name) /* rearrange.c */
-#define BUILD_2_AXIS_C(name) /* choose.c */
-#define BUILD_2_PADDING(name) /* choose.c */
-#define BUILD_2_MATRICES(name) /* linear_algebra.c */
-#define BUILD_2_TRIANGLE(name) /* linear_algebra.c */
+#define BUILD_LIST_CUSTOM(name)     /* record_custom.c */
+#define BUILD_LIST_LIST_CONV(name)  /* window.c */
+#define BUILD_LIST_LIST_NORM(name)  /* normalization.c */
+#define BUILD_LIST_ATTENTION(name)  /* sequence.c */
+#define BUILD_0_RANDOM(name)        /* random.c */
+#define BUILD_1_RANDOM(name)        /* random.c */
+#define BUILD_1_POOL(name)          /* window.c */
+#define BUILD_1_RESIZE(name)        /* window.c */
+#define BUILD_1_ROPE(name)          /* sequence.c */
+#define BUILD_LIST_RECURRENT(name)  /* sequence.c */
+#define BUILD_LIST_CTC(name)        /* sequence.c */
+#define BUILD_1_CLASSES(name)       /* choose.c */
+#define BUILD_1_ORDER(name)         /* choose.c */
+#define BUILD_1_DIAGONAL(name)      /* rearrange.c */
+#define BUILD_1_PAD(name)           /* rearrange.c */
+#define BUILD_2_AXIS_C(name)        /* choose.c */
+#define BUILD_2_PADDING(name)       /* choose.c */
+#define BUILD_2_MATRICES(name)      /* linear_algebra.c */
+#define BUILD_2_TRIANGLE(name)      /* linear_algebra.c */
 #define BUILD_0_NONE(name)
 #define BUILD_0_BIND(name)
 #define BUILD_0_BLOB(name)
@@ -321,8 +319,7 @@ static ky_var list_along_axis(ky_tape *t, ky_op op, size_t count, const ky_var *
 #include "ops.def"
 #undef OP
 
-/* ---- leaves
- * --------------------------------------------------------------------------------------- */
+/* ---- leaves ------------------------------------------------------------------------------ */
 
 static void draft_leaf(ky_draft *d, ky_op op, ky_dtype dtype, int rank, const int64_t *dims) {
   ky__draft(d, op);

@@ -19,8 +19,7 @@ static const ky_layout *layout_of(const ky_composition *c, ky_var v) {
   return ky__layout(&c->t->code, v.id);
 }
 
-/* ---- the opcode
- * ----------------------------------------------------------------------------------- */
+/* ---- the opcode -------------------------------------------------------------------------- */
 
 /* Whether the options say no more than a reduction; a null var that came from an error says so
  * in the tape, whichever instruction is recorded. */
@@ -48,8 +47,7 @@ ky_var ky_cross_entropy_with(ky_tape *t, ky_var logits, ky_var labels,
   return ky__record(t, &d);
 }
 
-/* ---- compositions
- * --------------------------------------------------------------------------------- */
+/* ---- compositions ------------------------------------------------------------------------ */
 
 /* Rows and weights are floats of one dtype, and there is a weight a class; false, with a
  * pending error, otherwise. `vars` ends with the weights, which may be none. */

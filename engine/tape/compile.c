@@ -7,7 +7,7 @@
 #include "ops/family.h"
 #include "tape/program.h"
 
-/* ---- copying ------------------------------------------------------------------------------------ */
+/* ---- copying ----------------------------------------------------------------------------- */
 
 #define COPY(p, to, from, count)                                                               \
   copy_array(&(p)->allocator, (void *)&(to), from, (count) * sizeof *(from))
@@ -71,7 +71,7 @@ static ky_status copy_code(ky_pass *pass) {
   return copy_constants(pass);
 }
 
-/* ---- what was named ------------------------------------------------------------------------------- */
+/* ---- what was named ---------------------------------------------------------------------- */
 
 static ky_status name(ky_pass *pass, ky_var v, const char *what, ky_id *id) {
   const char *reason = ky__bad_var(pass->tape, v);
@@ -170,7 +170,7 @@ static ky_status mark(ky_pass *pass, ky_var root, const ky_compile_options *o) {
   return KY_OK;
 }
 
-/* ---- passes -------------------------------------------------------------------------------------- */
+/* ---- passes ------------------------------------------------------------------------------ */
 
 const char *const *ky_program_passes(void) {
   static const char *const names[] = {
@@ -211,7 +211,7 @@ static ky_status compile(ky_pass *pass, ky_var root, const ky_compile_options *o
   return ky__plan_memory(pass);
 }
 
-/* ---- the public functions --------------------------------------------------------------------------- */
+/* ---- the public functions ---------------------------------------------------------------- */
 
 void ky_program_free(ky_program *p) {
   if (!p) return;
@@ -259,8 +259,8 @@ ky_status ky_compile(ky_tape *t, ky_var root, const ky_compile_options *options,
   p->code.layouts.allocator = allocator;
   ky__arena_init(&p->code.blobs, &allocator);
   ky_fault fault = {0};
-  ky_pass pass = {.program = p, .tape = t, .wrt = o.wrt, .wrt_count = o.wrt_count,
-                  .fault = &fault};
+  ky_pass pass = {
+      .program = p, .tape = t, .wrt = o.wrt, .wrt_count = o.wrt_count, .fault = &fault};
   t->fault.status = KY_OK;
   const ky_status status = compile(&pass, root, &o);
   if (status != KY_OK) {

@@ -8,7 +8,8 @@
 ky_status ky_tape_dot(const ky_tape *t, FILE *out) {
   if (!t || !out) return KY_BAD_ARGUMENT;
   const ky_code *code = &t->code;
-  fputs("digraph tape {\n  rankdir=TB;\n  node [fontname=\"monospace\", shape=ellipse];\n", out);
+  fputs("digraph tape {\n  rankdir=TB;\n  node [fontname=\"monospace\", shape=ellipse];\n",
+        out);
   for (ky_id pc = 1; pc < code->count; pc++) {
     char dims[128];
     ky_text text = {dims, sizeof dims, 0};

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
-/* A tape as text: one line an instruction, in aligned columns. All of it comes from the table of
- * opcodes and the attributes; nothing here knows an opcode by name. */
+/* A tape as text: one line an instruction, in aligned columns. All of it comes from the table
+ * of opcodes and the attributes; nothing here knows an opcode by name. */
 #include <stdio.h>
 
 #include "kytape/custom.h"
@@ -11,7 +11,7 @@
 #include "ops/pooling.h"
 #include "tape/program.h"
 
-/* ---- one instruction ---------------------------------------------------------------------------- */
+/* ---- one instruction --------------------------------------------------------------------- */
 
 static void say_axes(ky_text *text, uint32_t mask) {
   const char *separator = "axes=";
@@ -35,7 +35,8 @@ static void say_reduction(ky_text *text, uint32_t reduction) {
 
 /* A position of a slice; the extremes mean "to the end" and are left out, as in Python. */
 static void say_position(ky_text *text, int64_t position) {
-  if (position != INT64_MAX && position != INT64_MIN) ky__say(text, "%lld", (long long)position);
+  if (position != INT64_MAX && position != INT64_MIN)
+    ky__say(text, "%lld", (long long)position);
 }
 
 static void say_slice(ky_text *text, const int64_t *pool) {
@@ -127,9 +128,7 @@ static void say_attributes(ky_text *text, const ky_code *code, ky_id pc) {
   case KY_ATTR_REDUCTION: say_reduction(text, i->c & ((1u << KY_AUX_SHIFT) - 1)); break;
   case KY_ATTR_PERM: say_permutation(text, i->b, i->c); break;
   case KY_ATTR_SLICE: say_slice(text, code->pool + i->b); break;
-  case KY_ATTR_LIST_AXIS:
-    ky__say(text, "axis=%lld", (long long)code->pool[i->b + i->c]);
-    break;
+  case KY_ATTR_LIST_AXIS: ky__say(text, "axis=%lld", (long long)code->pool[i->b + i->c]); break;
   case KY_ATTR_AXIS_C: ky__say(text, "axis=%u", (unsigned)i->c); break;
   case KY_ATTR_ORDER:
     ky__say(text, "axis=%u%s", (unsigned)i->b, i->c ? " descending" : "");
@@ -192,7 +191,7 @@ static void say_arguments(ky_text *text, const ky_code *code, ky_id pc) {
   if (part.length) ky__say(text, "%s%s", text->length ? " " : "", attributes);
 }
 
-/* ---- the columns ---------------------------------------------------------------------------------- */
+/* ---- the columns ------------------------------------------------------------------------- */
 
 enum { ID, NAME, ARGUMENTS, DTYPE, SHAPE, COLUMNS }; /* the source line comes last, unpadded */
 

@@ -12,8 +12,7 @@
 #include "ops/fused.h"
 #include "tape/execution.h"
 
-/* ---- errors and entry
- * ------------------------------------------------------------------------------ */
+/* ---- errors and entry -------------------------------------------------------------------- */
 
 ky_status ky__exec_fail(ky_exec *e, ky_status status, const char *format, ...) {
   va_list args;
@@ -39,8 +38,7 @@ const char *ky_exec_message(const ky_exec *e) {
   return e ? e->message : "the execution is null";
 }
 
-/* ---- making and freeing
- * ----------------------------------------------------------------------------- */
+/* ---- making and freeing ------------------------------------------------------------------ */
 
 #define ARRAYS 6
 #define GRAIN  16384 /* a few microseconds, several times what waking a thread takes */
@@ -207,9 +205,7 @@ ky_status ky_exec_new(const ky_program *p, const ky_exec_options *options, ky_ex
   return KY_OK;
 }
 
-/* ---- names
- * --------------------------------------------------------------------------------------------
- */
+/* ---- names ------------------------------------------------------------------------------- */
 
 static uint32_t era_of(const ky_program *p, ky_id id) {
   uint32_t k = p->era_count - 1;
@@ -228,19 +224,19 @@ static ky_status find(ky_exec *e, ky_var v, const char *what, bool need, ky_id *
   *id = 0;
   if (!v.id || v.tape != p->tape || v.id >= p->map_count)
     return ky__exec_fail(e, KY_BAD_VAR, "%s: %s", what,
-                v.id ? "the var is not of the tape that was compiled" : "the var is null");
+                         v.id ? "the var is not of the tape that was compiled"
+                              : "the var is null");
   if (era_of(p, v.id) != v.era)
-    return ky__exec_fail(e, KY_BAD_VAR, "%s: the value was rewound before the tape was compiled", what);
+    return ky__exec_fail(e, KY_BAD_VAR,
+                         "%s: the value was rewound before the tape was compiled", what);
   *id = p->map[v.id];
   if (need && !(*id && p->keep[*id]))
-    return ky__exec_fail(e, KY_BAD_VAR, "%s: %%%u was not named when the program was compiled", what,
-                (unsigned)v.id);
+    return ky__exec_fail(e, KY_BAD_VAR, "%s: %%%u was not named when the program was compiled",
+                         what, (unsigned)v.id);
   return KY_OK;
 }
 
-/* ---- inputs
- * -------------------------------------------------------------------------------------------
- */
+/* ---- inputs ------------------------------------------------------------------------------ */
 
 /* Whether the tape's id is that of an input; `bound` rises. */
 static bool is_input(const ky_program *p, ky_id id) {
@@ -264,12 +260,14 @@ static ky_status bind(ky_exec *e, ky_var input, const void *data, const ky_array
   const ky_code *code = &e->program->code;
   const ky_ins *i = &code->ins[id];
   const ky_layout *layout = ky__layout(code, id);
-  if (!data && layout->count != 0) return ky__exec_fail(e, KY_BAD_ARGUMENT, "input: data is null");
+  if (!data && layout->count != 0)
+    return ky__exec_fail(e, KY_BAD_ARGUMENT, "input: data is null");
   if (array) {
     const ky_dtype stored = (ky_dtype)(i->c ? i->c : i->dtype);
     if (array->dtype != stored)
-      return ky__exec_fail(e, KY_BAD_DTYPE, "input: %%%u is %s, the array is %s", (unsigned)input.id,
-                  ky_dtype_name(stored), ky_dtype_name(array->dtype));
+      return ky__exec_fail(e, KY_BAD_DTYPE, "input: %%%u is %s, the array is %s",
+                           (unsigned)input.id, ky_dtype_name(stored),
+                           ky_dtype_name(array->dtype));
     bool fits = array->rank == layout->rank;
     for (int k = 0; fits && k < layout->rank; k++)
       fits = array->dims[k] == layout->dims[k] &&
@@ -279,7 +277,7 @@ static ky_status bind(ky_exec *e, ky_var input, const void *data, const ky_array
       ky_text text = {dims, sizeof dims, 0};
       ky__say_dims(&text, layout);
       return ky__exec_fail(e, KY_BAD_SHAPE, "input: %%%u is %s, dense; the array is not",
-                  (unsigned)input.id, dims);
+                           (unsigned)input.id, dims);
     }
   }
   e->frame.bind[i->b].data = data;
@@ -297,22 +295,21 @@ ky_status ky_exec_bind(ky_exec *e, ky_var input, ky_array array) {
   return ky__exec_leave(e, bind(e, input, array.data, &array));
 }
 
-/* ---- random numbers
- * ------------------------------------------------------------------------------------ */
+/* ---- random numbers ---------------------------------------------------------------------- */
 
 ky_status ky_exec_seed(ky_exec *e, uint64_t seed, uint64_t draw) {
   KY_TRY(ky__exec_enter(e));
   if (draw >= KY_DRAW_END)
-    return ky__exec_leave(e, ky__exec_fail(e, KY_BAD_ARGUMENT, "seed: draw %llu is not below 2^48",
-                         (unsigned long long)draw));
+    return ky__exec_leave(e,
+                          ky__exec_fail(e, KY_BAD_ARGUMENT, "seed: draw %llu is not below 2^48",
+                                        (unsigned long long)draw));
   e->frame.seed = seed;
   e->frame.draw = draw;
   e->frame.drew = false;
   return ky__exec_leave(e, KY_OK);
 }
 
-/* ---- reading
- * ------------------------------------------------------------------------------------------ */
+/* ---- reading ----------------------------------------------------------------------------- */
 
 static ky_status data(ky_exec *e, ky_var v, const char *what, ky_array *out) {
   if (!out) return ky__exec_fail(e, KY_BAD_ARGUMENT, "%s: the result pointer is null", what);
@@ -335,8 +332,8 @@ static ky_status read(ky_exec *e, ky_var v, void *dst, size_t bytes) {
   KY_TRY(data(e, v, "read", dst ? &from : NULL));
   const size_t wanted = (size_t)from.count * ky_dtype_size(from.dtype);
   if (bytes != wanted)
-    return ky__exec_fail(e, KY_BAD_ARGUMENT, "read: the buffer has %zu bytes, the value %zu", bytes,
-                wanted);
+    return ky__exec_fail(e, KY_BAD_ARGUMENT, "read: the buffer has %zu bytes, the value %zu",
+                         bytes, wanted);
   const ky_layout *layout = ky__layout(&e->program->code, e->program->map[v.id]);
   const ky_layout dense = ky__dense(layout);
   ky__copy(&e->frame, from.dtype, layout, dst, dense.strides, 0, from.data, layout->strides);
@@ -352,8 +349,8 @@ static ky_status item(ky_exec *e, ky_var v, double *out) {
   ky_array from = {0};
   KY_TRY(data(e, v, "item", out ? &from : NULL));
   if (from.count != 1)
-    return ky__exec_fail(e, KY_BAD_SHAPE, "item: %%%u has %lld elements, wants 1", (unsigned)v.id,
-                (long long)from.count);
+    return ky__exec_fail(e, KY_BAD_SHAPE, "item: %%%u has %lld elements, wants 1",
+                         (unsigned)v.id, (long long)from.count);
   *out = ky__first_element(&from);
   return KY_OK;
 }
@@ -370,10 +367,12 @@ static ky_status grad(ky_exec *e, ky_var v, ky_array *out) {
   KY_TRY(find(e, v, "grad", false, &id));
   const ky_program *p = e->program;
   if (!p->wanted[id] || (p->updates && !p->keep[id]))
-    return ky__exec_fail(e, KY_BAD_VAR, "grad: the gradient of %%%u was not asked for", (unsigned)v.id);
+    return ky__exec_fail(e, KY_BAD_VAR, "grad: the gradient of %%%u was not asked for",
+                         (unsigned)v.id);
   if (e->state != KY_EXEC_REVERSE || id > p->root || !e->frame.seen[id])
-    return ky__exec_fail(e, KY_UNCONNECTED, "grad: %%%u does not lead to the root, or did not run",
-                (unsigned)v.id);
+    return ky__exec_fail(e, KY_UNCONNECTED,
+                         "grad: %%%u does not lead to the root, or did not run",
+                         (unsigned)v.id);
   *out = ky__describe(&p->code, id, ky__adjoint(&e->frame, id), true);
   return KY_OK;
 }

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: MIT */
-/* What an execution runs: the sweeps of the tape, and in the reverse one the updates of weights. */
+/* What an execution runs: the sweeps of the tape, and in the reverse one the updates of
+ * weights. */
 #include <string.h>
 
 #include "opinfo.h"
@@ -77,7 +78,7 @@ static ky_status end_update(const updating *u) {
   const ky_status status = (ky_status)atomic_load(&u->status);
   if (status == KY_OK) return KY_OK;
   return ky__exec_fail(u->e, status, "update of the weight %%%u: %s", (unsigned)u->param,
-              ky_status_text(status));
+                       ky_status_text(status));
 }
 
 static ky_status update(ky_exec *e, ky_id param) {
@@ -140,8 +141,8 @@ static void collect(ky_exec *e, ky_grads *grads) {
     const ky_bind *bind = &e->frame.bind[k];
     if (!bind->weight || !p->wanted[bind->id] || bind->id > p->root || !e->frame.seen[bind->id])
       continue;
-    e->pairs[count++] =
-        (ky_grad_pair){bind->weight, ky__adjoint(&e->frame, bind->id), ky__exec_var(p, p->bound[k])};
+    e->pairs[count++] = (ky_grad_pair){bind->weight, ky__adjoint(&e->frame, bind->id),
+                                       ky__exec_var(p, p->bound[k])};
   }
   *grads = (ky_grads){count, e->pairs};
 }
@@ -150,13 +151,15 @@ static void collect(ky_exec *e, ky_grads *grads) {
 static ky_status backward(ky_exec *e, ky_grads *grads, bool turns) {
   const ky_program *p = e->program;
   if (!p->root)
-    return ky__exec_fail(e, KY_UNCONNECTED, "backward: the program was compiled without a root");
+    return ky__exec_fail(e, KY_UNCONNECTED,
+                         "backward: the program was compiled without a root");
   if (e->state != KY_EXEC_FORWARD)
     return ky__exec_fail(e, KY_UNCONNECTED, "backward: no forward sweep to differentiate");
   const ky_id stale = ky__stale_weight(&p->code, e->frame.bind, p->root);
   if (stale)
-    return ky__exec_fail(e, KY_STALE, "backward: the weight %%%u changed since the forward sweep",
-                (unsigned)stale);
+    return ky__exec_fail(e, KY_STALE,
+                         "backward: the weight %%%u changed since the forward sweep",
+                         (unsigned)stale);
   e->fault.status = KY_OK;
   e->state = KY_EXEC_FRESH; /* values may lie where adjoints go now */
   memset(e->frame.seen, 0, p->root + 1);
@@ -186,8 +189,8 @@ ky_status ky_exec_step(ky_exec *e, ky_grads *grads) {
   if (grads) *grads = (ky_grads){0, NULL};
   KY_TRY(ky__exec_enter(e));
   const ky_program *p = e->program;
-  const bool turns = p->turns && !e->check; /* the root's value is looked at before its adjoint */
+  const bool turns =
+      p->turns && !e->check; /* the root's value is looked at before its adjoint */
   const ky_status status = forward(e, turns ? p->root : p->code.count);
   return ky__exec_leave(e, status == KY_OK ? backward(e, grads, turns) : status);
 }
-

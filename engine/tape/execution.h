@@ -8,11 +8,7 @@
 #include "tape/program.h"
 
 /* What the last call left behind. */
-typedef enum ky_exec_state {
-  KY_EXEC_FRESH,
-  KY_EXEC_FORWARD,
-  KY_EXEC_REVERSE
-} ky_exec_state;
+typedef enum ky_exec_state { KY_EXEC_FRESH, KY_EXEC_FORWARD, KY_EXEC_REVERSE } ky_exec_state;
 
 struct ky_exec {
   ky_allocator allocator;

@@ -54,8 +54,7 @@ typedef struct part {
   uint64_t stream;
 } part;
 
-/* ---- elements
- * ----------------------------------------------------------------------------------- */
+/* ---- elements ---------------------------------------------------------------------------- */
 
 static double get(const void *array, ky_dtype dtype, int64_t at) {
   return dtype == KY_F64 ? ((const double *)array)[at] : (double)((const float *)array)[at];
@@ -90,8 +89,7 @@ static double moved(const part *p, int64_t at, double h) {
   return p->v->dtype == KY_F64 ? y : (double)(float)y;
 }
 
-/* ---- evaluating
- * ----------------------------------------------------------------------------------- */
+/* ---- evaluating -------------------------------------------------------------------------- */
 
 static ky_status run_from(checker *c, ky_id begin) {
   ky_tape *t = c->t;
@@ -176,8 +174,7 @@ static ky_status compare(checker *c, const part *p, outcome *out) {
   return KY_OK;
 }
 
-/* ---- one variable
- * --------------------------------------------------------------------------------- */
+/* ---- one variable ------------------------------------------------------------------------ */
 
 /* What was found of a variable. index -1: of a direction. */
 typedef struct finding {
@@ -250,8 +247,7 @@ static ky_status check_variable(checker *c, size_t number, finding *f) {
   return status == KY_OK ? back : status;
 }
 
-/* ---- the report
- * ------------------------------------------------------------------------------------- */
+/* ---- the report -------------------------------------------------------------------------- */
 
 static void say_place(ky_text *text, const checker *c, ky_id id) {
   const ky_code *code = &c->t->code;
@@ -319,8 +315,7 @@ static void fill_report(const checker *c, const finding *findings, size_t worst,
   }
 }
 
-/* ---- set up
- * --------------------------------------------------------------------------------------- */
+/* ---- set up ------------------------------------------------------------------------------ */
 
 static void *alloc(checker *c, size_t count, size_t element) {
   void *p = ky__resize(&c->t->allocator, NULL, 0, (count + 1) * element);
@@ -449,8 +444,7 @@ static void restore(checker *c) {
   drop(c, c->above, (size_t)c->out_count, sizeof(double));
 }
 
-/* ---- the check
- * ------------------------------------------------------------------------------------ */
+/* ---- the check --------------------------------------------------------------------------- */
 
 static ky_status judge(checker *c, ky_gradcheck_report *report) {
   finding *findings = alloc(c, c->count, sizeof *findings);

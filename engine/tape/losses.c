@@ -105,8 +105,7 @@ ky_var ky_hinge(ky_tape *t, ky_var x, ky_var y, ky_reduction reduction) {
   return reduce(&c, ky_relu(t, ky_rsub_scalar(t, ky_mul(t, x, y), 1)), reduction);
 }
 
-/* ---- vectors
- * ------------------------------------------------------------------------------------- */
+/* ---- vectors ----------------------------------------------------------------------------- */
 
 static ky_var cosine(ky_tape *t, ky_var a, ky_var b, int64_t axis, double eps) {
   const ky_var dot = ky_sum(t, ky_mul(t, a, b), KY_AXES(axis), 0);
@@ -168,8 +167,7 @@ ky_var ky_triplet(ky_tape *t, ky_var anchor, ky_var positive, ky_var negative, d
   return reduce(&c, ky_relu(t, ky_add_scalar(t, ky_sub(t, near, far), margin)), reduction);
 }
 
-/* ---- likelihoods
- * --------------------------------------------------------------------------------- */
+/* ---- likelihoods ------------------------------------------------------------------------- */
 
 ky_var ky_gaussian_nll(ky_tape *t, ky_var mean, ky_var y, ky_var variance, double eps,
                        ky_reduction reduction) {

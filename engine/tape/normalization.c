@@ -8,8 +8,7 @@
 #include "ops/family.h"
 #include "tape/composition.h"
 
-/* ---- opcodes
- * ------------------------------------------------------------------------------------- */
+/* ---- opcodes ----------------------------------------------------------------------------- */
 
 static ky_var record_norm(ky_tape *t, ky_op op, ky_var x, int axes, ky_var weight, ky_var bias,
                           double eps) {
@@ -37,8 +36,7 @@ ky_var ky_rmsnorm(ky_tape *t, ky_var x, int axes, ky_var weight, double eps) {
   return record_norm(t, KY_OP_rmsnorm, x, axes, weight, (ky_var){0}, eps);
 }
 
-/* ---- compositions: x [n,c,...], all others [c]
- * ------------------------------------------------------ */
+/* ---- compositions: x [n,c,...], all others [c] ------------------------------------------- */
 
 static const ky_layout *layout_of(const ky_composition *c, ky_var v) {
   return ky__layout(&c->t->code, v.id);
@@ -153,8 +151,7 @@ ky_var ky_batchnorm_inference(ky_tape *t, ky_var x, ky_var weight, ky_var bias, 
   return ky__composed(&c, standardize(&c, x, m, v, weight, bias, eps, rank));
 }
 
-/* ---- running statistics
- * -------------------------------------------------------------------------- */
+/* ---- running statistics ------------------------------------------------------------------ */
 
 static void move_towards(ky_tensor *running, const ky_array *batch, double factor,
                          double momentum) {

@@ -7,7 +7,8 @@
 #include "ops/family.h"
 #include "tape/program.h"
 
-#define LARGEST 65536 /* bytes; beyond, a constant costs more room than computing it costs time */
+#define LARGEST                                                                                \
+  65536 /* bytes; beyond, a constant costs more room than computing it costs time */
 
 static bool is_small(const ky_code *code, ky_id id) {
   return (size_t)ky__layout(code, id)->count * ky_dtype_size((ky_dtype)code->ins[id].dtype) <=

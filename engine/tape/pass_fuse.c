@@ -76,8 +76,8 @@ static bool contributes(const ky_code *code, ky_id pc, uint32_t k) {
 
 /* Whether an adjoint adds to an element of an operand's adjoint not one number but several, one
  * by one (products over long axes and over batches, repeated indices and edges, windows that
- * overlap), or none where its own would be zero: a -0 that is there already becomes +0 by adding
- * a zero, and stays otherwise. */
+ * overlap), or none where its own would be zero: a -0 that is there already becomes +0 by
+ * adding a zero, and stays otherwise. */
 static bool adds_otherwise(const ky_code *code, ky_id pc) {
   switch ((int)code->ins[pc].op) {
   case KY_OP_gather:

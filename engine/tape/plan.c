@@ -18,8 +18,7 @@
 #include "ops/sequence.h"
 #include "tape/program.h"
 
-/* ---- intervals
- * -------------------------------------------------------------------------------------- */
+/* ---- intervals --------------------------------------------------------------------------- */
 
 /* No value or adjoint is larger, layouts see to that: a sum with one more cannot overflow. */
 #define MOST_BYTES (SIZE_MAX / 4)
@@ -184,8 +183,7 @@ static ky_status list_tenants(planner *q) {
   return KY_OK;
 }
 
-/* ---- places handed down
- * --------------------------------------------------------------------------- */
+/* ---- places handed down ------------------------------------------------------------------ */
 
 static bool can_inherit(const planner *q, uint32_t heir, uint32_t from) {
   if (!heir || !from) return false;
@@ -238,8 +236,7 @@ static void hand_down(planner *q) {
     if (q->active[pc]) hand_to_operands(q, pc);
 }
 
-/* ---- placing
- * ------------------------------------------------------------------------------------------ */
+/* ---- placing ----------------------------------------------------------------------------- */
 
 typedef struct gap {
   size_t offset, bytes;
@@ -337,9 +334,7 @@ static ky_status place(planner *q) {
   return ky__fail(q->pass->fault, KY_NO_MEMORY, "no memory for values and adjoints of one run");
 }
 
-/* ---- scratch
- * -------------------------------------------------------------------------------------------
- */
+/* ---- scratch ----------------------------------------------------------------------------- */
 
 /* A linear layer copies what has no matrix of rows in its memory; its result never. */
 static size_t copies_of_linear(const ky_code *code, ky_id pc) {
@@ -386,8 +381,7 @@ size_t ky__scratch_bound(const ky_code *code, uint32_t threads) {
   return bound;
 }
 
-/* ---- the plan
- * ------------------------------------------------------------------------------------------ */
+/* ---- the plan ---------------------------------------------------------------------------- */
 
 static ky_status plan(planner *q) {
   ky_program *p = q->p;

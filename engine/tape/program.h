@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
-/* A program: code that passes have rewritten, and the plan of the memory that runs it. Immutable once
- * ky_compile has returned it. */
+/* A program: code that passes have rewritten, and the plan of the memory that runs it.
+ * Immutable once ky_compile has returned it. */
 #ifndef KY_PROGRAM_H
 #define KY_PROGRAM_H
 
@@ -13,8 +13,8 @@
 
 #define KY_NOWHERE SIZE_MAX /* no place in the arena */
 
-/* A weight whose gradient is complete, and whose old value is not needed any more, once the adjoint
- * of `after` has run. */
+/* A weight whose gradient is complete, and whose old value is not needed any more, once the
+ * adjoint of `after` has run. */
 typedef struct ky_due {
   ky_id after;
   ky_id param;
@@ -68,8 +68,8 @@ KY_PASSES(X)
 void *ky__pass_alloc(ky_pass *pass, size_t count, size_t element);
 void ky__pass_free(ky_pass *pass, void *array, size_t count, size_t element);
 
-/* Rewrites the code: instructions with live[id] 0 go; operands that were id become become[id] (NULL:
- * themselves; become[id] <= id, and live). Constants move to the front. */
+/* Rewrites the code: instructions with live[id] 0 go; operands that were id become become[id]
+ * (NULL: themselves; become[id] <= id, and live). Constants move to the front. */
 ky_status ky__rebuild(ky_pass *pass, const uint8_t *live, const ky_id *become);
 
 /* Turns instruction `id` into a constant with these bytes. */
@@ -90,7 +90,8 @@ size_t ky__exec_bytes(const ky_program *p);
 /* Like ky_tape_dump. */
 void ky__dump_code(const ky_code *code, FILE *out);
 
-/* Holds every instruction against its row. BAD_TAPE with the reason in `fault`, *pc the culprit. */
+/* Holds every instruction against its row. BAD_TAPE with the reason in `fault`, *pc the
+ * culprit. */
 ky_status ky__verify_code(ky_code *code, ky_id *pc, ky_fault *fault);
 
 /* A value of a code as an array. dense: as the adjoint lies, in row-major order. */

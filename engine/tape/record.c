@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
-/* Recording one instruction: operands are checked, the row's rule infers the result, storage is laid
- * out. Nothing runs here, except in eager tapes. */
+/* Recording one instruction: operands are checked, the row's rule infers the result, storage is
+ * laid out. Nothing runs here, except in eager tapes. */
 #include <string.h>
 
 #include "base/memory.h"
@@ -8,10 +8,10 @@
 #include "opinfo.h"
 #include "tape/tape.h"
 
-/* ---- source lines ----------------------------------------------------------------------------- */
+/* ---- source lines ------------------------------------------------------------------------ */
 
-/* The index of `file`; 0 when there are too many, or (an error) no memory. Literals are compared by
- * address first. */
+/* The index of `file`; 0 when there are too many, or (an error) no memory. Literals are
+ * compared by address first. */
 static uint32_t file_index(ky_tape *t, const char *file) {
   ky_code *code = &t->code;
   for (uint32_t k = 0; k < code->file_count; k++)
@@ -46,7 +46,7 @@ void ky__say_site(ky_text *text, const ky_code *code, uint32_t site) {
   ky__say(text, "%s:%u", slash ? slash + 1 : file, (unsigned)(site & (KY_SITE_LINES - 1)));
 }
 
-/* ---- drafts --------------------------------------------------------------------------------------- */
+/* ---- drafts ------------------------------------------------------------------------------ */
 
 ky_id ky__operand_id(const ky_tape *t, ky_draft *d, ky_var v) {
   if (!t || d->fault.status != KY_OK) return 0;
@@ -96,11 +96,12 @@ ky_var ky_tape_fail(ky_tape *t, ky_status status, const char *text) {
   t->pending = status == KY_OK ? KY_BAD_ARGUMENT : status;
   ky_text message = {t->message, sizeof t->message, 0};
   ky__say_site(&message, &t->code, t->site);
-  ky__say(&message, "%s%s", message.length ? ": " : "", text ? text : ky_status_text(t->pending));
+  ky__say(&message, "%s%s", message.length ? ": " : "",
+          text ? text : ky_status_text(t->pending));
   return (ky_var){0};
 }
 
-/* ---- appending --------------------------------------------------------------------------------------- */
+/* ---- appending --------------------------------------------------------------------------- */
 
 void ky__columns(ky_tape *t, ky_column columns[KY_COLUMNS]) {
   ky_code *code = &t->code;
@@ -163,8 +164,8 @@ static ky_status allocate(ky_tape *t, const ky_query *q, ky_ins *ins) {
   if (!q->aux_bytes) return KY_OK;
   const uint32_t aux = t->code.aux_count;
   if (aux >= UINT32_MAX >> KY_AUX_SHIFT) return KY_NO_MEMORY;
-  KY_TRY(ky__grow(&t->allocator, &t->frame.aux, &t->aux_capacity, aux + 1,
-                  sizeof *t->frame.aux));
+  KY_TRY(
+      ky__grow(&t->allocator, &t->frame.aux, &t->aux_capacity, aux + 1, sizeof *t->frame.aux));
   t->frame.aux[aux] = ky__arena_alloc(&t->values, q->aux_bytes);
   if (!t->frame.aux[aux]) return KY_NO_MEMORY;
   ins->c |= aux << KY_AUX_SHIFT;

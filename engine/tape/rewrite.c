@@ -25,10 +25,10 @@ bool ky__is_constant(const ky_code *code, ky_id id) {
   return op == KY_OP_constant || op == KY_OP_full || op == KY_OP_iota;
 }
 
-/* ---- rebuilding ----------------------------------------------------------------------------------- */
+/* ---- rebuilding -------------------------------------------------------------------------- */
 
-/* The new order, constants first: where each instruction goes, 0 for nowhere. Returns how many there
- * are, the NOP included. */
+/* The new order, constants first: where each instruction goes, 0 for nowhere. Returns how many
+ * there are, the NOP included. */
 static uint32_t number(ky_program *p, const uint8_t *live, const ky_id *become, ky_id *to) {
   const ky_code *code = &p->code;
   ky_id next = 1;
@@ -98,7 +98,7 @@ ky_status ky__rebuild(ky_pass *pass, const uint8_t *live, const ky_id *become) {
   return status;
 }
 
-/* ---- constants -------------------------------------------------------------------------------------- */
+/* ---- constants --------------------------------------------------------------------------- */
 
 ky_status ky__make_constant(ky_pass *pass, ky_id id, const void *data, size_t bytes) {
   ky_code *code = &pass->program->code;

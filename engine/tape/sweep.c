@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
-/* The two sweeps: one walks up and runs the forward functions, one walks down and runs the adjoints.
- * Each is a switch with one line per row of ops.def. No recursion: the tape is the stack. */
+/* The two sweeps: one walks up and runs the forward functions, one walks down and runs the
+ * adjoints. Each is a switch with one line per row of ops.def. No recursion: the tape is the
+ * stack. */
 #include <string.h>
 
 #include "base/memory.h"
@@ -9,12 +10,14 @@
 #include "ops/point.h"
 #include "tape/tape.h"
 
-/* ---- dispatch --------------------------------------------------------------------------------- */
+/* ---- dispatch ---------------------------------------------------------------------------- */
 
 static inline void forward_step(ky_frame *f, ky_id pc) {
   switch ((ky_op)f->code->ins[pc].op) {
 #define OP(name, ...)                                                                          \
-  case KY_OP_##name: fwd_##name(f, pc); break;
+  case KY_OP_##name:                                                                           \
+    fwd_##name(f, pc);                                                                         \
+    break;
 #include "ops.def"
 #undef OP
   case KY_OP_COUNT: break;
@@ -26,7 +29,9 @@ static inline void forward_step(ky_frame *f, ky_id pc) {
 static inline void reverse_step(ky_frame *f, ky_id pc) {
   switch ((ky_op)f->code->ins[pc].op) {
 #define OP(name, arity, attr, rule, grad, ...)                                                 \
-  case KY_OP_##name: KY_VJP_##grad(name); break;
+  case KY_OP_##name:                                                                           \
+    KY_VJP_##grad(name);                                                                       \
+    break;
 #include "ops.def"
 #undef OP
   case KY_OP_COUNT: break;
@@ -35,7 +40,7 @@ static inline void reverse_step(ky_frame *f, ky_id pc) {
 #undef KY_VJP_DIFF
 #undef KY_VJP_CONST
 
-/* ---- finite checks ------------------------------------------------------------------------------ */
+/* ---- finite checks ----------------------------------------------------------------------- */
 
 static void find_index(const ky_layout *layout, int64_t n, int64_t index[KY_MAX_RANK]) {
   for (int k = layout->rank; k-- > 0; n /= layout->dims[k]) index[k] = n % layout->dims[k];
@@ -75,7 +80,7 @@ void ky__check_adjoint(ky_frame *f, ky_id pc) {
   check_finite(f, pc, "the adjoint", ky__adjoint(f, pc), &dense);
 }
 
-/* ---- sweeps of a frame ----------------------------------------------------------------------------- */
+/* ---- sweeps of a frame ------------------------------------------------------------------- */
 
 ky_id ky__sweep_forward(ky_frame *f, ky_id begin, ky_id end, bool check) {
   for (ky_id pc = begin; pc < end; pc++) {
@@ -136,7 +141,7 @@ void ky__say_fault(ky_text *text, const ky_code *code, ky_id pc, const ky_fault 
           fault->text);
 }
 
-/* ---- sweeps of a tape -------------------------------------------------------------------------------- */
+/* ---- sweeps of a tape -------------------------------------------------------------------- */
 
 /* Makes the fault of instruction `pc` the tape's message. */
 static ky_status report(ky_tape *t, ky_id pc) {
@@ -188,8 +193,8 @@ static ky_status collect(ky_tape *t, ky_id root, ky_grads *grads) {
   for (uint32_t k = 0; k < binds; k++) {
     const ky_bind *bind = &t->frame.bind[k];
     if (!bind->weight || bind->id > root || !t->frame.seen[bind->id]) continue;
-    t->pairs[count++] = (ky_grad_pair){bind->weight, ky__adjoint(&t->frame, bind->id),
-                                       ky__var(t, bind->id)};
+    t->pairs[count++] =
+        (ky_grad_pair){bind->weight, ky__adjoint(&t->frame, bind->id), ky__var(t, bind->id)};
   }
   *grads = (ky_grads){count, t->pairs};
   return KY_OK;
@@ -231,8 +236,9 @@ ky_status ky_watch(ky_tape *t, ky_var v) {
     return ky__error(t, KY_BAD_DTYPE, "watch: %%%u is %s, wants f32 or f64", (unsigned)v.id,
                      ky_dtype_name((ky_dtype)t->code.ins[v.id].dtype));
   if (!ky__has_adjoint(&t->code, &t->code.ins[v.id]))
-    return ky__error(t, KY_BAD_ARGUMENT, "watch: %%%u is the result of %s, which has no derivative",
-                     (unsigned)v.id, info->name);
+    return ky__error(t, KY_BAD_ARGUMENT,
+                     "watch: %%%u is the result of %s, which has no derivative", (unsigned)v.id,
+                     info->name);
   t->code.ins[v.id].flags |= KY_WANT_SELF;
   ky__spread_wants(t, v.id + 1);
   return KY_OK;

@@ -6,7 +6,7 @@
 
 #include "base/memory.h"
 
-/* ---- making and freeing ----------------------------------------------------------------------- */
+/* ---- making and freeing ------------------------------------------------------------------ */
 
 static ky_status start(ky_tape *t, const ky_tape_options *o) {
   KY_TRY(ky__layouts_init(&t->code.layouts, &t->allocator));
@@ -85,8 +85,7 @@ size_t ky_tape_bytes(const ky_tape *t) {
                                       sizeof *t->frame.adj, sizeof *t->frame.seen};
   size_t columns = 0;
   for (int k = 0; k < KY_COLUMNS; k++) columns += t->column_capacity[k] * element[k];
-  return sizeof *t + columns +
-         t->code.pool_capacity * sizeof *t->code.pool +
+  return sizeof *t + columns + t->code.pool_capacity * sizeof *t->code.pool +
          t->code.file_capacity * sizeof *t->code.files +
          t->code.custom_capacity * sizeof *t->code.customs +
          t->bind_capacity * sizeof *t->frame.bind + t->aux_capacity * sizeof *t->frame.aux +
@@ -98,7 +97,7 @@ size_t ky_tape_bytes(const ky_tape *t) {
          ky__arena_bytes(&t->frame.adjoints) + ky__arena_bytes(&t->frame.scratch);
 }
 
-/* ---- errors --------------------------------------------------------------------------------------- */
+/* ---- errors ------------------------------------------------------------------------------ */
 
 ky_status ky_tape_check(ky_tape *t) {
   if (!t) return KY_BAD_ARGUMENT;
@@ -118,7 +117,7 @@ ky_status ky__error(ky_tape *t, ky_status status, const char *format, ...) {
   return status;
 }
 
-/* ---- random numbers --------------------------------------------------------------------------------- */
+/* ---- random numbers ---------------------------------------------------------------------- */
 
 ky_status ky_tape_seed(ky_tape *t, uint64_t seed, uint64_t draw) {
   if (!t) return KY_BAD_ARGUMENT;
@@ -131,7 +130,7 @@ ky_status ky_tape_seed(ky_tape *t, uint64_t seed, uint64_t draw) {
   return KY_OK;
 }
 
-/* ---- marks and rewinding ---------------------------------------------------------------------------- */
+/* ---- marks and rewinding ----------------------------------------------------------------- */
 
 ky_var ky__var(const ky_tape *t, ky_id id) { return (ky_var){t, id, ky__era_of(t, id)}; }
 
@@ -143,15 +142,19 @@ const char *ky__bad_var(const ky_tape *t, ky_var v) {
 ky_mark ky_tape_mark(const ky_tape *t) {
   if (!t) return (ky_mark){0};
   const ky_place value = ky__arena_mark(&t->values), blob = ky__arena_mark(&t->code.blobs);
-  return (ky_mark){ky__var(t, t->code.count - 1), t->code.pool_count,
-                   t->code.bind_count,            t->code.aux_count,
+  return (ky_mark){ky__var(t, t->code.count - 1),
+                   t->code.pool_count,
+                   t->code.bind_count,
+                   t->code.aux_count,
                    t->code.stream_count,
-                   value.chunk,                   blob.chunk,
-                   value.offset,                  blob.offset};
+                   value.chunk,
+                   blob.chunk,
+                   value.offset,
+                   blob.offset};
 }
 
-/* The first value that runs again: that of a weight which was stepped since it ran, if there is one
- * below the mark. */
+/* The first value that runs again: that of a weight which was stepped since it ran, if there is
+ * one below the mark. */
 static ky_id done_up_to(const ky_tape *t, ky_id end) {
   const ky_id done = t->done < end ? t->done : end;
   for (uint32_t k = 0; k < t->code.bind_count; k++) {

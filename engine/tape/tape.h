@@ -7,8 +7,8 @@
 #include "frame.h"
 #include "kytape/tape.h"
 
-/* Values from `start` up to the next era's start were recorded in era `number`. Starts rise, so an
- * era whose values were all rewound is gone. */
+/* Values from `start` up to the next era's start were recorded in era `number`. Starts rise, so
+ * an era whose values were all rewound is gone. */
 typedef struct ky_era {
   ky_id start;
   uint32_t number;
@@ -20,7 +20,8 @@ typedef struct ky_weight_slot {
   ky_id id;
 } ky_weight_slot;
 
-/* An array with one element an instruction: where its pointer is kept, and the element's size. */
+/* An array with one element an instruction: where its pointer is kept, and the element's size.
+ */
 typedef struct ky_column {
   void *array;
   size_t element;
@@ -31,7 +32,7 @@ typedef struct ky_column {
 struct ky_tape {
   ky_allocator allocator;
   uint32_t flags;
-  bool gemm_ready; /* BLIS has allocated what it needs */
+  bool gemm_ready;   /* BLIS has allocated what it needs */
   uint32_t capacity; /* instructions that every column has room for */
   uint32_t column_capacity[KY_COLUMNS];
   uint32_t site; /* what the next instruction carries */
@@ -58,10 +59,10 @@ struct ky_tape {
   ky_grad_pair *pairs;
   uint32_t pair_capacity;
 
-  ky_status pending;   /* the first error since the last check */
-  char message[576];   /* of the newest error */
-  ky_fault fault;      /* of the running sweep */
-  uint32_t pool_kept;  /* pool words that belong to recorded instructions */
+  ky_status pending;  /* the first error since the last check */
+  char message[576];  /* of the newest error */
+  ky_fault fault;     /* of the running sweep */
+  uint32_t pool_kept; /* pool words that belong to recorded instructions */
 };
 
 /* ---- errors ----------------------------------------------------------------------------- */
@@ -94,8 +95,8 @@ void ky__columns(ky_tape *t, ky_column columns[KY_COLUMNS]);
 /* Makes room for `need` instructions. */
 ky_status ky__reserve(ky_tape *t, uint32_t need);
 
-/* A recording under way: what a builder gathers, and the first thing wrong with it. Large members are
- * not cleared: recording a scalar must cost nanoseconds. */
+/* A recording under way: what a builder gathers, and the first thing wrong with it. Large
+ * members are not cleared: recording a scalar must cost nanoseconds. */
 typedef struct ky_draft {
   ky_ins ins;
   ky_fault fault;
@@ -112,11 +113,13 @@ static inline void ky__draft(ky_draft *d, unsigned op) {
 /* The operand's id. A null, foreign or rewound var becomes the draft's fault. */
 ky_id ky__operand_id(const ky_tape *t, ky_draft *d, ky_var v);
 
-/* Appends words to the pool, cut off again if the recording fails; returns the first one's index. */
+/* Appends words to the pool, cut off again if the recording fails; returns the first one's
+ * index. */
 uint32_t ky__push(ky_tape *t, ky_draft *d, uint32_t count, const int64_t *words);
 
-/* Appends the draft's instruction if its rule agrees. Otherwise the tape is as it was, the reason is
- * its pending error ("file:line: op: shapes: reason"), and the null var comes back. */
+/* Appends the draft's instruction if its rule agrees. Otherwise the tape is as it was, the
+ * reason is its pending error ("file:line: op: shapes: reason"), and the null var comes back.
+ */
 ky_var ky__record(ky_tape *t, ky_draft *d);
 
 /* Bits of the operands that want a gradient. */
@@ -125,10 +128,10 @@ uint8_t ky__wanted_flags(const ky_code *code, const ky_ins *ins);
 /* Marks the operands that want a gradient in the instructions from `begin` on. */
 void ky__spread_wants(ky_tape *t, ky_id begin);
 
-/* ---- sweeps ------------------------------------------------------------------------------- */
+/* ---- sweeps ------------------------------------------------------------------------------ */
 
-/* Runs the instructions begin..end-1; returns `end`, or the one that faulted. check: stop at values
- * that are not finite. */
+/* Runs the instructions begin..end-1; returns `end`, or the one that faulted. check: stop at
+ * values that are not finite. */
 ky_id ky__sweep_forward(ky_frame *f, ky_id begin, ky_id end, bool check);
 
 /* Gives the root its adjoint: the cotangent, or ones. */

@@ -8,7 +8,7 @@
 
 #define MAX_ELEMENTS (INT64_MAX / 16)
 
-/* ---- making and comparing ----------------------------------------------------------------- */
+/* ---- making and comparing ---------------------------------------------------------------- */
 
 static void dense_strides(ky_layout *l) {
   int64_t stride = 1;
@@ -55,8 +55,7 @@ void ky__layout_settle(ky_layout *l) {
 }
 
 bool ky__same_dims(const ky_layout *a, const ky_layout *b) {
-  return a->rank == b->rank &&
-         memcmp(a->dims, b->dims, (size_t)a->rank * sizeof *a->dims) == 0;
+  return a->rank == b->rank && memcmp(a->dims, b->dims, (size_t)a->rank * sizeof *a->dims) == 0;
 }
 
 static bool same(const ky_layout *a, const ky_layout *b) {
@@ -71,7 +70,7 @@ void ky__say_dims(ky_text *text, const ky_layout *layout) {
   ky__say(text, "]");
 }
 
-/* ---- interning ---------------------------------------------------------------------------- */
+/* ---- interning --------------------------------------------------------------------------- */
 
 static uint64_t hash(const ky_layout *l) {
   uint64_t h = 1469598103934665603u ^ (uint64_t)l->rank;
@@ -114,7 +113,8 @@ static ky_status rehash(ky_layouts *l, uint32_t slot_count) {
 }
 
 ky_status ky__layouts_intern(ky_layouts *l, const ky_layout *layout, uint32_t *number) {
-  if (2 * (l->count + 1) > l->slot_count) KY_TRY(rehash(l, l->slot_count ? 2 * l->slot_count : 64));
+  if (2 * (l->count + 1) > l->slot_count)
+    KY_TRY(rehash(l, l->slot_count ? 2 * l->slot_count : 64));
   uint32_t *slot = find(l->slots, l->slot_count, l->at, layout);
   if (!*slot) {
     KY_TRY(ky__grow(&l->allocator, &l->at, &l->capacity, l->count + 1, sizeof *l->at));
@@ -125,9 +125,10 @@ ky_status ky__layouts_intern(ky_layouts *l, const ky_layout *layout, uint32_t *n
   return KY_OK;
 }
 
-/* ---- broadcasting ------------------------------------------------------------------------- */
+/* ---- broadcasting ------------------------------------------------------------------------ */
 
-ky_status ky__broadcast(const ky_layout *a, const ky_layout *b, ky_layout *out, ky_fault *fault) {
+ky_status ky__broadcast(const ky_layout *a, const ky_layout *b, ky_layout *out,
+                        ky_fault *fault) {
   const int rank = a->rank > b->rank ? a->rank : b->rank;
   int64_t dims[KY_MAX_RANK];
   for (int k = 0; k < rank; k++) {
@@ -150,7 +151,7 @@ void ky__broadcast_strides(const ky_layout *operand, const ky_layout *over,
   }
 }
 
-/* ---- nested loops --------------------------------------------------------------------------- */
+/* ---- nested loops ------------------------------------------------------------------------ */
 
 void ky__loop_plan(ky_loop *loop, const ky_layout *space, int arrays,
                    int64_t strides[][KY_MAX_RANK]) {

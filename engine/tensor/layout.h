@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /* Layouts: dims and strides of a value, interned so that an instruction names one by number and
- * equal numbers mean equal layouts. Broadcasting and the plan of a nested loop over several arrays.
- * Knows no instructions and touches no elements. */
+ * equal numbers mean equal layouts. Broadcasting and the plan of a nested loop over several
+ * arrays. Knows no instructions and touches no elements. */
 #ifndef KY_LAYOUT_H
 #define KY_LAYOUT_H
 
@@ -42,21 +42,23 @@ void ky__layout_settle(ky_layout *layout);
 bool ky__same_dims(const ky_layout *a, const ky_layout *b);
 
 /* The dense layout that a and b broadcast to, by NumPy's rule; BAD_SHAPE with a reason. */
-ky_status ky__broadcast(const ky_layout *a, const ky_layout *b, ky_layout *out, ky_fault *fault);
+ky_status ky__broadcast(const ky_layout *a, const ky_layout *b, ky_layout *out,
+                        ky_fault *fault);
 
-/* Strides of `operand` seen in the index space of `over`: 0 on the axes it is broadcast along. */
+/* Strides of `operand` seen in the index space of `over`: 0 on the axes it is broadcast along.
+ */
 void ky__broadcast_strides(const ky_layout *operand, const ky_layout *over,
                            int64_t strides[KY_MAX_RANK]);
 
 /* "[8,3]"; "[]" for rank 0. */
 void ky__say_dims(ky_text *text, const ky_layout *layout);
 
-/* ---- Nested loops ------------------------------------------------------------------------- */
+/* ---- Nested loops ------------------------------------------------------------------------ */
 
 #define KY_LOOP_ARRAYS 4
 
-/* A loop nest over up to four arrays, axes merged wherever all strides allow. The innermost axis is
- * the last. rank >= 1; extents may be 0. */
+/* A loop nest over up to four arrays, axes merged wherever all strides allow. The innermost
+ * axis is the last. rank >= 1; extents may be 0. */
 typedef struct ky_loop {
   int rank;
   int arrays;
@@ -68,8 +70,8 @@ typedef struct ky_loop {
 void ky__loop_plan(ky_loop *loop, const ky_layout *space, int arrays,
                    int64_t strides[][KY_MAX_RANK]);
 
-/* Walks all but the innermost axis. Start: ky_walk w = {0}; then after each inner run, ky__loop_next
- * moves offset[] on and tells whether there is a further run. */
+/* Walks all but the innermost axis. Start: ky_walk w = {0}; then after each inner run,
+ * ky__loop_next moves offset[] on and tells whether there is a further run. */
 typedef struct ky_walk {
   int64_t index[KY_MAX_RANK];
   int64_t offset[KY_LOOP_ARRAYS];

@@ -47,14 +47,15 @@ typedef enum ky_status {
 #undef X
 } ky_status;
 
-/* The sentence of KY_STATUSES for `status`; "unknown status" for anything else. Static storage. */
+/* The sentence of KY_STATUSES for `status`; "unknown status" for anything else. Static storage.
+ */
 KY_API const char *ky_status_text(ky_status status);
 
 /* The version of the library that runs, "0.1.0"; the macros are those of the header. Static. */
 KY_API const char *ky_version(void);
 
-/* Which kernels matrix products get on this machine, in words; says so when BLIS fell back to slow
- * ones. Static storage. */
+/* Which kernels matrix products get on this machine, in words; says so when BLIS fell back to
+ * slow ones. Static storage. */
 KY_API const char *ky_gemm_info(void);
 
 /* ---- Data types ------------------------------------------------------------------------ */
@@ -68,8 +69,9 @@ KY_API const char *ky_gemm_info(void);
   X(I64, int64_t, "i64")                                                                       \
   X(MASK, uint8_t, "mask")
 
-/* Types of storage, half the size of f32: of the arrays behind weights and inputs, whose values are
- * f32 wherever something is computed. f16: IEEE 754 binary16; bf16: the upper half of an f32. */
+/* Types of storage, half the size of f32: of the arrays behind weights and inputs, whose values
+ * are f32 wherever something is computed. f16: IEEE 754 binary16; bf16: the upper half of an
+ * f32. */
 #define KY_HALF_DTYPES(X)                                                                      \
   X(BF16, uint16_t, "bf16")                                                                    \
   X(F16, uint16_t, "f16")
@@ -90,21 +92,26 @@ KY_API const char *ky_dtype_name(ky_dtype dtype);
 
 #define KY_MAX_RANK 8
 
-/* KY_SHAPE(8, 3) stands for the two arguments (rank, dims): 2 and a pointer to {8, 3}, which lives
- * as long as the enclosing expression (C++) or block (C). KY_SCALAR is the shape of rank 0. */
-#define KY_SCALAR 0, NULL
+/* KY_SHAPE(8, 3) stands for the two arguments (rank, dims): 2 and a pointer to {8, 3}, which
+ * lives as long as the enclosing expression (C++) or block (C). KY_SCALAR is the shape of rank
+ * 0. */
+#define KY_SCALAR                                  0, NULL
 #define KY_COUNT_8(a, b, c, d, e, f, g, h, n, ...) n
-#define KY_COUNT(...) KY_COUNT_8(__VA_ARGS__, 8, 7, 6, 5, 4, 3, 2, 1, 0)
+#define KY_COUNT(...)                              KY_COUNT_8(__VA_ARGS__, 8, 7, 6, 5, 4, 3, 2, 1, 0)
 #ifdef __cplusplus
 } /* extern "C" */
 struct ky_dims {
   int64_t at[KY_MAX_RANK];
   operator const int64_t *() const { return at; }
 };
-  #define KY_SHAPE(...) KY_COUNT(__VA_ARGS__), ky_dims{{__VA_ARGS__}}
+  #define KY_SHAPE(...)                                                                        \
+    KY_COUNT(__VA_ARGS__), ky_dims {                                                           \
+      { __VA_ARGS__ }                                                                          \
+    }
 extern "C" {
 #else
-  #define KY_SHAPE(...) KY_COUNT(__VA_ARGS__), (const int64_t[]){__VA_ARGS__}
+  #define KY_SHAPE(...)                                                                        \
+    KY_COUNT(__VA_ARGS__), (const int64_t[]) { __VA_ARGS__ }
 #endif
 
 /* A borrowed view of an n-dimensional array; strides are in elements, may be 0 or negative. */
@@ -119,10 +126,10 @@ typedef struct ky_array {
 
 /* ---- Memory ---------------------------------------------------------------------------- */
 
-/* The one way the library gets memory. `resize` works like realloc: it grows or shrinks the block
- * `ptr` of `old_bytes` to `new_bytes`; ptr NULL allocates; new_bytes 0 frees and returns NULL.
- * Blocks are aligned for max_align_t. On failure it returns NULL and leaves the block as it was.
- * It is called from the thread that calls the library. */
+/* The one way the library gets memory. `resize` works like realloc: it grows or shrinks the
+ * block `ptr` of `old_bytes` to `new_bytes`; ptr NULL allocates; new_bytes 0 frees and returns
+ * NULL. Blocks are aligned for max_align_t. On failure it returns NULL and leaves the block as
+ * it was. It is called from the thread that calls the library. */
 typedef struct ky_allocator {
   void *user;
   void *(*resize)(void *user, void *ptr, size_t old_bytes, size_t new_bytes);

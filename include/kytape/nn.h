@@ -85,13 +85,12 @@ KY_API void ky_module_free(ky_module *m);
 KY_API ky_status ky_nn_linear(const ky_allocator *allocator, ky_dtype dtype, int64_t inputs,
                               int64_t outputs, int bias, ky_rng *rng, ky_module **out);
 
-/* Convolutions, see ky_conv1d and ky_conv2d, with weights w [outputs,inputs/groups,kernel...] and, if
- * `bias` is not 0, b [outputs].
- *   x [n,inputs,...] -> [n,outputs,...]
- * options: copied; NULL for stride 1 and no padding. rng: as for ky_nn_linear, with k = 1 / sqrt of
- * the elements of w that one output has. Errors: BAD_ARGUMENT (out or kernel is null, the options'
- * size, groups are negative), BAD_DTYPE, BAD_SHAPE (channels are no multiple of groups, an extent
- * is negative or the kernel's not positive, a size overflows), NO_MEMORY. */
+/* Convolutions, see ky_conv1d and ky_conv2d, with weights w [outputs,inputs/groups,kernel...]
+ * and, if `bias` is not 0, b [outputs]. x [n,inputs,...] -> [n,outputs,...] options: copied;
+ * NULL for stride 1 and no padding. rng: as for ky_nn_linear, with k = 1 / sqrt of the elements
+ * of w that one output has. Errors: BAD_ARGUMENT (out or kernel is null, the options' size,
+ * groups are negative), BAD_DTYPE, BAD_SHAPE (channels are no multiple of groups, an extent is
+ * negative or the kernel's not positive, a size overflows), NO_MEMORY. */
 KY_API ky_status ky_nn_conv1d(const ky_allocator *allocator, ky_dtype dtype, int64_t inputs,
                               int64_t outputs, int64_t kernel, const ky_conv_options *options,
                               int bias, ky_rng *rng, ky_module **out);
@@ -101,20 +100,21 @@ KY_API ky_status ky_nn_conv2d(const ky_allocator *allocator, ky_dtype dtype, int
                               ky_module **out);
 
 /* Pooling, see ky_max_pool2d and ky_avg_pool2d: x [n,c,height,width] -> the same, smaller.
- * options: copied. Errors: BAD_ARGUMENT (out or options is null, the options' size), NO_MEMORY. */
+ * options: copied. Errors: BAD_ARGUMENT (out or options is null, the options' size), NO_MEMORY.
+ */
 KY_API ky_status ky_nn_max_pool2d(const ky_allocator *allocator, const ky_pool_options *options,
                                   ky_module **out);
 KY_API ky_status ky_nn_avg_pool2d(const ky_allocator *allocator, const ky_pool_options *options,
                                   ky_module **out);
 
-/* All axes but the first as one: x [n,...] -> [n,the product of the others]. Errors: BAD_ARGUMENT
- * (out is null), NO_MEMORY. */
+/* All axes but the first as one: x [n,...] -> [n,the product of the others]. Errors:
+ * BAD_ARGUMENT (out is null), NO_MEMORY. */
 KY_API ky_status ky_nn_flatten(const ky_allocator *allocator, ky_module **out);
 
-/* Rows of a table w [rows,width], see ky_embedding: x [...], i32 or i64 -> [...,width]. padding:
- * a row that is 0 and gets no gradient, or -1. rng: normal of mean 0 and deviation 1 as in
- * PyTorch; NULL leaves zeros. Errors: those of ky_nn_linear, BAD_INDEX (padding is not -1 or a
- * row). */
+/* Rows of a table w [rows,width], see ky_embedding: x [...], i32 or i64 -> [...,width].
+ * padding: a row that is 0 and gets no gradient, or -1. rng: normal of mean 0 and deviation 1
+ * as in PyTorch; NULL leaves zeros. Errors: those of ky_nn_linear, BAD_INDEX (padding is not -1
+ * or a row). */
 KY_API ky_status ky_nn_embedding(const ky_allocator *allocator, ky_dtype dtype, int64_t rows,
                                  int64_t width, int64_t padding, ky_rng *rng, ky_module **out);
 
@@ -126,13 +126,13 @@ KY_API ky_status ky_nn_layer_norm(const ky_allocator *allocator, ky_dtype dtype,
 
 /* LSTM and GRU layers, each on the one before, see ky_lstm and ky_gru; they begin with zeros. x
  * [t,b,inputs] -> [t,b,n]. layers: 1 or more. The weights of layer k are weight_ih_l<k> [g
- * n,inputs or n], weight_hh_l<k> [g n,n] and, if `bias` is not 0, bias_ih_l<k> and bias_hh_l<k> [g
- * n], g = 4 or 3. rng: uniform in [-k, k) with k = 1/sqrt(n) as in PyTorch; NULL leaves zeros.
- * Errors: those of ky_nn_linear, BAD_ARGUMENT (layers). */
+ * n,inputs or n], weight_hh_l<k> [g n,n] and, if `bias` is not 0, bias_ih_l<k> and bias_hh_l<k>
+ * [g n], g = 4 or 3. rng: uniform in [-k, k) with k = 1/sqrt(n) as in PyTorch; NULL leaves
+ * zeros. Errors: those of ky_nn_linear, BAD_ARGUMENT (layers). */
 KY_API ky_status ky_nn_lstm(const ky_allocator *allocator, ky_dtype dtype, int64_t inputs,
                             int64_t n, int layers, int bias, ky_rng *rng, ky_module **out);
-KY_API ky_status ky_nn_gru(const ky_allocator *allocator, ky_dtype dtype, int64_t inputs, int64_t n,
-                           int layers, int bias, ky_rng *rng, ky_module **out);
+KY_API ky_status ky_nn_gru(const ky_allocator *allocator, ky_dtype dtype, int64_t inputs,
+                           int64_t n, int layers, int bias, ky_rng *rng, ky_module **out);
 
 /* The activations, elementwise and without weights: x [...] -> [...].
  * Errors: BAD_ARGUMENT (out is null), NO_MEMORY. */

@@ -1,18 +1,18 @@
 /* SPDX-License-Identifier: MIT */
-/* The recording functions: one an opcode, each appends one instruction to a tape and returns its
- * value. Nothing runs until a sweep or a read.
+/* The recording functions: one an opcode, each appends one instruction to a tape and returns
+ * its value. Nothing runs until a sweep or a read.
  *
  * Common to all of them:
  *   dtypes     f32 and f64 unless said otherwise; operands of one operation have one dtype.
- *   shapes     "x [m,k]" names extents; elementwise operations broadcast by NumPy's rule (aligned at
- *              the last axis, an extent of 1 stretches). Negative axes count from the end.
+ *   shapes     "x [m,k]" names extents; elementwise operations broadcast by NumPy's rule
+ * (aligned at the last axis, an extent of 1 stretches). Negative axes count from the end.
  *   ownership  vars belong to the tape; arrays passed in are borrowed only where that is said.
- *   errors     the null var, and the tape is as it was: BAD_VAR (an operand is null, of another tape
- *              or rewound), BAD_DTYPE, BAD_SHAPE, BAD_AXIS, BAD_ARGUMENT, NO_MEMORY. The first one
- *              stays pending in the tape with the source line and the shapes; null operands pass on
- *              silently while one is pending. A null tape gives the null var.
- *   source     the macros at the end pass __FILE__ and __LINE__ along; (ky_add)(t, a, b), or
- *              KY_NO_SITES defined before the include, calls the function alone.
+ *   errors     the null var, and the tape is as it was: BAD_VAR (an operand is null, of another
+ * tape or rewound), BAD_DTYPE, BAD_SHAPE, BAD_AXIS, BAD_ARGUMENT, NO_MEMORY. The first one
+ *              stays pending in the tape with the source line and the shapes; null operands
+ * pass on silently while one is pending. A null tape gives the null var. source     the macros
+ * at the end pass __FILE__ and __LINE__ along; (ky_add)(t, a, b), or KY_NO_SITES defined before
+ * the include, calls the function alone.
  *
  * In formulas r is the result, g its adjoint, ga what operand a's adjoint gets. */
 #ifndef KYTAPE_OPS_H
@@ -32,9 +32,9 @@ static inline ky_var ky_none(void) {
 
 /* ---- Leaves ---------------------------------------------------------------------------- */
 
-/* A host array, dense and row-major, of any dtype. Not differentiated unless ky_watch asks for it.
- * One of bf16 or f16 is an f32 value: each forward sweep converts it, exactly.
- * data: borrowed; read by each forward sweep until the value is rewound, the tape freed, or
+/* A host array, dense and row-major, of any dtype. Not differentiated unless ky_watch asks for
+ * it. One of bf16 or f16 is an f32 value: each forward sweep converts it, exactly. data:
+ * borrowed; read by each forward sweep until the value is rewound, the tape freed, or
  * ky_input_set names another array. Errors: BAD_ARGUMENT (data is null and not empty). */
 KY_API ky_var ky_input(ky_tape *t, ky_dtype dtype, int rank, const int64_t *dims,
                        const void *data);
@@ -44,9 +44,9 @@ KY_API ky_var ky_input(ky_tape *t, ky_dtype dtype, int rank, const int64_t *dims
  * Errors: BAD_VAR, BAD_ARGUMENT (not an input, or data is null), or a pending error. */
 KY_API ky_status ky_input_set(ky_tape *t, ky_var input, const void *data);
 
-/* A weight: differentiated. The same tensor recorded twice is the same var, with one gradient. A
- * weight of bf16 or f16 is an f32 value, as with ky_input, and its gradient is f32.
- * weight: borrowed until the value is rewound or the tape freed. Errors: BAD_ARGUMENT (null). */
+/* A weight: differentiated. The same tensor recorded twice is the same var, with one gradient.
+ * A weight of bf16 or f16 is an f32 value, as with ky_input, and its gradient is f32. weight:
+ * borrowed until the value is rewound or the tape freed. Errors: BAD_ARGUMENT (null). */
 KY_API ky_var ky_param(ky_tape *t, ky_tensor *weight);
 
 /* A copy of `data` (dense, row-major, any dtype) that the tape keeps. Not differentiated. */
@@ -59,11 +59,11 @@ KY_API ky_var ky_full(ky_tape *t, ky_dtype dtype, int rank, const int64_t *dims,
 /* ky_full of rank 0. */
 KY_API ky_var ky_scalar(ky_tape *t, ky_dtype dtype, double value);
 
-/* r[i] = start + i -> [count], any dtype. Errors: BAD_ARGUMENT (an integer dtype cannot hold it),
- * BAD_SHAPE (count is negative). */
+/* r[i] = start + i -> [count], any dtype. Errors: BAD_ARGUMENT (an integer dtype cannot hold
+ * it), BAD_SHAPE (count is negative). */
 KY_API ky_var ky_iota(ky_tape *t, ky_dtype dtype, int64_t count, double start);
 
-/* ---- Unary, elementwise: x [...] -> [...] -------------------------------------------------- */
+/* ---- Unary, elementwise: x [...] -> [...] ------------------------------------------------ */
 
 /* -x; ga = -g. */
 KY_API ky_var ky_neg(ky_tape *t, ky_var x);
@@ -119,7 +119,7 @@ KY_API ky_var ky_softplus(ky_tape *t, ky_var x);
 /* min(max(x, lo), hi); ga = g where lo <= x <= hi, else 0. NaN stays NaN. */
 KY_API ky_var ky_clamp(ky_tape *t, ky_var x, double lo, double hi);
 
-/* ---- With a scalar: x [...] -> [...]; s is rounded to the dtype of x ----------------------- */
+/* ---- With a scalar: x [...] -> [...]; s is rounded to the dtype of x --------------------- */
 
 /* x + s; ga = g. */
 KY_API ky_var ky_add_scalar(ky_tape *t, ky_var x, double s);
@@ -163,7 +163,7 @@ KY_API ky_var ky_gt_scalar(ky_tape *t, ky_var x, double s);
 /* x >= s as a mask; x of any dtype. No gradient passes. */
 KY_API ky_var ky_ge_scalar(ky_tape *t, ky_var x, double s);
 
-/* ---- Binary, elementwise with broadcasting ------------------------------------------------- */
+/* ---- Binary, elementwise with broadcasting ----------------------------------------------- */
 
 /* a + b; ga = g, gb = g. */
 KY_API ky_var ky_add(ky_tape *t, ky_var a, ky_var b);
@@ -209,7 +209,7 @@ KY_API ky_var ky_ge(ky_tape *t, ky_var a, ky_var b);
  * operand is not a mask). */
 KY_API ky_var ky_where(ky_tape *t, ky_var mask, ky_var b, ky_var c);
 
-/* ---- Products ------------------------------------------------------------------------------ */
+/* ---- Products ---------------------------------------------------------------------------- */
 
 enum {
   KY_TRANS_A = 1, /* the last two axes of a are swapped */
@@ -229,10 +229,10 @@ KY_API ky_var ky_matmul_trans(ky_tape *t, ky_var a, ky_var b, unsigned flags);
  * gx = g w, gw = g' x, gbias = sum of g. Errors: BAD_SHAPE. */
 KY_API ky_var ky_linear(ky_tape *t, ky_var x, ky_var w, ky_var bias);
 
-/* ---- Reductions ---------------------------------------------------------------------------- */
+/* ---- Reductions -------------------------------------------------------------------------- */
 
-/* KY_AXES(0, 2) stands for (count, axes) like KY_SHAPE. A count of 0 reduces over all axes, and so
- * does the _all form. keepdim: 1 leaves reduced axes in place with extent 1. */
+/* KY_AXES(0, 2) stands for (count, axes) like KY_SHAPE. A count of 0 reduces over all axes, and
+ * so does the _all form. keepdim: 1 leaves reduced axes in place with extent 1. */
 #define KY_AXES(...) KY_SHAPE(__VA_ARGS__)
 
 /* Sum over axes; 0 where there is nothing to add. ga = g. Errors: BAD_AXIS (out of range or
@@ -248,8 +248,8 @@ KY_API ky_var ky_mean(ky_tape *t, ky_var x, int count, const int64_t *axes, int 
 /* ky_mean over all axes -> []. */
 KY_API ky_var ky_mean_all(ky_tape *t, ky_var x);
 
-/* Largest element over axes; NaN if there is one. Ties share: ga = g / ties where x = r. Errors:
- * BAD_AXIS, BAD_SHAPE (nothing to choose from). */
+/* Largest element over axes; NaN if there is one. Ties share: ga = g / ties where x = r.
+ * Errors: BAD_AXIS, BAD_SHAPE (nothing to choose from). */
 KY_API ky_var ky_max(ky_tape *t, ky_var x, int count, const int64_t *axes, int keepdim);
 
 /* ky_max over all axes -> []. */
@@ -267,7 +267,8 @@ KY_API ky_var ky_min_all(ky_tape *t, ky_var x);
  * from). */
 KY_API ky_var ky_argmax(ky_tape *t, ky_var x, int64_t axis, int keepdim);
 
-/* ---- Movement, for any dtype; views of the operand's memory wherever its strides allow ----- */
+/* ---- Movement, for any dtype; views of the operand's memory wherever its strides allow ----
+ */
 
 /* The same elements in row-major order in another shape; one extent may be -1, worked out from
  * the others. ga = g. Errors: BAD_SHAPE (another number of elements). */
@@ -288,11 +289,11 @@ KY_API ky_var ky_slice(ky_tape *t, ky_var x, int64_t axis, int64_t start, int64_
 KY_API ky_var ky_expand(ky_tape *t, ky_var x, int rank, const int64_t *dims);
 
 /* `count` operands one after the other along an axis; their other extents agree. Each operand's
- * adjoint is its part of g. vars: read during the call. Errors: BAD_AXIS, BAD_SHAPE, BAD_ARGUMENT
- * (none, or null). */
+ * adjoint is its part of g. vars: read during the call. Errors: BAD_AXIS, BAD_SHAPE,
+ * BAD_ARGUMENT (none, or null). */
 KY_API ky_var ky_concat(ky_tape *t, size_t count, const ky_var *vars, int64_t axis);
 
-/* ---- Probabilities and losses -------------------------------------------------------------- */
+/* ---- Probabilities and losses ------------------------------------------------------------ */
 
 /* What becomes of the elementwise losses. */
 typedef enum ky_reduction {
@@ -307,7 +308,8 @@ KY_API ky_var ky_softmax(ky_tape *t, ky_var x, int64_t axis);
 /* x - ln sum e^x along an axis, without overflow. ga = g - e^r sum g. Errors: BAD_AXIS. */
 KY_API ky_var ky_log_softmax(ky_tape *t, ky_var x, int64_t axis);
 
-/* Softmax cross entropy with class indices: logsumexp(x) - x[label], along the last axis. logits
+/* Softmax cross entropy with class indices: logsumexp(x) - x[label], along the last axis.
+ * logits
  * [...,c], labels [...] i32 or i64 -> [...], or [] when reduced. ga = g (softmax(x) -
  * onehot(label)). Errors: BAD_SHAPE, BAD_DTYPE; in the forward sweep BAD_INDEX (a label is not
  * in 0..c-1). */
@@ -334,81 +336,82 @@ KY_API ky_var ky_mse(ky_tape *t, ky_var a, ky_var b, ky_reduction reduction);
 /* ---- Source lines ---------------------------------------------------------------------- */
 
 #ifndef KY_NO_SITES
-  #define ky_input(t, ...)           ky_input(ky_at(t, __FILE__, __LINE__), __VA_ARGS__)
-  #define ky_param(t, ...)           ky_param(ky_at(t, __FILE__, __LINE__), __VA_ARGS__)
-  #define ky_constant(t, ...)        ky_constant(ky_at(t, __FILE__, __LINE__), __VA_ARGS__)
-  #define ky_full(t, ...)            ky_full(ky_at(t, __FILE__, __LINE__), __VA_ARGS__)
-  #define ky_scalar(t, ...)          ky_scalar(ky_at(t, __FILE__, __LINE__), __VA_ARGS__)
-  #define ky_iota(t, ...)            ky_iota(ky_at(t, __FILE__, __LINE__), __VA_ARGS__)
-  #define ky_neg(t, ...)             ky_neg(ky_at(t, __FILE__, __LINE__), __VA_ARGS__)
-  #define ky_abs(t, ...)             ky_abs(ky_at(t, __FILE__, __LINE__), __VA_ARGS__)
-  #define ky_sign(t, ...)            ky_sign(ky_at(t, __FILE__, __LINE__), __VA_ARGS__)
-  #define ky_square(t, ...)          ky_square(ky_at(t, __FILE__, __LINE__), __VA_ARGS__)
-  #define ky_sqrt(t, ...)            ky_sqrt(ky_at(t, __FILE__, __LINE__), __VA_ARGS__)
-  #define ky_rsqrt(t, ...)           ky_rsqrt(ky_at(t, __FILE__, __LINE__), __VA_ARGS__)
-  #define ky_recip(t, ...)           ky_recip(ky_at(t, __FILE__, __LINE__), __VA_ARGS__)
-  #define ky_exp(t, ...)             ky_exp(ky_at(t, __FILE__, __LINE__), __VA_ARGS__)
-  #define ky_log(t, ...)             ky_log(ky_at(t, __FILE__, __LINE__), __VA_ARGS__)
-  #define ky_log1p(t, ...)           ky_log1p(ky_at(t, __FILE__, __LINE__), __VA_ARGS__)
-  #define ky_expm1(t, ...)           ky_expm1(ky_at(t, __FILE__, __LINE__), __VA_ARGS__)
-  #define ky_sin(t, ...)             ky_sin(ky_at(t, __FILE__, __LINE__), __VA_ARGS__)
-  #define ky_cos(t, ...)             ky_cos(ky_at(t, __FILE__, __LINE__), __VA_ARGS__)
-  #define ky_tanh(t, ...)            ky_tanh(ky_at(t, __FILE__, __LINE__), __VA_ARGS__)
-  #define ky_sigmoid(t, ...)         ky_sigmoid(ky_at(t, __FILE__, __LINE__), __VA_ARGS__)
-  #define ky_relu(t, ...)            ky_relu(ky_at(t, __FILE__, __LINE__), __VA_ARGS__)
-  #define ky_softplus(t, ...)        ky_softplus(ky_at(t, __FILE__, __LINE__), __VA_ARGS__)
-  #define ky_clamp(t, ...)           ky_clamp(ky_at(t, __FILE__, __LINE__), __VA_ARGS__)
-  #define ky_add_scalar(t, ...)      ky_add_scalar(ky_at(t, __FILE__, __LINE__), __VA_ARGS__)
-  #define ky_mul_scalar(t, ...)      ky_mul_scalar(ky_at(t, __FILE__, __LINE__), __VA_ARGS__)
-  #define ky_div_scalar(t, ...)      ky_div_scalar(ky_at(t, __FILE__, __LINE__), __VA_ARGS__)
-  #define ky_rsub_scalar(t, ...)     ky_rsub_scalar(ky_at(t, __FILE__, __LINE__), __VA_ARGS__)
-  #define ky_rdiv_scalar(t, ...)     ky_rdiv_scalar(ky_at(t, __FILE__, __LINE__), __VA_ARGS__)
-  #define ky_pow_scalar(t, ...)      ky_pow_scalar(ky_at(t, __FILE__, __LINE__), __VA_ARGS__)
-  #define ky_maximum_scalar(t, ...)  ky_maximum_scalar(ky_at(t, __FILE__, __LINE__), __VA_ARGS__)
-  #define ky_minimum_scalar(t, ...)  ky_minimum_scalar(ky_at(t, __FILE__, __LINE__), __VA_ARGS__)
-  #define ky_lt_scalar(t, ...)       ky_lt_scalar(ky_at(t, __FILE__, __LINE__), __VA_ARGS__)
-  #define ky_le_scalar(t, ...)       ky_le_scalar(ky_at(t, __FILE__, __LINE__), __VA_ARGS__)
-  #define ky_eq_scalar(t, ...)       ky_eq_scalar(ky_at(t, __FILE__, __LINE__), __VA_ARGS__)
-  #define ky_ne_scalar(t, ...)       ky_ne_scalar(ky_at(t, __FILE__, __LINE__), __VA_ARGS__)
-  #define ky_gt_scalar(t, ...)       ky_gt_scalar(ky_at(t, __FILE__, __LINE__), __VA_ARGS__)
-  #define ky_ge_scalar(t, ...)       ky_ge_scalar(ky_at(t, __FILE__, __LINE__), __VA_ARGS__)
-  #define ky_add(t, ...)             ky_add(ky_at(t, __FILE__, __LINE__), __VA_ARGS__)
-  #define ky_sub(t, ...)             ky_sub(ky_at(t, __FILE__, __LINE__), __VA_ARGS__)
-  #define ky_mul(t, ...)             ky_mul(ky_at(t, __FILE__, __LINE__), __VA_ARGS__)
-  #define ky_div(t, ...)             ky_div(ky_at(t, __FILE__, __LINE__), __VA_ARGS__)
-  #define ky_pow(t, ...)             ky_pow(ky_at(t, __FILE__, __LINE__), __VA_ARGS__)
-  #define ky_maximum(t, ...)         ky_maximum(ky_at(t, __FILE__, __LINE__), __VA_ARGS__)
-  #define ky_minimum(t, ...)         ky_minimum(ky_at(t, __FILE__, __LINE__), __VA_ARGS__)
-  #define ky_lt(t, ...)              ky_lt(ky_at(t, __FILE__, __LINE__), __VA_ARGS__)
-  #define ky_le(t, ...)              ky_le(ky_at(t, __FILE__, __LINE__), __VA_ARGS__)
-  #define ky_eq(t, ...)              ky_eq(ky_at(t, __FILE__, __LINE__), __VA_ARGS__)
-  #define ky_ne(t, ...)              ky_ne(ky_at(t, __FILE__, __LINE__), __VA_ARGS__)
-  #define ky_gt(t, ...)              ky_gt(ky_at(t, __FILE__, __LINE__), __VA_ARGS__)
-  #define ky_ge(t, ...)              ky_ge(ky_at(t, __FILE__, __LINE__), __VA_ARGS__)
-  #define ky_where(t, ...)           ky_where(ky_at(t, __FILE__, __LINE__), __VA_ARGS__)
-  #define ky_matmul(t, ...)          ky_matmul(ky_at(t, __FILE__, __LINE__), __VA_ARGS__)
-  #define ky_matmul_trans(t, ...)    ky_matmul_trans(ky_at(t, __FILE__, __LINE__), __VA_ARGS__)
-  #define ky_linear(t, ...)          ky_linear(ky_at(t, __FILE__, __LINE__), __VA_ARGS__)
-  #define ky_sum(t, ...)             ky_sum(ky_at(t, __FILE__, __LINE__), __VA_ARGS__)
-  #define ky_sum_all(t, ...)         ky_sum_all(ky_at(t, __FILE__, __LINE__), __VA_ARGS__)
-  #define ky_mean(t, ...)            ky_mean(ky_at(t, __FILE__, __LINE__), __VA_ARGS__)
-  #define ky_mean_all(t, ...)        ky_mean_all(ky_at(t, __FILE__, __LINE__), __VA_ARGS__)
-  #define ky_max(t, ...)             ky_max(ky_at(t, __FILE__, __LINE__), __VA_ARGS__)
-  #define ky_max_all(t, ...)         ky_max_all(ky_at(t, __FILE__, __LINE__), __VA_ARGS__)
-  #define ky_min(t, ...)             ky_min(ky_at(t, __FILE__, __LINE__), __VA_ARGS__)
-  #define ky_min_all(t, ...)         ky_min_all(ky_at(t, __FILE__, __LINE__), __VA_ARGS__)
-  #define ky_argmax(t, ...)          ky_argmax(ky_at(t, __FILE__, __LINE__), __VA_ARGS__)
-  #define ky_reshape(t, ...)         ky_reshape(ky_at(t, __FILE__, __LINE__), __VA_ARGS__)
-  #define ky_permute(t, ...)         ky_permute(ky_at(t, __FILE__, __LINE__), __VA_ARGS__)
-  #define ky_slice(t, ...)           ky_slice(ky_at(t, __FILE__, __LINE__), __VA_ARGS__)
-  #define ky_expand(t, ...)          ky_expand(ky_at(t, __FILE__, __LINE__), __VA_ARGS__)
-  #define ky_concat(t, ...)          ky_concat(ky_at(t, __FILE__, __LINE__), __VA_ARGS__)
-  #define ky_softmax(t, ...)         ky_softmax(ky_at(t, __FILE__, __LINE__), __VA_ARGS__)
-  #define ky_log_softmax(t, ...)     ky_log_softmax(ky_at(t, __FILE__, __LINE__), __VA_ARGS__)
-  #define ky_cross_entropy(t, ...)   ky_cross_entropy(ky_at(t, __FILE__, __LINE__), __VA_ARGS__)
-  #define ky_bce(t, ...)             ky_bce(ky_at(t, __FILE__, __LINE__), __VA_ARGS__)
-  #define ky_bce_with_logits(t, ...) ky_bce_with_logits(ky_at(t, __FILE__, __LINE__), __VA_ARGS__)
-  #define ky_mse(t, ...)             ky_mse(ky_at(t, __FILE__, __LINE__), __VA_ARGS__)
+  #define ky_input(t, ...)          ky_input(ky_at(t, __FILE__, __LINE__), __VA_ARGS__)
+  #define ky_param(t, ...)          ky_param(ky_at(t, __FILE__, __LINE__), __VA_ARGS__)
+  #define ky_constant(t, ...)       ky_constant(ky_at(t, __FILE__, __LINE__), __VA_ARGS__)
+  #define ky_full(t, ...)           ky_full(ky_at(t, __FILE__, __LINE__), __VA_ARGS__)
+  #define ky_scalar(t, ...)         ky_scalar(ky_at(t, __FILE__, __LINE__), __VA_ARGS__)
+  #define ky_iota(t, ...)           ky_iota(ky_at(t, __FILE__, __LINE__), __VA_ARGS__)
+  #define ky_neg(t, ...)            ky_neg(ky_at(t, __FILE__, __LINE__), __VA_ARGS__)
+  #define ky_abs(t, ...)            ky_abs(ky_at(t, __FILE__, __LINE__), __VA_ARGS__)
+  #define ky_sign(t, ...)           ky_sign(ky_at(t, __FILE__, __LINE__), __VA_ARGS__)
+  #define ky_square(t, ...)         ky_square(ky_at(t, __FILE__, __LINE__), __VA_ARGS__)
+  #define ky_sqrt(t, ...)           ky_sqrt(ky_at(t, __FILE__, __LINE__), __VA_ARGS__)
+  #define ky_rsqrt(t, ...)          ky_rsqrt(ky_at(t, __FILE__, __LINE__), __VA_ARGS__)
+  #define ky_recip(t, ...)          ky_recip(ky_at(t, __FILE__, __LINE__), __VA_ARGS__)
+  #define ky_exp(t, ...)            ky_exp(ky_at(t, __FILE__, __LINE__), __VA_ARGS__)
+  #define ky_log(t, ...)            ky_log(ky_at(t, __FILE__, __LINE__), __VA_ARGS__)
+  #define ky_log1p(t, ...)          ky_log1p(ky_at(t, __FILE__, __LINE__), __VA_ARGS__)
+  #define ky_expm1(t, ...)          ky_expm1(ky_at(t, __FILE__, __LINE__), __VA_ARGS__)
+  #define ky_sin(t, ...)            ky_sin(ky_at(t, __FILE__, __LINE__), __VA_ARGS__)
+  #define ky_cos(t, ...)            ky_cos(ky_at(t, __FILE__, __LINE__), __VA_ARGS__)
+  #define ky_tanh(t, ...)           ky_tanh(ky_at(t, __FILE__, __LINE__), __VA_ARGS__)
+  #define ky_sigmoid(t, ...)        ky_sigmoid(ky_at(t, __FILE__, __LINE__), __VA_ARGS__)
+  #define ky_relu(t, ...)           ky_relu(ky_at(t, __FILE__, __LINE__), __VA_ARGS__)
+  #define ky_softplus(t, ...)       ky_softplus(ky_at(t, __FILE__, __LINE__), __VA_ARGS__)
+  #define ky_clamp(t, ...)          ky_clamp(ky_at(t, __FILE__, __LINE__), __VA_ARGS__)
+  #define ky_add_scalar(t, ...)     ky_add_scalar(ky_at(t, __FILE__, __LINE__), __VA_ARGS__)
+  #define ky_mul_scalar(t, ...)     ky_mul_scalar(ky_at(t, __FILE__, __LINE__), __VA_ARGS__)
+  #define ky_div_scalar(t, ...)     ky_div_scalar(ky_at(t, __FILE__, __LINE__), __VA_ARGS__)
+  #define ky_rsub_scalar(t, ...)    ky_rsub_scalar(ky_at(t, __FILE__, __LINE__), __VA_ARGS__)
+  #define ky_rdiv_scalar(t, ...)    ky_rdiv_scalar(ky_at(t, __FILE__, __LINE__), __VA_ARGS__)
+  #define ky_pow_scalar(t, ...)     ky_pow_scalar(ky_at(t, __FILE__, __LINE__), __VA_ARGS__)
+  #define ky_maximum_scalar(t, ...) ky_maximum_scalar(ky_at(t, __FILE__, __LINE__), __VA_ARGS__)
+  #define ky_minimum_scalar(t, ...) ky_minimum_scalar(ky_at(t, __FILE__, __LINE__), __VA_ARGS__)
+  #define ky_lt_scalar(t, ...)      ky_lt_scalar(ky_at(t, __FILE__, __LINE__), __VA_ARGS__)
+  #define ky_le_scalar(t, ...)      ky_le_scalar(ky_at(t, __FILE__, __LINE__), __VA_ARGS__)
+  #define ky_eq_scalar(t, ...)      ky_eq_scalar(ky_at(t, __FILE__, __LINE__), __VA_ARGS__)
+  #define ky_ne_scalar(t, ...)      ky_ne_scalar(ky_at(t, __FILE__, __LINE__), __VA_ARGS__)
+  #define ky_gt_scalar(t, ...)      ky_gt_scalar(ky_at(t, __FILE__, __LINE__), __VA_ARGS__)
+  #define ky_ge_scalar(t, ...)      ky_ge_scalar(ky_at(t, __FILE__, __LINE__), __VA_ARGS__)
+  #define ky_add(t, ...)            ky_add(ky_at(t, __FILE__, __LINE__), __VA_ARGS__)
+  #define ky_sub(t, ...)            ky_sub(ky_at(t, __FILE__, __LINE__), __VA_ARGS__)
+  #define ky_mul(t, ...)            ky_mul(ky_at(t, __FILE__, __LINE__), __VA_ARGS__)
+  #define ky_div(t, ...)            ky_div(ky_at(t, __FILE__, __LINE__), __VA_ARGS__)
+  #define ky_pow(t, ...)            ky_pow(ky_at(t, __FILE__, __LINE__), __VA_ARGS__)
+  #define ky_maximum(t, ...)        ky_maximum(ky_at(t, __FILE__, __LINE__), __VA_ARGS__)
+  #define ky_minimum(t, ...)        ky_minimum(ky_at(t, __FILE__, __LINE__), __VA_ARGS__)
+  #define ky_lt(t, ...)             ky_lt(ky_at(t, __FILE__, __LINE__), __VA_ARGS__)
+  #define ky_le(t, ...)             ky_le(ky_at(t, __FILE__, __LINE__), __VA_ARGS__)
+  #define ky_eq(t, ...)             ky_eq(ky_at(t, __FILE__, __LINE__), __VA_ARGS__)
+  #define ky_ne(t, ...)             ky_ne(ky_at(t, __FILE__, __LINE__), __VA_ARGS__)
+  #define ky_gt(t, ...)             ky_gt(ky_at(t, __FILE__, __LINE__), __VA_ARGS__)
+  #define ky_ge(t, ...)             ky_ge(ky_at(t, __FILE__, __LINE__), __VA_ARGS__)
+  #define ky_where(t, ...)          ky_where(ky_at(t, __FILE__, __LINE__), __VA_ARGS__)
+  #define ky_matmul(t, ...)         ky_matmul(ky_at(t, __FILE__, __LINE__), __VA_ARGS__)
+  #define ky_matmul_trans(t, ...)   ky_matmul_trans(ky_at(t, __FILE__, __LINE__), __VA_ARGS__)
+  #define ky_linear(t, ...)         ky_linear(ky_at(t, __FILE__, __LINE__), __VA_ARGS__)
+  #define ky_sum(t, ...)            ky_sum(ky_at(t, __FILE__, __LINE__), __VA_ARGS__)
+  #define ky_sum_all(t, ...)        ky_sum_all(ky_at(t, __FILE__, __LINE__), __VA_ARGS__)
+  #define ky_mean(t, ...)           ky_mean(ky_at(t, __FILE__, __LINE__), __VA_ARGS__)
+  #define ky_mean_all(t, ...)       ky_mean_all(ky_at(t, __FILE__, __LINE__), __VA_ARGS__)
+  #define ky_max(t, ...)            ky_max(ky_at(t, __FILE__, __LINE__), __VA_ARGS__)
+  #define ky_max_all(t, ...)        ky_max_all(ky_at(t, __FILE__, __LINE__), __VA_ARGS__)
+  #define ky_min(t, ...)            ky_min(ky_at(t, __FILE__, __LINE__), __VA_ARGS__)
+  #define ky_min_all(t, ...)        ky_min_all(ky_at(t, __FILE__, __LINE__), __VA_ARGS__)
+  #define ky_argmax(t, ...)         ky_argmax(ky_at(t, __FILE__, __LINE__), __VA_ARGS__)
+  #define ky_reshape(t, ...)        ky_reshape(ky_at(t, __FILE__, __LINE__), __VA_ARGS__)
+  #define ky_permute(t, ...)        ky_permute(ky_at(t, __FILE__, __LINE__), __VA_ARGS__)
+  #define ky_slice(t, ...)          ky_slice(ky_at(t, __FILE__, __LINE__), __VA_ARGS__)
+  #define ky_expand(t, ...)         ky_expand(ky_at(t, __FILE__, __LINE__), __VA_ARGS__)
+  #define ky_concat(t, ...)         ky_concat(ky_at(t, __FILE__, __LINE__), __VA_ARGS__)
+  #define ky_softmax(t, ...)        ky_softmax(ky_at(t, __FILE__, __LINE__), __VA_ARGS__)
+  #define ky_log_softmax(t, ...)    ky_log_softmax(ky_at(t, __FILE__, __LINE__), __VA_ARGS__)
+  #define ky_cross_entropy(t, ...)  ky_cross_entropy(ky_at(t, __FILE__, __LINE__), __VA_ARGS__)
+  #define ky_bce(t, ...)            ky_bce(ky_at(t, __FILE__, __LINE__), __VA_ARGS__)
+  #define ky_bce_with_logits(t, ...)                                                           \
+    ky_bce_with_logits(ky_at(t, __FILE__, __LINE__), __VA_ARGS__)
+  #define ky_mse(t, ...) ky_mse(ky_at(t, __FILE__, __LINE__), __VA_ARGS__)
 #endif
 
 #ifdef __cplusplus

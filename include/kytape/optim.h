@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /* Optimizers: they change weights by the gradients that a reverse sweep returned. They know
- * weights and gradients, not tapes or modules. Weights of bf16 and f16 step in f32 and are rounded
- * to the nearest, to even on a tie: a step below half a last place is lost.
+ * weights and gradients, not tapes or modules. Weights of bf16 and f16 step in f32 and are
+ * rounded to the nearest, to even on a tie: a step below half a last place is lost.
  *
  * Threads: an optimizer and the weights it changes are used by one thread at a time. */
 #ifndef KYTAPE_OPTIM_H
@@ -31,11 +31,11 @@ typedef struct ky_sgd_options {
   int nesterov;        /* 1: Nesterov's momentum; wants momentum and no dampening */
 } ky_sgd_options;
 
-/* Gradient descent with momentum and weight decay, as in PyTorch: t = g + weight_decay w; m = t in
- * the first step of a weight, later m = momentum m + (1 - dampening) t; w <- w - rate m, with
- * Nesterov's momentum w - rate (t + momentum m), without momentum w - rate t.
- * options: copied; NULL for none. Errors: those of ky_sgd_new, BAD_ARGUMENT (an option is out of
- * range). Source: Sutskever et al., "On the importance of initialization and momentum". */
+/* Gradient descent with momentum and weight decay, as in PyTorch: t = g + weight_decay w; m = t
+ * in the first step of a weight, later m = momentum m + (1 - dampening) t; w <- w - rate m,
+ * with Nesterov's momentum w - rate (t + momentum m), without momentum w - rate t. options:
+ * copied; NULL for none. Errors: those of ky_sgd_new, BAD_ARGUMENT (an option is out of range).
+ * Source: Sutskever et al., "On the importance of initialization and momentum". */
 KY_API ky_status ky_sgd_new_with(const ky_allocator *allocator, double rate,
                                  const ky_sgd_options *options, ky_optimizer **out);
 
@@ -51,29 +51,31 @@ typedef struct ky_adam_options {
 KY_API ky_adam_options ky_adam_defaults(void);
 
 /* Adam, as in PyTorch: in the k-th step of a weight t = g + weight_decay w; m = beta1 m + (1 -
- * beta1) t; v = beta2 v + (1 - beta2) t^2; w <- w - rate m' / (v'^(1/2) + epsilon) with m' = m /
- * (1 - beta1^k), v' = v / (1 - beta2^k).
- * options: copied; NULL for ky_adam_defaults(). Errors: those of ky_sgd_new, BAD_ARGUMENT (an
- * option is out of range). Source: Kingma and Ba, "Adam: A Method for Stochastic Optimization". */
+ * beta1) t; v = beta2 v + (1 - beta2) t^2; w <- w - rate m' / (v'^(1/2) + epsilon) with m' = m
+ * / (1 - beta1^k), v' = v / (1 - beta2^k). options: copied; NULL for ky_adam_defaults().
+ * Errors: those of ky_sgd_new, BAD_ARGUMENT (an option is out of range). Source: Kingma and Ba,
+ * "Adam: A Method for Stochastic Optimization". */
 KY_API ky_status ky_adam_new(const ky_allocator *allocator, double rate,
                              const ky_adam_options *options, ky_optimizer **out);
 
 /* AdamW: like Adam, but weight decay goes past the moments: t = g, and w <- (1 - rate
- * weight_decay) w - ... . options: NULL for ky_adam_defaults() with a weight_decay of 0.01. Errors:
- * those of ky_adam_new. Source: Loshchilov and Hutter, "Decoupled Weight Decay Regularization". */
+ * weight_decay) w - ... . options: NULL for ky_adam_defaults() with a weight_decay of 0.01.
+ * Errors: those of ky_adam_new. Source: Loshchilov and Hutter, "Decoupled Weight Decay
+ * Regularization". */
 KY_API ky_status ky_adamw_new(const ky_allocator *allocator, double rate,
                               const ky_adam_options *options, ky_optimizer **out);
 
 /* One step: changes every weight of `grads` through ky_tensor_write. grads: of ky_backward,
- * still valid; no entries, no change. What momentum and Adam remember of a weight is made in its
- * first step, by the address of the weight, and kept until ky_optimizer_forget. Errors:
- * BAD_ARGUMENT (o, grads, its pairs, a weight or a gradient is null), NO_MEMORY; no weight changed.
+ * still valid; no entries, no change. What momentum and Adam remember of a weight is made in
+ * its first step, by the address of the weight, and kept until ky_optimizer_forget. Errors:
+ * BAD_ARGUMENT (o, grads, its pairs, a weight or a gradient is null), NO_MEMORY; no weight
+ * changed.
  */
 KY_API ky_status ky_optimizer_step(ky_optimizer *o, const ky_grads *grads);
 
 /* The optimizer as the update inside of a compiled training step, for ky_exec_options. `o` must
- * outlive the execution; a null function for NULL. Steps in this way fail with BAD_ARGUMENT while
- * a clip is set, because no gradient waits there for the norm of all. */
+ * outlive the execution; a null function for NULL. Steps in this way fail with BAD_ARGUMENT
+ * while a clip is set, because no gradient waits there for the norm of all. */
 KY_API ky_update ky_optimizer_update(ky_optimizer *o);
 
 /* The learning rate. NaN for NULL. */
@@ -85,17 +87,17 @@ KY_API ky_status ky_optimizer_set_rate(ky_optimizer *o, double rate);
 
 /* Lets steps multiply all gradients by min(1, norm / (n + 1e-6)), where n is the norm of all of
  * them together, as PyTorch's clip_grad_norm_ does; the gradients themselves stay as they are.
- * norm: positive, or 0 for no clipping. Errors: BAD_ARGUMENT (o is null, or norm is negative or not
- * finite), nothing changed. */
+ * norm: positive, or 0 for no clipping. Errors: BAD_ARGUMENT (o is null, or norm is negative or
+ * not finite), nothing changed. */
 KY_API ky_status ky_optimizer_set_clip(ky_optimizer *o, double norm);
 
-/* Forgets what is remembered of a weight, as is due before the weight is freed; of all for NULL.
- * A null optimizer is fine. */
+/* Forgets what is remembered of a weight, as is due before the weight is freed; of all for
+ * NULL. A null optimizer is fine. */
 KY_API void ky_optimizer_forget(ky_optimizer *o, const ky_tensor *weight);
 
-/* The square root of the sum of squares of all elements of all gradients, summed in double. grads:
- * of ky_backward, still valid. Errors: BAD_ARGUMENT (a null pointer, in grads too); *norm is NaN
- * then. */
+/* The square root of the sum of squares of all elements of all gradients, summed in double.
+ * grads: of ky_backward, still valid. Errors: BAD_ARGUMENT (a null pointer, in grads too);
+ * *norm is NaN then. */
 KY_API ky_status ky_grads_norm(const ky_grads *grads, double *norm);
 
 /* Frees the optimizer, not the weights. NULL is fine. */

@@ -1,10 +1,12 @@
 /* SPDX-License-Identifier: MIT */
-/* Programs: a recorded tape, compiled for being replayed many times. A program is immutable and can
- * be shared by threads; an execution (ky_exec) has the memory, the inputs and the results of one run.
+/* Programs: a recorded tape, compiled for being replayed many times. A program is immutable and
+ * can be shared by threads; an execution (ky_exec) has the memory, the inputs and the results
+ * of one run.
  *
- * Compiling drops what leads to no named value, computes once what never changes, and lays values and
- * adjoints out in one block of memory in which later ones reuse the place of earlier ones. So only
- * values that were named can be read afterwards; reading another one is an error. */
+ * Compiling drops what leads to no named value, computes once what never changes, and lays
+ * values and adjoints out in one block of memory in which later ones reuse the place of earlier
+ * ones. So only values that were named can be read afterwards; reading another one is an error.
+ */
 #ifndef KYTAPE_PROGRAM_H
 #define KYTAPE_PROGRAM_H
 
@@ -30,21 +32,21 @@ typedef struct ky_compile_options {
   const ky_var *wrt; /* what to differentiate the root with respect to: weights, or values that
                         were watched; none named means all weights and watched values */
   size_t wrt_count;
-  int updates; /* 1: weights change inside of the reverse sweep (ky_exec_options.update), so that
-                  gradients need no lasting place */
+  int updates; /* 1: weights change inside of the reverse sweep (ky_exec_options.update), so
+                  that gradients need no lasting place */
   const char *const *without; /* names of passes to leave out, see ky_program_passes */
   size_t without_count;
 } ky_compile_options;
 
-/* Compiles what is recorded on `t`. The tape is not changed and not needed any more; weights and
- * host arrays are borrowed as the tape borrows them.
- * root: the value to differentiate, a loss usually; ky_none() for a program that only computes the
- * values in options->keep. options: NULL for the defaults. *out: free it with ky_program_free, after
- * its executions.
- * Errors: BAD_VAR, BAD_DTYPE (root is not f32 or f64), UNCONNECTED (the root or a kept value depends
- * on no input, no weight and no random number, or the root on nothing in `wrt`), BAD_ARGUMENT (unknown pass, no value
- * named, something in `wrt` that is no weight and was not watched, a null pointer), NO_MEMORY, or a
- * pending error; the reason is ky_tape_message(t), *out is NULL. */
+/* Compiles what is recorded on `t`. The tape is not changed and not needed any more; weights
+ * and host arrays are borrowed as the tape borrows them. root: the value to differentiate, a
+ * loss usually; ky_none() for a program that only computes the values in options->keep.
+ * options: NULL for the defaults. *out: free it with ky_program_free, after its executions.
+ * Errors: BAD_VAR, BAD_DTYPE (root is not f32 or f64), UNCONNECTED (the root or a kept value
+ * depends on no input, no weight and no random number, or the root on nothing in `wrt`),
+ * BAD_ARGUMENT (unknown pass, no value named, something in `wrt` that is no weight and was not
+ * watched, a null pointer), NO_MEMORY, or a pending error; the reason is ky_tape_message(t),
+ * *out is NULL. */
 KY_API ky_status ky_compile(ky_tape *t, ky_var root, const ky_compile_options *options,
                             ky_program **out);
 
@@ -84,14 +86,15 @@ typedef struct ky_update_part {
   const void *grad;    /* the gradient's, as in a ky_grad_pair; borrowed during the call */
 } ky_update_part;
 
-/* What happens to a weight within the reverse sweep, while its gradient is warm, after the last use of
- * the weight's old value. The engine cuts weights into parts as it likes; an execution with several
- * threads has them call `apply` at the same time, for different parts of one weight. Anything but OK
- * ends the sweep with that status. */
+/* What happens to a weight within the reverse sweep, while its gradient is warm, after the last
+ * use of the weight's old value. The engine cuts weights into parts as it likes; an execution
+ * with several threads has them call `apply` at the same time, for different parts of one
+ * weight. Anything but OK ends the sweep with that status. */
 typedef struct ky_update {
   ky_status (*apply)(void *user, const ky_update_part *part);
-  ky_status (*begin)(void *user, const ky_tensor *weight, void **state); /* once a step, before the
-                                                                            parts; may be NULL */
+  ky_status (*begin)(void *user, const ky_tensor *weight,
+                     void **state); /* once a step, before the
+                                       parts; may be NULL */
   void *user;
 } ky_update;
 
@@ -101,56 +104,57 @@ typedef struct ky_exec_options {
   ky_allocator allocator; /* of the execution; copied; a null function means malloc */
   ky_update update;       /* for programs compiled with `updates`, else a null function */
   int threads;            /* that share one run, the caller's among them: 1..256; 0 means 1 */
-  size_t grain;           /* elements of work that are worth waking a thread for; 0 means 16384 */
-  char *message;          /* where ky_exec_new writes why it failed; may be NULL */
-  size_t message_bytes;   /* of `message`, the ending 0 included */
-  uint32_t flags;         /* KY_CHECK_FINITE, which is on anyway where the tape had it: sweeps stop
-                             at the first value or adjoint with a NaN or infinity, before a weight
-                             steps by it; the message names line, instruction and element. Compile
-                             without "fuse" to see the steps of a fused instruction one by one */
+  size_t grain;         /* elements of work that are worth waking a thread for; 0 means 16384 */
+  char *message;        /* where ky_exec_new writes why it failed; may be NULL */
+  size_t message_bytes; /* of `message`, the ending 0 included */
+  uint32_t flags; /* KY_CHECK_FINITE, which is on anyway where the tape had it: sweeps stop
+                     at the first value or adjoint with a NaN or infinity, before a weight
+                     steps by it; the message names line, instruction and element. Compile
+                     without "fuse" to see the steps of a fused instruction one by one */
 } ky_exec_options;
 
-/* Makes an execution. Inputs are bound to the host arrays that the tape had. Large instructions are
- * shared by options->threads threads; results have the same bits for any number of them. Idle
- * threads look for work for about 100 us, then sleep.
- * options: NULL for the defaults. *out: free it with ky_exec_free, which ends the threads.
- * Errors: BAD_ARGUMENT (a null pointer; an update for a program compiled without `updates`, or none
- * for one with; a number of threads out of range; unknown flags), NO_THREAD, NO_MEMORY; *out is NULL then. */
-KY_API ky_status ky_exec_new(const ky_program *p, const ky_exec_options *options, ky_exec **out);
+/* Makes an execution. Inputs are bound to the host arrays that the tape had. Large instructions
+ * are shared by options->threads threads; results have the same bits for any number of them.
+ * Idle threads look for work for about 100 us, then sleep. options: NULL for the defaults.
+ * *out: free it with ky_exec_free, which ends the threads. Errors: BAD_ARGUMENT (a null
+ * pointer; an update for a program compiled without `updates`, or none for one with; a number
+ * of threads out of range; unknown flags), NO_THREAD, NO_MEMORY; *out is NULL then. */
+KY_API ky_status ky_exec_new(const ky_program *p, const ky_exec_options *options,
+                             ky_exec **out);
 
 /* Frees the execution. NULL is fine. */
 KY_API void ky_exec_free(ky_exec *e);
 
-/* Lets an input of the tape read `data` (dense, the input's shape and dtype) from now on; borrowed
- * while runs may read it. An input that the program does not need is accepted and ignored.
- * Errors: BAD_VAR, BAD_ARGUMENT (not an input, or data is null). */
+/* Lets an input of the tape read `data` (dense, the input's shape and dtype) from now on;
+ * borrowed while runs may read it. An input that the program does not need is accepted and
+ * ignored. Errors: BAD_VAR, BAD_ARGUMENT (not an input, or data is null). */
 KY_API ky_status ky_exec_input(ky_exec *e, ky_var input, const void *data);
 
 /* Binds an array with its own description: shape, dtype and density are checked.
  * Errors: those of ky_exec_input, BAD_SHAPE, BAD_DTYPE. */
 KY_API ky_status ky_exec_bind(ky_exec *e, ky_var input, ky_array array);
 
-/* Random numbers as with ky_tape_seed. An execution begins with the seed that the tape had when it
- * was compiled and draw 0, and each forward sweep is one draw: so it has the tape's numbers. Give
- * executions that run side by side seeds of their own. Errors: BAD_ARGUMENT. */
+/* Random numbers as with ky_tape_seed. An execution begins with the seed that the tape had when
+ * it was compiled and draw 0, and each forward sweep is one draw: so it has the tape's numbers.
+ * Give executions that run side by side seeds of their own. Errors: BAD_ARGUMENT. */
 KY_API ky_status ky_exec_seed(ky_exec *e, uint64_t seed, uint64_t draw);
 
-/* The forward sweep. Errors: BAD_INDEX, NONFINITE (under KY_CHECK_FINITE), BAD_ARGUMENT (null, or the
- * execution is running in another thread). */
+/* The forward sweep. Errors: BAD_INDEX, NONFINITE (under KY_CHECK_FINITE), BAD_ARGUMENT (null,
+ * or the execution is running in another thread). */
 KY_API ky_status ky_exec_forward(ky_exec *e);
 
-/* The reverse sweep, from the last forward sweep. grads: may be NULL; empty with an update, else as
- * with ky_backward. Errors: those of ky_exec_forward, STALE, UNCONNECTED (a program without root, or
- * no forward sweep that was not differentiated yet). */
+/* The reverse sweep, from the last forward sweep. grads: may be NULL; empty with an update,
+ * else as with ky_backward. Errors: those of ky_exec_forward, STALE, UNCONNECTED (a program
+ * without root, or no forward sweep that was not differentiated yet). */
 KY_API ky_status ky_exec_backward(ky_exec *e, ky_grads *grads);
 
 /* Forward and reverse sweep: with an update, one training step. Errors: those of both. */
 KY_API ky_status ky_exec_step(ky_exec *e, ky_grads *grads);
 
-/* Reading, as with the functions of the same names for tapes, of values that were named when the
- * program was compiled: the root, `keep`, and for gradients what was differentiated, but not the
- * weights of a program with `updates` unless `wrt` or `keep` names them.
- * Errors: BAD_VAR (also a value that was not named), BAD_ARGUMENT, BAD_SHAPE, UNCONNECTED. */
+/* Reading, as with the functions of the same names for tapes, of values that were named when
+ * the program was compiled: the root, `keep`, and for gradients what was differentiated, but
+ * not the weights of a program with `updates` unless `wrt` or `keep` names them. Errors:
+ * BAD_VAR (also a value that was not named), BAD_ARGUMENT, BAD_SHAPE, UNCONNECTED. */
 KY_API ky_status ky_exec_data(ky_exec *e, ky_var v, ky_array *out);
 KY_API ky_status ky_exec_read(ky_exec *e, ky_var v, void *dst, size_t bytes);
 KY_API ky_status ky_exec_item(ky_exec *e, ky_var v, double *out);

@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: MIT */
 /* The tape: record, forward sweep, reverse sweep, reading, rewinding, printing.
  *
- * Recording appends instructions and runs nothing. A value is named by a ky_var. The first error
- * since the last check stays in the tape; recording functions answer it with the null var and pass
- * null vars on, so an expression is written as an expression and checked once.
+ * Recording appends instructions and runs nothing. A value is named by a ky_var. The first
+ * error since the last check stays in the tape; recording functions answer it with the null var
+ * and pass null vars on, so an expression is written as an expression and checked once.
  *
  * Threads: a tape is used by one thread at a time; different tapes are independent. */
 #ifndef KYTAPE_TAPE_H
@@ -20,8 +20,8 @@ extern "C" {
 
 typedef struct ky_tape ky_tape;
 
-/* A value of a tape. id 0 is the null var: "no value". Passed by value; stays valid until a rewind
- * removes it, and is recognised as invalid afterwards. */
+/* A value of a tape. id 0 is the null var: "no value". Passed by value; stays valid until a
+ * rewind removes it, and is recognised as invalid afterwards. */
 typedef struct ky_var {
   const ky_tape *tape;
   uint32_t id;
@@ -39,7 +39,7 @@ enum {
  * defaults. */
 typedef struct ky_tape_options {
   size_t size;
-  ky_allocator allocator;       /* all memory of the tape; a null function means malloc */
+  ky_allocator allocator;        /* all memory of the tape; a null function means malloc */
   uint32_t reserve_instructions; /* room made at once; 0 for none */
   size_t reserve_bytes;          /* of values, made at once; 0 for none */
   uint32_t flags;                /* KY_EAGER | KY_CHECK_FINITE */
@@ -49,7 +49,8 @@ typedef struct ky_tape_options {
  * Returns NULL when memory runs out or an option is out of range. Free it with ky_tape_free. */
 KY_API ky_tape *ky_tape_new(const ky_tape_options *options);
 
-/* Frees the tape and every value on it; weights and host arrays are the caller's. NULL is fine. */
+/* Frees the tape and every value on it; weights and host arrays are the caller's. NULL is fine.
+ */
 KY_API void ky_tape_free(ky_tape *t);
 
 /* Instructions recorded so far, the leading NOP included. 0 for NULL. */
@@ -60,16 +61,16 @@ KY_API size_t ky_tape_bytes(const ky_tape *t);
 
 /* ---- Errors ---------------------------------------------------------------------------- */
 
-/* The first error since the last check, and OK from then on. Every function that returns a status
- * is such a check too: it returns a pending error instead of working. */
+/* The first error since the last check, and OK from then on. Every function that returns a
+ * status is such a check too: it returns a pending error instead of working. */
 KY_API ky_status ky_tape_check(ky_tape *t);
 
-/* The sentence of the newest error, e.g. "train.c:12: matmul: [8,3] x [4,4]: inner extents 3 and 4
- * differ"; "" before the first. Borrowed until the next error or ky_tape_free. */
+/* The sentence of the newest error, e.g. "train.c:12: matmul: [8,3] x [4,4]: inner extents 3
+ * and 4 differ"; "" before the first. Borrowed until the next error or ky_tape_free. */
 KY_API const char *ky_tape_message(const ky_tape *t);
 
-/* Makes "file:line: text" the pending error of the tape, unless there is one; returns the null var.
- * For recording functions of your own. status: not KY_OK, which counts as BAD_ARGUMENT. */
+/* Makes "file:line: text" the pending error of the tape, unless there is one; returns the null
+ * var. For recording functions of your own. status: not KY_OK, which counts as BAD_ARGUMENT. */
 KY_API ky_var ky_tape_fail(ky_tape *t, ky_status status, const char *text);
 
 /* Sets the source line that instructions recorded from now on carry; returns `t`. The recording
@@ -78,32 +79,32 @@ KY_API ky_tape *ky_at(ky_tape *t, const char *file, int line);
 
 /* ---- Sweeps ---------------------------------------------------------------------------- */
 
-/* The forward sweep: runs every instruction of the tape with the inputs and weights of now. This is
- * how a tape is replayed. (Values that are only needed once need no call: reading and ky_backward
- * run what is pending.)
- * Errors: NO_MEMORY, BAD_INDEX, NONFINITE, or a pending error. */
+/* The forward sweep: runs every instruction of the tape with the inputs and weights of now.
+ * This is how a tape is replayed. (Values that are only needed once need no call: reading and
+ * ky_backward run what is pending.) Errors: NO_MEMORY, BAD_INDEX, NONFINITE, or a pending
+ * error. */
 KY_API ky_status ky_forward(ky_tape *t);
 
-/* A weight and the gradient of the root with respect to it: dense, the weight's shape and dtype (f32
- * where the weight is bf16 or f16). */
+/* A weight and the gradient of the root with respect to it: dense, the weight's shape and dtype
+ * (f32 where the weight is bf16 or f16). */
 typedef struct ky_grad_pair {
   ky_tensor *weight;
   const void *grad;
   ky_var var;
 } ky_grad_pair;
 
-/* What a reverse sweep found: one entry for each weight that the root depends on, in the order in
- * which the weights were recorded. Borrowed until the next sweep, rewind or ky_tape_free. */
+/* What a reverse sweep found: one entry for each weight that the root depends on, in the order
+ * in which the weights were recorded. Borrowed until the next sweep, rewind or ky_tape_free. */
 typedef struct ky_grads {
   size_t count;
   const ky_grad_pair *pairs;
 } ky_grads;
 
-/* The reverse sweep: runs what is pending, then differentiates the sum of the elements of `root`.
- * root: any float value. grads: may be NULL (see ky_grad).
- * Errors: BAD_VAR, BAD_DTYPE (root is not f32 or f64), UNCONNECTED (no weight or watched value leads
- * to root), STALE (a weight changed since the forward sweep: call ky_forward), NO_MEMORY, BAD_INDEX,
- * NONFINITE, or a pending error; *grads is empty then. */
+/* The reverse sweep: runs what is pending, then differentiates the sum of the elements of
+ * `root`. root: any float value. grads: may be NULL (see ky_grad). Errors: BAD_VAR, BAD_DTYPE
+ * (root is not f32 or f64), UNCONNECTED (no weight or watched value leads to root), STALE (a
+ * weight changed since the forward sweep: call ky_forward), NO_MEMORY, BAD_INDEX, NONFINITE, or
+ * a pending error; *grads is empty then. */
 KY_API ky_status ky_backward(ky_tape *t, ky_var root, ky_grads *grads);
 
 /* Like ky_backward, for the sum of root * cotangent: a vector-Jacobian product.
@@ -118,15 +119,15 @@ KY_API ky_status ky_watch(ky_tape *t, ky_var v);
 
 /* ---- Random numbers -------------------------------------------------------------------- */
 
-/* Lets random numbers (ky_uniform, ky_normal, ky_bernoulli, ky_dropout) be those of `seed` from now
- * on, beginning with draw number `draw`: 0, or to go on where another run stopped, how many it made.
- * Without this call the seed is 0. What has run keeps its numbers until it runs again.
+/* Lets random numbers (ky_uniform, ky_normal, ky_bernoulli, ky_dropout) be those of `seed` from
+ * now on, beginning with draw number `draw`: 0, or to go on where another run stopped, how many
+ * it made. Without this call the seed is 0. What has run keeps its numbers until it runs again.
  *
  * A number is a function of seed, draw, stream and place in its array, and of nothing else. The
- * stream is given by the tape: the k-th random operation on it has stream k, and gets it again when
- * it is recorded again after a rewind. The draw goes up by one when ky_forward replays random
- * operations, or ky_tape_rewind removes values that have run: so each step has new numbers, within a
- * step everything has the same, and the forward and reverse sweep agree.
+ * stream is given by the tape: the k-th random operation on it has stream k, and gets it again
+ * when it is recorded again after a rewind. The draw goes up by one when ky_forward replays
+ * random operations, or ky_tape_rewind removes values that have run: so each step has new
+ * numbers, within a step everything has the same, and the forward and reverse sweep agree.
  * draw: below 2^48. Errors: BAD_ARGUMENT. */
 KY_API ky_status ky_tape_seed(ky_tape *t, uint64_t seed, uint64_t draw);
 
@@ -147,11 +148,12 @@ KY_API ky_status ky_item(ky_tape *t, ky_var v, double *out);
 
 /* The gradient of the last root with respect to `v`, dense, as a borrowed array.
  * Valid until the next sweep, rewind or ky_tape_free, of rank 0 until the next recording.
- * Errors: BAD_VAR, UNCONNECTED (v does not lead to the root, its gradient was not wanted, or there
- * was no reverse sweep), or a pending error; *out is zero then. */
+ * Errors: BAD_VAR, UNCONNECTED (v does not lead to the root, its gradient was not wanted, or
+ * there was no reverse sweep), or a pending error; *out is zero then. */
 KY_API ky_status ky_grad(ky_tape *t, ky_var v, ky_array *out);
 
-/* Shape and dtype of `v`, without running anything; data is NULL. Errors: BAD_VAR, BAD_ARGUMENT. */
+/* Shape and dtype of `v`, without running anything; data is NULL. Errors: BAD_VAR,
+ * BAD_ARGUMENT. */
 KY_API ky_status ky_shape(ky_tape *t, ky_var v, ky_array *out);
 
 /* ---- Rewinding ------------------------------------------------------------------------- */
@@ -167,24 +169,24 @@ typedef struct ky_mark {
 /* The current end of the tape, to rewind to. */
 KY_API ky_mark ky_tape_mark(const ky_tape *t);
 
-/* Removes all that was recorded after `mark`; vars of it become invalid. Memory is kept, so that
- * recording the same again allocates nothing. Gradients of the last sweep become unreadable. A
- * pending error is kept.
- * Errors: BAD_VAR (mark of another tape, or itself rewound), NO_MEMORY. */
+/* Removes all that was recorded after `mark`; vars of it become invalid. Memory is kept, so
+ * that recording the same again allocates nothing. Gradients of the last sweep become
+ * unreadable. A pending error is kept. Errors: BAD_VAR (mark of another tape, or itself
+ * rewound), NO_MEMORY. */
 KY_API ky_status ky_tape_rewind(ky_tape *t, ky_mark mark);
 
 /* ---- Looking at a tape ----------------------------------------------------------------- */
 
-/* Prints the tape, one line an instruction, in aligned columns: id, opcode, operands and attributes,
- * dtype, shape, source line. Errors: BAD_ARGUMENT (null), NO_MEMORY. */
+/* Prints the tape, one line an instruction, in aligned columns: id, opcode, operands and
+ * attributes, dtype, shape, source line. Errors: BAD_ARGUMENT (null), NO_MEMORY. */
 KY_API ky_status ky_tape_dump(const ky_tape *t, FILE *out);
 
 /* Prints the tape as a Graphviz digraph: one node an instruction, one edge an operand.
  * Errors: BAD_ARGUMENT (null). */
 KY_API ky_status ky_tape_dot(const ky_tape *t, FILE *out);
 
-/* Checks every instruction against the rules of the instruction set, as one would check a tape that
- * came from somewhere else. Errors: BAD_TAPE with id, opcode and what is wrong. */
+/* Checks every instruction against the rules of the instruction set, as one would check a tape
+ * that came from somewhere else. Errors: BAD_TAPE with id, opcode and what is wrong. */
 KY_API ky_status ky_tape_verify(ky_tape *t);
 
 #ifdef __cplusplus

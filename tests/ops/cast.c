@@ -127,8 +127,7 @@ const ky_samples samples_cast = {.operands = 1,
                                  LIST(refusal, refusals_of_cast),
                                  .also = check_casts};
 
-/* ---- isfinite
- * -------------------------------------------------------------------------------- */
+/* ---- isfinite ---------------------------------------------------------------------------- */
 
 static double oracle_isfinite(const double *x, const ky_sample *s) {
   (void)s;
@@ -162,8 +161,7 @@ const ky_samples samples_isfinite = {.operands = 1,
                                      LIST(sample, samples_of_isfinite),
                                      LIST(example, examples_isfinite)};
 
-/* ---- logical_not
- * ----------------------------------------------------------------------------- */
+/* ---- logical_not ------------------------------------------------------------------------- */
 
 static double oracle_logical_not(const double *x, const ky_sample *s) {
   (void)s;

@@ -60,8 +60,7 @@ static ky_status pull_blend(const ky_custom_adjoint_call *call) {
   return KY_OK;
 }
 
-/* ---- length of vectors: reads operand and result
- * --------------------------------------------- */
+/* ---- length of vectors: reads operand and result ----------------------------------------- */
 
 static ky_status length_shape(ky_custom_shape_call *call) {
   if (call->rank == 0) return KY_BAD_SHAPE;
@@ -91,8 +90,7 @@ static ky_status pull_length(const ky_custom_adjoint_call *call) {
   return KY_OK;
 }
 
-/* ---- softplus, which leaves its slope in the aux buffer and reads nothing else
- * ----------------- */
+/* ---- softplus, which leaves its slope in the aux buffer and reads nothing else ----------- */
 
 static ky_status soft_shape(ky_custom_shape_call *call) {
   call->aux_bytes = (size_t)call->x[0].count * sizeof(double);
@@ -115,8 +113,7 @@ static ky_status pull_soft(const ky_custom_adjoint_call *call) {
   return KY_OK;
 }
 
-/* ---- operands of several dtypes: a or c, as the integer b says
- * ---------------------------------- */
+/* ---- operands of several dtypes: a or c, as the integer b says --------------------------- */
 
 static ky_status pick_shape(ky_custom_shape_call *call) {
   if (call->x[1].dtype != KY_I32) return KY_BAD_DTYPE;
@@ -154,8 +151,7 @@ static const ky_custom_op operations[OPERATIONS] = {
               pull_pick},
 };
 
-/* ---- samples
- * -------------------------------------------------------------------------------------- */
+/* ---- samples ----------------------------------------------------------------------------- */
 
 static void oracle_custom(const nd *const *x, const ky_sample *s, nd *out) {
   const int64_t last = x[0]->rank ? x[0]->dims[x[0]->rank - 1] : 1;

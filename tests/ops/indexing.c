@@ -280,7 +280,9 @@ static const ky_sample samples_of_one_hot[] = {
 static const ky_refusal refusals_of_one_hot[] = {
     {{.shape = {DIMS(2)}, .kind = {INT64}, .n = {0}}, KY_BAD_SHAPE, "[2]: there are indices"},
     {{.shape = {DIMS(2)}, .kind = {INT64}, .n = {-1}}, KY_BAD_ARGUMENT, "-1 classes"},
-    {{.shape = {DIMS(2)}, .kind = {INT64}, .n = {3, 1}}, KY_BAD_DTYPE, "values cannot be of dtype 99"},
+    {{.shape = {DIMS(2)}, .kind = {INT64}, .n = {3, 1}},
+     KY_BAD_DTYPE,
+     "values cannot be of dtype 99"},
 };
 
 static void other_one_hots(void) {

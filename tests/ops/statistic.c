@@ -186,8 +186,7 @@ static const ky_sample norms[] = {
     EMPTY(KY_NORM_INF),
 };
 
-/* ---- kinks, ties, extremes
- * ------------------------------------------------------------------- */
+/* ---- kinks, ties, extremes --------------------------------------------------------------- */
 
 static const ky_example examples_prod[] = {
     {ROW(), .x = {{2, 0, 3, 4}}, .r = {0}, .grad = {{0, 24, 0, 0}}},
@@ -238,8 +237,7 @@ static const ky_example examples_logsumexp[] = {
     {{.shape = {DIMS(0)}}, .r = {-INFINITY}},
 };
 
-/* ---- refusals
- * -------------------------------------------------------------------------------- */
+/* ---- refusals ---------------------------------------------------------------------------- */
 
 static const ky_refusal bad_axes[] = {BAD_AXES(0)};
 static const ky_refusal bad_spreads[] = {
