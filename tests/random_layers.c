@@ -60,7 +60,8 @@ static ky_var act_convolve(random_tape *r) {
   const ky_var w = leaf(r, v->shape.dtype, 2 + axes, kernel),
                b = leaf_or_none(r, v->shape.dtype, 1, &out);
   if (!w.id) return ky_none();
-  const ky_var y = (turned ? transposed : forward)[axes - 1](r->tape, x, w, b, &o);
+  convolve *const of = turned ? transposed[axes - 1] : forward[axes - 1];
+  const ky_var y = of(r->tape, x, w, b, &o);
   return axes < 3 ? y : ky_reshape(r->tape, y, KY_SHAPE(-1));
 }
 
