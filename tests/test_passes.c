@@ -307,6 +307,32 @@ static void activity_skips_adjoints_that_nobody_wants(void **state) {
   assert_int_equal(ky_exec_grad(d->e, d->x, &grad), KY_BAD_VAR);
 }
 
+/* ---- fuse -------------------------------------------------------------------------------- */
+
+/* The operand of a comparison wants a gradient, what is chosen by it does not. */
+static void fuse_wants_no_gradient_that_ends_within_a_run(void **state) {
+  desk *d = *state;
+  const ky_var some = ky_input(d->t, KY_F32, KY_SHAPE(3), x6),
+               low = ky_lt_scalar(d->t, ky_exp(d->t, d->w), 1),
+               chosen = ky_where(d->t, low, ky_scalar(d->t, KY_F32, -1), some);
+  const ky_var both = ky_concat(d->t, 2, (const ky_var[]){chosen, d->w}, 0);
+  const ky_var root = ky_sum_all(d->t, ky_cumsum(d->t, both, 0));
+  compile(d, root, NULL, 0, NULL);
+  const size_t fused = ky_program_memory(d->p).adjoints;
+  assert_program(d, "%1  full    -1            f32  []\n"
+                    "%2  param   #0            f32  [3]\n"
+                    "%3  input   #2            f32  [3]\n"
+                    "%4  fused   %2 %1 %3      f32  [3]\n"
+                    "      r0 = exp %2\n"
+                    "      r1 = lt_scalar r0 1\n"
+                    "      r2 = where r1 %1 %3\n"
+                    "%5  concat  %4 %2 axis=0  f32  [6]\n"
+                    "%6  cumsum  %5 axis=0     f32  [6]\n"
+                    "%7  sum     %6 axes=0     f32  []\n");
+  assert_int_equal(fused, (6 + 6 + 3) * sizeof(float)); /* cumsum, concat, w */
+  assert_same_step(d, root);
+}
+
 #define TEST(name) cmocka_unit_test_setup_teardown(name, set_up, tear_down)
 
 int main(void) {
@@ -323,6 +349,7 @@ int main(void) {
       TEST(common_leaves_differentiated_values),
       TEST(a_merged_value_keeps_its_name_to_itself),
       TEST(activity_skips_adjoints_that_nobody_wants),
+      TEST(fuse_wants_no_gradient_that_ends_within_a_run),
   };
   return cmocka_run_group_tests(tests, NULL, NULL);
 }

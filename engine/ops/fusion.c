@@ -143,14 +143,20 @@ static void need(ky_fusion *p, activity *a, uint32_t ref) {
     a->needed |= 1u << (ref - p->inputs);
 }
 
-static activity find_activity(ky_fusion *p, uint32_t wants) {
-  activity a = {0};
-  const uint32_t last = p->steps - 1u, none = UINT32_MAX;
-  for (uint32_t k = 0; k <= last; k++)
+/* The steps through which gradients reach the inputs that want them. */
+static uint32_t wanted_steps(const ky_fusion *p, uint32_t wants) {
+  uint32_t steps = 0;
+  for (uint32_t k = 0; k < p->steps; k++)
     for (uint32_t n = 0; n < ky__forms[p->step[k].op].operands; n++)
       if (ky__forms[p->step[k].op].pulled >> n & 1 &&
-          ref_wants(p, p->step[k].ref[n], wants, a.wants))
-        a.wants |= 1u << k;
+          ref_wants(p, p->step[k].ref[n], wants, steps))
+        steps |= 1u << k;
+  return steps;
+}
+
+static activity find_activity(ky_fusion *p, uint32_t wants) {
+  activity a = {.wants = wanted_steps(p, wants)};
+  const uint32_t last = p->steps - 1u, none = UINT32_MAX;
   a.active = a.wants & 1u << last;
   for (uint32_t k = p->steps; k-- > 0;) {
     const ky_step *step = &p->step[k];
@@ -353,6 +359,15 @@ bool ky__fusion_decode(const ky_code *code, const ky_ins *i, ky_fusion *p) {
                            .u = ky__pool_f64(code, from + 2)};
   }
   return true;
+}
+
+bool ky__fused_wants(const ky_code *code, const ky_ins *i) {
+  ky_fusion p;
+  if (!ky__fusion_decode(code, i, &p)) return false;
+  uint32_t wants = 0;
+  for (uint32_t k = 0; k < p.inputs; k++)
+    wants |= (uint32_t)ky__wants(code, (ky_id)code->pool[i->b + k]) << k;
+  return wanted_steps(&p, wants) >> (p.steps - 1u) & 1;
 }
 
 /* ---- text ----------------------------------------------------------------------------- */

@@ -92,6 +92,10 @@ void ky__fusion_encode(const ky_fusion *p, int64_t *words);
  * program can be. */
 bool ky__fusion_decode(const ky_code *code, const ky_ins *i, ky_fusion *p);
 
+/* Whether a gradient of the result reaches an operand that wants one; a run may end the way of
+ * each within itself, at a comparison. */
+bool ky__fused_wants(const ky_code *code, const ky_ins *i);
+
 /* The layout of the index space of the instruction; KY_OP_sum, KY_OP_mean or KY_OP_nop. */
 static inline uint32_t ky__fused_space(const ky_code *code, const ky_ins *i) {
   return (uint32_t)code->pool[i->b + i->c];

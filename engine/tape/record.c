@@ -6,6 +6,7 @@
 #include "base/memory.h"
 #include "kernels/gemm.h"
 #include "opinfo.h"
+#include "ops/fusion.h"
 #include "tape/tape.h"
 
 /* ---- source lines ------------------------------------------------------------------------ */
@@ -132,6 +133,7 @@ uint8_t ky__wanted_flags(const ky_code *code, const ky_ins *ins) {
   const bool real = ins->dtype == KY_F32 || ins->dtype == KY_F64;
   if (!real || !ky__has_adjoint(code, ins)) return 0;
   uint8_t flags = 0;
+  if (ins->op == KY_OP_fused) return ky__fused_wants(code, ins) ? KY_WANT_A : 0;
   if (info->arity == KY_ARITY_LIST) {
     for (uint32_t k = 0; k < ky__list_length(ins); k++)
       if (ky__wants(code, (ky_id)code->pool[ins->b + k])) flags = KY_WANT_A;
