@@ -26,8 +26,7 @@ static const bench_extra extras[] = {
 
 enum { NS, RATE, SHARE, REVERSE_NS, REVERSE_RATE, REVERSE_SHARE, EXTRA_COUNT };
 
-/* ---- the opcodes --------------------------------------------------------------------------
- */
+/* ---- the opcodes ------------------------------------------------------------------------- */
 
 /* What a case is recorded from: x, y, z of one shape, weights. */
 typedef struct operands {
@@ -113,8 +112,7 @@ static const opcode opcodes[] = {
 #undef X
 };
 
-/* ---- measuring ----------------------------------------------------------------------------
- */
+/* ---- measuring --------------------------------------------------------------------------- */
 
 typedef struct subject {
   ky_tape *t;

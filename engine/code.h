@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /* Code: the immutable half of a tape. Instructions, what stands beside them, pools and
- * constants. No values, and no pointers: only ids, offsets and pool indices, so that code can
- * be shared and saved. The other half is frame.h. */
+ * constants. No values, and no pointers but to names of files and to the user's operations:
+ * only ids, offsets and pool indices, so that code can be shared and saved. The other half is
+ * frame.h. */
 #ifndef KY_CODE_H
 #define KY_CODE_H
 

@@ -12,9 +12,11 @@ enum { CONST = 0, DIFF = 1 };
 enum { LIST = KY_ARITY_LIST };
 
 const ky_opinfo ky__opinfo[KY_OP_COUNT] = {
+/* clang-format off */
 #define OP(name, arity, attr, rule, grad, reads, trait)                                        \
-  [KY_OP_##                                                                                    \
-      name] = {#name, arity, KY_ATTR_##attr, KY_TRAIT_##trait, reads, grad, ky__rule_##rule},
+  [KY_OP_##name] = {#name, arity, KY_ATTR_##attr, KY_TRAIT_##trait, reads, grad,               \
+                    ky__rule_##rule},
+/* clang-format on */
 #include "ops.def"
 #undef OP
 };

@@ -101,8 +101,7 @@ static ky_var act_resample(random_tape *r) {
                 : ky_upsample_nearest2d(r->tape, x, m, n);
 }
 
-/* ---- linear algebra ------------------------------------------------------------------------
- */
+/* ---- linear algebra ---------------------------------------------------------------------- */
 
 static ky_var identity(random_tape *r, ky_dtype dtype, int64_t n) {
   const ky_var at = ky_iota(r->tape, KY_I64, n, 0);
@@ -143,8 +142,7 @@ static ky_var act_linear_algebra(random_tape *r) {
                     : ky_triangular_solve(r->tape, a, b, (unsigned)rt_below(r, 8));
 }
 
-/* ---- sequences -----------------------------------------------------------------------------
- */
+/* ---- sequences --------------------------------------------------------------------------- */
 
 static ky_var act_attention(random_tape *r) {
   const random_value *v = rt_pick(r, rt_real_with_axis, NULL);
@@ -247,8 +245,7 @@ static ky_var act_class_loss(random_tape *r) {
   return ky_cross_entropy_with(r->tape, x->var, labels, &o);
 }
 
-/* ---- random numbers, and where no gradient passes -------------------------------------------
- */
+/* ---- random numbers, and where no gradient passes ---------------------------------------- */
 
 static ky_var act_draw(random_tape *r) {
   const random_value *x = rt_pick(r, rt_real, NULL);
@@ -267,8 +264,7 @@ static ky_var act_draw(random_tape *r) {
   }
 }
 
-/* ---- operations of one's own ----------------------------------------------------------------
- */
+/* ---- operations of one's own ------------------------------------------------------------- */
 
 static double element(ky_dtype dtype, const void *x, int64_t k) {
   return dtype == KY_F32 ? (double)((const float *)x)[k] : ((const double *)x)[k];

@@ -30,8 +30,7 @@ static const random_value *indices(random_tape *r, int rank, const int64_t *dims
   return rt_leaf(r, rt_below(r, 2) ? KY_I32 : KY_I64, rank, dims, classes);
 }
 
-/* ---- reductions and running sums ----------------------------------------------------------
- */
+/* ---- reductions and running sums --------------------------------------------------------- */
 
 static ky_var act_statistic(random_tape *r) {
   static const int orders[] = {KY_NORM_1, KY_NORM_2, KY_NORM_INF};
@@ -62,8 +61,7 @@ static ky_var act_along(random_tape *r) {
   }
 }
 
-/* ---- movement ------------------------------------------------------------------------------
- */
+/* ---- movement ---------------------------------------------------------------------------- */
 
 static ky_var act_pad(random_tape *r) {
   const random_value *x = rt_pick(r, rt_below(r, 5) ? rt_real : rt_any, NULL);
@@ -125,8 +123,7 @@ static ky_var act_diagonal(random_tape *r) {
   }
 }
 
-/* ---- indices and masks ----------------------------------------------------------------------
- */
+/* ---- indices and masks ------------------------------------------------------------------- */
 
 static ky_var act_gather(random_tape *r) {
   const random_value *x = rt_pick(r, rt_below(r, 5) ? rt_real_with_axis : rt_with_axis, NULL);

@@ -53,8 +53,7 @@ static void nothing_to_do_records_nothing(void **state) {
   assert_int_equal(ky_tape_length(t), length);
 }
 
-/* ---- refusals ------------------------------------------------------------------------------
- */
+/* ---- refusals ---------------------------------------------------------------------------- */
 
 static void refuse(ky_tape *t, const char *equation, size_t count, const ky_var *vars,
                    ky_status status, const char *says) {

@@ -18,8 +18,7 @@ static double tolerance(ky_dtype dtype, size_t k) {
   return (double)((k + 1) * (k + 1)) * (dtype == KY_F32 ? 6e-8 : 1.2e-16);
 }
 
-/* ---- elements ------------------------------------------------------------------------------
- */
+/* ---- elements ---------------------------------------------------------------------------- */
 
 static double get(ky_dtype dtype, const void *p, ptrdiff_t k) {
   return dtype == KY_F32 ? (double)((const float *)p)[k] : ((const double *)p)[k];
@@ -53,8 +52,7 @@ static ky_matrix matrix(void *data, size_t rows, size_t columns, bool turned) {
                 : (ky_matrix){data, (ptrdiff_t)columns, 1};
 }
 
-/* ---- guard pages ---------------------------------------------------------------------------
- */
+/* ---- guard pages ------------------------------------------------------------------------- */
 
 /* Memory with an unreadable page on either side. */
 typedef struct guarded {
@@ -108,8 +106,7 @@ static ky_matrix put(ky_dtype dtype, guarded g, size_t rows, size_t columns, boo
   return matrix(data, rows, columns, turned);
 }
 
-/* ---- products ------------------------------------------------------------------------------
- */
+/* ---- products ---------------------------------------------------------------------------- */
 
 enum { TURN_A = 1, TURN_B = 2, TURN_C = 4, NO_D = 0, D_IS_C = 8, BIAS = 16, VARIANTS = 24 };
 
@@ -366,8 +363,7 @@ static void blis_rounds_as_our_kernels_do(void **state) {
 #endif
 }
 
-/* ---- large products -----------------------------------------------------------------------
- */
+/* ---- large products ---------------------------------------------------------------------- */
 
 /* Elements of a product that is large for either dtype, spread over all of it. */
 static void large_product(ky_dtype dtype, size_t m, size_t n, size_t k) {

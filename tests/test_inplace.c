@@ -88,8 +88,7 @@ static size_t adjoint_at(const scene *s, ky_op op, int k) {
   return s->p->adjoint_at[find(s, op, k)];
 }
 
-/* ---- forward -------------------------------------------------------------------------------
- */
+/* ---- forward ----------------------------------------------------------------------------- */
 
 static void a_result_takes_the_place_of_an_operand_that_dies(void **state) {
   scene *s = *state;
@@ -177,8 +176,7 @@ static void a_mask_makes_no_room_for_a_number(void **state) {
   assert_int_not_equal(value_at(s, KY_OP_fused, 0), value_at(s, KY_OP_cast, 0));
 }
 
-/* ---- reverse -------------------------------------------------------------------------------
- */
+/* ---- reverse ----------------------------------------------------------------------------- */
 
 static void an_adjoint_takes_the_place_of_the_result_s(void **state) {
   scene *s = *state;

@@ -9,8 +9,7 @@
 /* Losses are differences of logarithms; the clip of bce bounds these, and a label is in 0..1.
  */
 #define LOGARITHM 17
-/* ---- the rows ------------------------------------------------------------------------------
- */
+/* ---- the rows ---------------------------------------------------------------------------- */
 
 enum { P = 1, A = 2, B = 4 };
 
@@ -151,8 +150,7 @@ static void each_kernel(const ky_kernels *kernels, ky_dtype dtype, check_kernel 
 #undef X
 }
 
-/* ---- an element and its place --------------------------------------------------------------
- */
+/* ---- an element and its place ------------------------------------------------------------ */
 
 static array operand[3], got, want;
 
@@ -211,8 +209,7 @@ static void elements_do_not_depend_on_their_place(void **state) {
   each_level(check_all_places);
 }
 
-/* ---- a level and the plain one -------------------------------------------------------------
- */
+/* ---- a level and the plain one ----------------------------------------------------------- */
 
 static void check_level(const kernel *k, const kernel *plain, const char *level,
                         ky_dtype dtype) {

@@ -28,8 +28,7 @@ static void expect_close(const ky_kernels *kernels, ky_dtype dtype, const char *
     }
 }
 
-/* ---- pooling -----------------------------------------------------------------------------
- */
+/* ---- pooling ----------------------------------------------------------------------------- */
 
 static void call_pool(const ky_pool_kernels *k, ky_dtype dtype, ky_pool s, int32_t *at,
                       array r[8]) {
@@ -76,8 +75,7 @@ static void pools_agree_with_the_plain_level(void **state) {
   each_level(check_pool);
 }
 
-/* ---- recurrent cells ------------------------------------------------------------------------
- */
+/* ---- recurrent cells --------------------------------------------------------------------- */
 
 static void call_cells(const ky_recurrent_kernels *k, ky_dtype dtype, size_t n, bool first,
                        array r[8]) {
@@ -134,8 +132,7 @@ static void recurrent_cells_agree_with_the_plain_level(void **state) {
   each_level(check_recurrent);
 }
 
-/* ---- convolution ----------------------------------------------------------------------------
- */
+/* ---- convolution ------------------------------------------------------------------------- */
 
 static void call_conv(const ky_conv_kernels *k, ky_dtype dtype, size_t n, int step,
                       array r[8]) {
@@ -228,8 +225,7 @@ static void attention_agrees_with_the_plain_level(void **state) {
   each_level(check_attention);
 }
 
-/* ---- triangles ------------------------------------------------------------------------------
- */
+/* ---- triangles --------------------------------------------------------------------------- */
 
 static void call_triangle(const ky_triangle_kernels *k, ky_dtype dtype, int n, array r[8],
                           int32_t *pivots) {

@@ -6,8 +6,7 @@
 /* A term of a softmax, divided by a sum of such terms; rounding x - top is the same at all
  * levels. */
 #define SOFTMAX_ULPS 16
-/* ---- rows of probabilities -----------------------------------------------------------------
- */
+/* ---- rows of probabilities --------------------------------------------------------------- */
 
 /* Where rows lie, and how many. */
 typedef struct row_call {
@@ -89,8 +88,7 @@ static void rows_agree_with_the_plain_level(void **state) {
   each_level(check_rows_of_level);
 }
 
-/* ---- reductions ----------------------------------------------------------------------------
- */
+/* ---- reductions -------------------------------------------------------------------------- */
 
 /* All reductions of a [rows,n] along `axis`, into r. */
 static void call_reductions(const ky_reduce_kernels *k, ky_dtype dtype, int64_t rows, int64_t n,
@@ -157,8 +155,7 @@ static void losses_are_summed(void **state) {
   each_level(check_sum_of_losses);
 }
 
-/* ---- copies --------------------------------------------------------------------------------
- */
+/* ---- copies ------------------------------------------------------------------------------ */
 
 static void check_planes(const ky_kernels *kernels, ky_dtype dtype) {
   static const ptrdiff_t extents[][2] = {{1, 1},  {16, 16}, {17, 33},

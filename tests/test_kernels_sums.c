@@ -26,8 +26,7 @@ static void draw_operands(ky_dtype dtype, int special) {
 
 static const size_t widths[] = {1, 4, 7, 16, 100, 187};
 
-/* ---- running sums --------------------------------------------------------------------------
- */
+/* ---- running sums ------------------------------------------------------------------------ */
 
 static void call_scan(const ky_scan_kernels *k, ky_dtype dtype, int which, size_t n, int beta,
                       ky_pitch at_row, array *r) {

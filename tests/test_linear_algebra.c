@@ -66,8 +66,7 @@ static void logdet_of_a_singular_matrix_has_no_gradient(void **state) {
   assert_non_null(strstr(ky_tape_message(t), "logdet: matrix 0 is singular: pivot 1 is 0"));
 }
 
-/* ---- large matrices ------------------------------------------------------------------------
- */
+/* ---- large matrices ---------------------------------------------------------------------- */
 
 #define N 150 /* more than two blocks, and a rest */
 #define K 3
@@ -138,8 +137,7 @@ static void large_systems_are_solved(void **state) {
   for (int k = 0; k < N * K; k++) assert_close(z[k], x[k], LARGE_TOLERANCE);
 }
 
-/* ---- programs ------------------------------------------------------------------------------
- */
+/* ---- programs ---------------------------------------------------------------------------- */
 
 /* A Gaussian's log-likelihood, in ways that meet in one number. */
 static ky_var record_all(ky_tape *t, ky_var x, ky_var b) {
@@ -187,8 +185,7 @@ static void program_agrees_with_the_tape_and_allocates_nothing(void **state) {
   assert_close(value[0], value[1], 0);
 }
 
-/* ---- vectors -------------------------------------------------------------------------------
- */
+/* ---- vectors ----------------------------------------------------------------------------- */
 
 static void dot_and_outer_multiply_vectors(void **state) {
   ky_tape *t = *state;

@@ -55,8 +55,7 @@ static void assert_values(ky_tape *t, ky_var v, const double *want, size_t count
   for (size_t k = 0; k < count; k++) assert_close(got[k], want[k], 1e-15);
 }
 
-/* ---- layers ---------------------------------------------------------------------------------
- */
+/* ---- layers ------------------------------------------------------------------------------ */
 
 static void linear_is_x_times_w_transposed_plus_b(void **state) {
   bench *b = *state;
@@ -137,8 +136,7 @@ static void activations_record_their_operation(void **state) {
   }
 }
 
-/* ---- sequential -----------------------------------------------------------------------------
- */
+/* ---- sequential -------------------------------------------------------------------------- */
 
 static void sequential_runs_modules_in_order(void **state) {
   bench *b = *state;
@@ -269,8 +267,7 @@ static void users_module_works_inside_sequential(void **state) {
   b->m = NULL;
 }
 
-/* ---- losses ---------------------------------------------------------------------------------
- */
+/* ---- losses ------------------------------------------------------------------------------ */
 
 static void losses_are_means(void **state) {
   bench *b = *state;
@@ -296,8 +293,7 @@ static void losses_share_a_type(void **state) {
   }
 }
 
-/* ---- errors ---------------------------------------------------------------------------------
- */
+/* ---- errors ------------------------------------------------------------------------------ */
 
 static void message_names_the_callers_line(void **state) {
   bench *b = *state;
@@ -378,8 +374,7 @@ static void failing_allocations_leak_nothing(void **state) {
   assert_true(attempts > 8); /* 3 weights of 2 blocks, 4 modules */
 }
 
-/* ---- initialisers ---------------------------------------------------------------------------
- */
+/* ---- initialisers ------------------------------------------------------------------------ */
 
 static const double *values(const bench *b) { return ky_tensor_data(b->w); }
 

@@ -18,8 +18,7 @@ static int free_optimizer(void **state) {
   return 0;
 }
 
-/* ---- steps ----------------------------------------------------------------------------------
- */
+/* ---- steps ------------------------------------------------------------------------------- */
 
 static void sgd_descends_along_the_gradient(void **state) {
   double w[3] = {1, 2, 3};
@@ -94,8 +93,7 @@ static void step_accepts_empty_weights(void **state) {
   assert_close(none[0], 42, 0);
 }
 
-/* ---- PyTorch's numbers --------------------------------------------------------------------
- */
+/* ---- PyTorch's numbers ------------------------------------------------------------------- */
 
 /* Three steps from {1, -2, 0.5} along these gradients, by torch.optim 1.13 in float64. */
 static const double start[3] = {1, -2, 0.5};
@@ -241,8 +239,7 @@ static void updates_within_a_program_are_the_same(void **state) {
     check_program(&optim_cases[k]);
 }
 
-/* ---- what is remembered --------------------------------------------------------------------
- */
+/* ---- what is remembered ------------------------------------------------------------------ */
 
 typedef struct pair_of_weights {
   double w[2][3];
@@ -354,8 +351,7 @@ static void step_without_memory_changes_no_weight(void **state) {
   assert_int_equal(left, 0);
 }
 
-/* ---- the norm ------------------------------------------------------------------------------
- */
+/* ---- the norm ---------------------------------------------------------------------------- */
 
 static void norm_is_over_all_gradients(void **state) {
   (void)state;
@@ -381,8 +377,7 @@ static void norm_is_over_all_gradients(void **state) {
   assert_int_equal(ky_grads_norm(&(ky_grads){0, NULL}, NULL), KY_BAD_ARGUMENT);
 }
 
-/* ---- errors ---------------------------------------------------------------------------------
- */
+/* ---- errors ------------------------------------------------------------------------------ */
 
 static void bad_step_changes_no_weight(void **state) {
   double w = 1;

@@ -67,8 +67,7 @@ static uint64_t bits_of_step(ky_exec *e, ky_var root) {
   return h;
 }
 
-/* ---- random tapes --------------------------------------------------------------------------
- */
+/* ---- random tapes ------------------------------------------------------------------------ */
 
 static bool is_dense(const ky_array *a) {
   int64_t stride = 1;
@@ -106,8 +105,7 @@ static void random_tapes_have_the_bits_of_one_thread(void **state) {
   assert_true(compared > tapes / 2);
 }
 
-/* ---- shapes that are shared out -------------------------------------------------------------
- */
+/* ---- shapes that are shared out ---------------------------------------------------------- */
 
 enum { ROWS = 203, IN = 150, OUT = 131 };
 
@@ -302,8 +300,7 @@ static void a_grain_keeps_small_work_on_one_thread(void **state) {
   network_free(&n);
 }
 
-/* ---- what goes wrong ------------------------------------------------------------------------
- */
+/* ---- what goes wrong --------------------------------------------------------------------- */
 
 static void absurd_thread_counts_are_refused_with_a_sentence(void **state) {
   (void)state;

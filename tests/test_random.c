@@ -239,8 +239,7 @@ static void program_samples(void **state) {
   assert_false(same(a, b));
 }
 
-/* ---- distributions ------------------------------------------------------------------------
- */
+/* ---- distributions ----------------------------------------------------------------------- */
 
 #define MANY 100000
 #define FIVE 5 /* standard errors: once in two million seeds */
@@ -272,8 +271,7 @@ static void uniform_stays_below_its_bound(void **state) {
   for (int k = 0; k < MANY; k++) assert_true(x[k] >= 16777215 && x[k] < 16777216);
 }
 
-/* ---- kernels ------------------------------------------------------------------------------
- */
+/* ---- kernels ----------------------------------------------------------------------------- */
 
 #define PIECE     (3 * KY_DRAW_CHUNK)
 #define ROUNDINGS 16 /* of logarithm, root, cosine and products, for numbers up to 6 */

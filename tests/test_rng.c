@@ -15,8 +15,7 @@ static const uint64_t seed = 2024;
  * have at most ten times that error. */
 static const double five_errors = 5 / 316.0;
 
-/* ---- the block function ---------------------------------------------------------------------
- */
+/* ---- the block function ------------------------------------------------------------------ */
 
 static void philox_gives_known_answers(void **state) {
   (void)state;
@@ -54,8 +53,7 @@ static void fill_is_the_block_of_seed_stream_and_position(void **state) {
   for (int k = 0; k < 4; k++) assert_close((double)x[k], (block[k] >> 8) * 0x1p-24, 0);
 }
 
-/* ---- determinism ----------------------------------------------------------------------------
- */
+/* ---- determinism ------------------------------------------------------------------------- */
 
 static void fills_can_be_split_at_blocks(void **state) {
   (void)state;
@@ -101,8 +99,7 @@ static void seeds_and_streams_differ(void **state) {
   assert_true(x[0] != x[1] && x[0] != x[2] && x[1] != x[2]);
 }
 
-/* ---- distributions --------------------------------------------------------------------------
- */
+/* ---- distributions ----------------------------------------------------------------------- */
 
 static double moment(const double *x, int power) {
   double sum = 0;
@@ -164,8 +161,7 @@ static void uniform_never_rounds_out_of_the_interval(void **state) {
   for (int k = 0; k < 64; k++) assert_close((double)x[k], 1e8, 0);
 }
 
-/* ---- errors ---------------------------------------------------------------------------------
- */
+/* ---- errors ------------------------------------------------------------------------------ */
 
 static void bad_fills_change_nothing(void **state) {
   (void)state;

@@ -23,8 +23,7 @@ static double item(ky_tape *t, ky_var v) {
   return x;
 }
 
-/* ---- errors ---------------------------------------------------------------------------------
- */
+/* ---- errors ------------------------------------------------------------------------------ */
 
 static void first_error_stays_until_checked(void **state) {
   ky_tape *t = *state;

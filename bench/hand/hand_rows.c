@@ -37,8 +37,7 @@ double hand_layernorm(size_t rows, size_t n, const float *restrict x, const floa
   return total;
 }
 
-/* ---- attention ----------------------------------------------------------------------------
- */
+/* ---- attention --------------------------------------------------------------------------- */
 
 static ky_matrix rows_of(const float *data, size_t columns) {
   return (ky_matrix){(void *)(uintptr_t)data, (ptrdiff_t)columns, 1};

@@ -15,8 +15,7 @@
 #include "base/memory.h"
 
 /* How long to wait before sleeping: some looks in a row, then some between which other threads
- * may have the core. Where cores are free that is about 100 us; the gaps between the
- * instructions of a program are shorter. */
+ * may have the core. Longer, where cores are free, than the gaps between most instructions. */
 #define LOOKS  200
 #define YIELDS 200
 

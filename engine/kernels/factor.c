@@ -28,8 +28,7 @@ static void add_product(const ky_factoring *q, size_t m, size_t n, size_t k, ky_
   ky__multiply(q->kernels, q->dtype, &p);
 }
 
-/* ---- triangular solve ----------------------------------------------------------------------
- */
+/* ---- triangular solve -------------------------------------------------------------------- */
 
 /* Rows that further blocks need are kept negated until the end. */
 void ky__solve_triangle(const ky_factoring *q, size_t n, size_t k, ky_triangle a, void *b) {
@@ -53,8 +52,7 @@ void ky__solve_triangle(const ky_factoring *q, size_t n, size_t k, ky_triangle a
   if (last > 0) kernels->negate[q->dtype](last, k, x.data, x.row, x.data, x.row);
 }
 
-/* ---- cholesky ------------------------------------------------------------------------------
- */
+/* ---- cholesky ---------------------------------------------------------------------------- */
 
 /* The rows below a diagonal block that has been factored, x l' = rows, by way of their
  * transpose.
@@ -106,8 +104,7 @@ size_t ky__cholesky(const ky_factoring *q, size_t n, void *a) {
   return bad;
 }
 
-/* ---- lu ------------------------------------------------------------------------------------
- */
+/* ---- lu ---------------------------------------------------------------------------------- */
 
 /* Columns first..first+n-1 are done; takes them out of the columns up to `end`. */
 static void eliminate(const ky_factoring *q, size_t rows, ky_matrix a, size_t first, size_t n,

@@ -6,8 +6,7 @@ static ky_class class_of(const ky_layout *operand) {
   return operand->rank == 0 ? KY_POINT : operand->dense ? KY_FLAT : KY_GENERAL;
 }
 
-/* ---- cast ---------------------------------------------------------------------------------
- */
+/* ---- cast -------------------------------------------------------------------------------- */
 
 ky_status ky__rule_cast(ky_query *q) {
   const ky_layout operand = *ky__layout_of(q, q->ins->a);
@@ -47,8 +46,7 @@ void vjp_cast(ky_frame *f, ky_id pc) {
     f->kernels->cast->convert(to, from, count, d.ptr, ky__adjoint(f, pc), 1);
 }
 
-/* ---- masks --------------------------------------------------------------------------------
- */
+/* ---- masks ------------------------------------------------------------------------------- */
 
 ky_status ky__rule_logical(ky_query *q) {
   const ky_id a = q->ins->a, b = ky__opinfo[q->ins->op].arity == 2 ? q->ins->b : a;

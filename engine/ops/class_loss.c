@@ -69,15 +69,9 @@ static bool class_terms(ky_frame *f, const terms *p, ky_class_terms *c) {
   const int64_t classes = logits->dims[logits->rank - 1];
   *c = (ky_class_terms){.total = (double)classes, .smoothing = p->smoothing};
   if (!p->weights) return true;
-  const ky_layout *layout = ky__layout(f->code, p->weights);
   const ky_dtype dtype = (ky_dtype)f->code->ins[p->weights].dtype;
-  c->weight = ky__data(f, p->weights);
-  if (!layout->dense) {
-    void *copy = ky__scratch(f, (size_t)classes * ky_dtype_size(dtype));
-    if (!copy) return false;
-    ky__copy(f, dtype, layout, copy, &(int64_t){1}, 0, c->weight, layout->strides);
-    c->weight = copy;
-  }
+  c->weight = ky__dense_value(f, p->weights);
+  if (f->fault->status != KY_OK) return false;
   c->total = 0;
   for (int64_t j = 0; j < classes; j++)
     c->total += dtype == KY_F64 ? ((const double *)c->weight)[j]

@@ -2,8 +2,7 @@
 /* What the families of operations share. */
 #include "ops/family.h"
 
-/* ---- shape rules ----------------------------------------------------------------------------
- */
+/* ---- shape rules ------------------------------------------------------------------------- */
 
 static ky_status answer(ky_query *q, ky_dtype dtype, const ky_layout *layout, bool view) {
   q->dtype = (uint8_t)dtype;
@@ -136,8 +135,7 @@ const void *ky__dense_value(ky_frame *f, ky_id id) {
   return copy;
 }
 
-/* ---- sums ----------------------------------------------------------------------------------
- */
+/* ---- sums -------------------------------------------------------------------------------- */
 
 #define PARTS 512 /* pieces of a sum at a time: their totals take 4 KiB */
 

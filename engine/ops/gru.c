@@ -9,8 +9,7 @@
 #define GATES 3
 #define SAVED 4 /* rows of n that are kept of a row */
 
-/* ---- the cell: a what the input gives the gates, b what the state gives, c the state -------
- */
+/* ---- the cell: a what the input gives the gates, b what the state gives, c the state ----- */
 
 ky_status ky__rule_gru_cell(ky_query *q) {
   const ky_ins *i = q->ins;
@@ -115,8 +114,7 @@ void vjp_gru_cell(ky_frame *f, ky_id pc) {
   ky__arena_reset(&f->scratch, mark);
 }
 
-/* ---- sequences ------------------------------------------------------------------------------
- */
+/* ---- sequences --------------------------------------------------------------------------- */
 
 ky_status ky__rule_gru_sequence(ky_query *q) {
   int64_t dims[3];

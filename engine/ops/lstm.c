@@ -9,8 +9,7 @@
 
 #define GATES 4
 
-/* ---- the cell: a the gates, b the cell state -----------------------------------------------
- */
+/* ---- the cell: a the gates, b the cell state --------------------------------------------- */
 
 ky_status ky__rule_lstm_cell(ky_query *q) {
   const ky_ins *i = q->ins;
@@ -110,8 +109,7 @@ void vjp_lstm_cell(ky_frame *f, ky_id pc) {
   ky__arena_reset(&f->scratch, mark);
 }
 
-/* ---- sequences ------------------------------------------------------------------------------
- */
+/* ---- sequences --------------------------------------------------------------------------- */
 
 ky_status ky__rule_lstm_sequence(ky_query *q) {
   int64_t dims[3];

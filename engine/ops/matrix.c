@@ -10,8 +10,7 @@
 #include "kytape/ops.h"
 #include "ops/family.h"
 
-/* ---- batches of matrices -------------------------------------------------------------------
- */
+/* ---- batches of matrices ----------------------------------------------------------------- */
 
 /* A stack of matrices. */
 typedef struct stack {
@@ -92,8 +91,7 @@ static double element(ky_dtype dtype, ky_matrix m, size_t i, size_t j) {
   return dtype == KY_F32 ? (double)((const float *)m.data)[at] : ((const double *)m.data)[at];
 }
 
-/* ---- rules ---------------------------------------------------------------------------------
- */
+/* ---- rules ------------------------------------------------------------------------------- */
 
 static ky_status need_square(const ky_query *q, ky_id id) {
   KY_TRY(ky__need_float(q, id));
@@ -161,8 +159,7 @@ ky_status ky__rule_logdet(ky_query *q) {
   return ky__answer(q, ky__dtype_of(q, q->ins->a), &batch);
 }
 
-/* ---- triangular_solve ----------------------------------------------------------------------
- */
+/* ---- triangular_solve -------------------------------------------------------------------- */
 
 /* The operand as its flags show it; `back`: transposed once more. */
 static ky_triangle triangle(const ky_ins *i, ky_matrix a, bool back) {
@@ -238,8 +235,7 @@ void vjp_triangular_solve(ky_frame *f, ky_id pc) {
   ky__arena_reset(&f->scratch, mark);
 }
 
-/* ---- cholesky ------------------------------------------------------------------------------
- */
+/* ---- cholesky ---------------------------------------------------------------------------- */
 
 void fwd_cholesky(ky_frame *f, ky_id pc) {
   const stack a = value(f, f->code->ins[pc].a), r = value(f, pc);
@@ -290,8 +286,7 @@ void vjp_cholesky(ky_frame *f, ky_id pc) {
   ky__arena_reset(&f->scratch, mark);
 }
 
-/* ---- lu ------------------------------------------------------------------------------------
- */
+/* ---- lu ---------------------------------------------------------------------------------- */
 
 /* What is kept of the k-th operand matrix, in the aux buffer: all lu, then all pivots. */
 typedef struct kept {
@@ -362,8 +357,7 @@ void vjp_solve(ky_frame *f, ky_id pc) {
   ky__arena_reset(&f->scratch, mark);
 }
 
-/* ---- determinants --------------------------------------------------------------------------
- */
+/* ---- determinants ------------------------------------------------------------------------ */
 
 /* ln |det| by the pivots; *negative: what is the sign of det. */
 static double log_pivots(ky_dtype dtype, size_t n, kept from, bool *negative) {

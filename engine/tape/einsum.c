@@ -65,8 +65,7 @@ static label_set needed(const einsum *e) {
   return set;
 }
 
-/* ---- reading the equation ------------------------------------------------------------------
- */
+/* ---- reading the equation ---------------------------------------------------------------- */
 
 /* Reads labels up to a comma, "->" or the end: letters into `label`, and where the ellipsis
  * stands among them (-1: nowhere). Returns the number of letters; -1 after an error. */
@@ -221,8 +220,7 @@ static bool read_equation(einsum *e, size_t count, const ky_var *vars) {
   return false;
 }
 
-/* ---- one operand ---------------------------------------------------------------------------
- */
+/* ---- one operand ------------------------------------------------------------------------- */
 
 /* Brings the axes into an order; order[k] becomes axis k. */
 static void permute(const einsum *e, term *x, const int *order) {
@@ -311,8 +309,7 @@ static void drop_stretched(const einsum *e, term *x, const term *other) {
   drop_labels(x, set);
 }
 
-/* ---- two operands --------------------------------------------------------------------------
- */
+/* ---- two operands ------------------------------------------------------------------------ */
 
 /* Puts the axes with labels of the first set first, then those of the others. Returns the
  * number of axes of each set. */
@@ -427,8 +424,7 @@ static void contract(const einsum *e, term *a, term *b, label_set kept) {
   *a = r;
 }
 
-/* ---- all of it -----------------------------------------------------------------------------
- */
+/* ---- all of it --------------------------------------------------------------------------- */
 
 /* The axes of the output, in its order; what was stretched by no operand is as it is. */
 static ky_var finish(const einsum *e, term *x) {

@@ -9,7 +9,6 @@
 #include "kernels/gemm.h"
 #include "opinfo.h"
 #include "ops/family.h"
-#include "ops/fused.h"
 #include "tape/execution.h"
 
 /* ---- errors and entry -------------------------------------------------------------------- */

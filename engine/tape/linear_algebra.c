@@ -58,8 +58,7 @@ ky_var ky_triangular_solve(ky_tape *t, ky_var a, ky_var b, unsigned flags) {
 
 ky_var ky_solve(ky_tape *t, ky_var a, ky_var b) { return record(t, KY_OP_solve, a, b, 0); }
 
-/* ---- vectors -------------------------------------------------------------------------------
- */
+/* ---- vectors ----------------------------------------------------------------------------- */
 
 static bool are_vectors(const ky_composition *c, ky_var a, ky_var b, bool same) {
   const ky_layout *la = ky__layout(&c->t->code, a.id), *lb = ky__layout(&c->t->code, b.id);

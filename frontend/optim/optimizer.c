@@ -174,8 +174,7 @@ ky_status ky_optimizer_step(ky_optimizer *o, const ky_grads *grads) {
   return step(o, grads);
 }
 
-/* ---- steps within the reverse sweep -------------------------------------------------------
- */
+/* ---- steps within the reverse sweep ------------------------------------------------------ */
 
 /* There is one gradient there, not all of which the norm is wanted. */
 static ky_status begin(void *user, const ky_tensor *weight, void **state) {

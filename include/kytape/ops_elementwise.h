@@ -10,8 +10,7 @@
 extern "C" {
 #endif
 
-/* ---- Unary, elementwise: x [...] -> [...] --------------------------------------------------
- */
+/* ---- Unary, elementwise: x [...] -> [...] ------------------------------------------------ */
 
 /* Angle in -pi/2..pi/2, NaN outside of -1..1; ga = g / (1 - x^2)^(1/2), infinite at -1 and 1.
  */
@@ -86,8 +85,7 @@ KY_API ky_var ky_logsigmoid(ky_tape *t, ky_var x);
 /* Whether x is neither NaN nor infinite, as a mask; x of any dtype. No gradient passes. */
 KY_API ky_var ky_isfinite(ky_tape *t, ky_var x);
 
-/* ---- Activations: x [...] -> [...] ----------------------------------------------------------
- */
+/* ---- Activations: x [...] -> [...] ------------------------------------------------------- */
 
 /* x where x > 0, else slope x; ga = g where x > 0, else slope g (slope g at 0). */
 KY_API ky_var ky_leaky_relu(ky_tape *t, ky_var x, double slope);
@@ -131,8 +129,7 @@ KY_API ky_var ky_hardtanh(ky_tape *t, ky_var x, double lo, double hi);
 /* x / (1 + |x|); ga = g / (1 + |x|)^2. NaN at both infinities. */
 KY_API ky_var ky_softsign(ky_tape *t, ky_var x);
 
-/* ---- Binary and ternary, elementwise with broadcasting --------------------------------------
- */
+/* ---- Binary and ternary, elementwise with broadcasting ----------------------------------- */
 
 /* Angle of the point (b, a) in -pi..pi, as C's atan2; ga = g b / (a^2 + b^2), gb = -g a / (a^2
  * + b^2), NaN at the origin. */
@@ -159,8 +156,7 @@ KY_API ky_var ky_fma(ky_tape *t, ky_var a, ky_var b, ky_var c);
  * (b - a). */
 KY_API ky_var ky_lerp(ky_tape *t, ky_var a, ky_var b, ky_var w);
 
-/* ---- Masks and dtypes -----------------------------------------------------------------------
- */
+/* ---- Masks and dtypes -------------------------------------------------------------------- */
 
 /* 1 where both masks are, broadcast. No gradient passes. Errors: BAD_DTYPE (not masks). */
 KY_API ky_var ky_logical_and(ky_tape *t, ky_var a, ky_var b);

@@ -55,8 +55,7 @@ KY_API ky_var ky_ctc(ky_tape *t, ky_var log_probs, ky_var targets, ky_var input_
                      ky_var target_lengths, int64_t blank, int zero_infinity,
                      ky_reduction reduction);
 
-/* ---- Recurrent layers: weights, gates and formulas as PyTorch's -----------------------------
- */
+/* ---- Recurrent layers: weights, gates and formulas as PyTorch's -------------------------- */
 
 /* LSTM cell. With the gates before their activations, i, f, g and o one after the other: c' =
  * sigmoid(f) c + sigmoid(i) tanh(g), h = sigmoid(o) tanh(c'). gates [...,4n], c [...,n] ->

@@ -115,7 +115,7 @@ typedef struct ky_exec_options {
 
 /* Makes an execution. Inputs are bound to the host arrays that the tape had. Large instructions
  * are shared by options->threads threads; results have the same bits for any number of them.
- * Idle threads look for work for about 100 us, then sleep. options: NULL for the defaults.
+ * Idle threads look for work for a moment, then sleep. options: NULL for the defaults.
  * *out: free it with ky_exec_free, which ends the threads. Errors: BAD_ARGUMENT (a null
  * pointer; an update for a program compiled without `updates`, or none for one with; a number
  * of threads out of range; unknown flags), NO_THREAD, NO_MEMORY; *out is NULL then. */

@@ -60,8 +60,7 @@ static void meet(worst *w, double value, double limit, int number) {
   *w = (worst){value, share, number};
 }
 
-/* ---- forward ------------------------------------------------------------------------------
- */
+/* ---- forward ----------------------------------------------------------------------------- */
 
 /* The oracle's result in long double. */
 static void ask_exactly(const op_case *c, long double *want) {
@@ -149,8 +148,7 @@ static void measure_forward(op_case *c, finding *f, const bound *b) {
   }
 }
 
-/* ---- adjoint ------------------------------------------------------------------------------
- */
+/* ---- adjoint ----------------------------------------------------------------------------- */
 
 static void measure_adjoint(op_case *c, finding *f) {
   const bool f32 = c->sample.real == KY_F32;
@@ -161,8 +159,7 @@ static void measure_adjoint(op_case *c, finding *f) {
   meet(&f->adjoint, off, f32 ? ADJOINT_F32 : ADJOINT_F64, c->number);
 }
 
-/* ---- cases --------------------------------------------------------------------------------
- */
+/* ---- cases ------------------------------------------------------------------------------- */
 
 /* Draws are exact in f32; in f64 they get all the digits there are. Not where the oracle is a
  * double and has no rounding of its own to show. */
@@ -244,8 +241,7 @@ static const struct CMUnitTest tests[] = {
 #undef OP
 };
 
-/* ---- the table ----------------------------------------------------------------------------
- */
+/* ---- the table --------------------------------------------------------------------------- */
 
 static bool holds(const finding *f) {
   return !f->failed && f->forward.share <= 1 && f->adjoint.share <= 1;

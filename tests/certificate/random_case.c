@@ -159,8 +159,7 @@ static void reshape_shapes(op_case *c, ky_sample *s) {
   if (how == 3 && !empty) to->dims[below(c, to->rank)] = -1;
 }
 
-/* ---- layouts and elements ------------------------------------------------------------------
- */
+/* ---- layouts and elements ---------------------------------------------------------------- */
 
 static bool alike(const op_case *c, int j, int k) {
   const ky_extents *a = &c->sample.shape[j], *b = &c->sample.shape[k];

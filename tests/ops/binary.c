@@ -152,8 +152,7 @@ SAMPLES(copysign, copysign(a, b), AWAY, AWAY, LIST(sample, plain))
 SAMPLES(logaddexp, fmax(a, b) + log1p(exp(-fabs(a - b))), POSITIVE, POSITIVE,
         LIST(sample, plain))
 
-/* ---- ternary -------------------------------------------------------------------------------
- */
+/* ---- ternary ----------------------------------------------------------------------------- */
 
 static const ky_extents ternary_shapes[][KY_OPERANDS] = {
     {{0}, {0}, {0}},
@@ -241,8 +240,7 @@ SAMPLES(ne, a != b, INTEGERS, INTEGERS, COMPARISON)
 SAMPLES(gt, a > b, INTEGERS, INTEGERS, COMPARISON)
 SAMPLES(ge, a >= b, INTEGERS, INTEGERS, COMPARISON)
 
-/* ---- logic ---------------------------------------------------------------------------------
- */
+/* ---- logic ------------------------------------------------------------------------------- */
 
 static const ky_sample masks[] = {{.kind = {MASK, MASK}}};
 

@@ -3,8 +3,7 @@
 #include "close.h"
 #include "samples.h"
 
-/* ---- cast -----------------------------------------------------------------------------------
- */
+/* ---- cast -------------------------------------------------------------------------------- */
 
 /* Drawn elements are exact in f32. n[0] is the dtype; with n[1] the result is cast to REAL
  * again. */

@@ -30,8 +30,7 @@ static ky_status need_floats(const ky_custom_shape_call *call, unsigned reals) {
   return good ? KY_OK : KY_BAD_DTYPE;
 }
 
-/* ---- a b + sin a, of two values of one shape -----------------------------------------------
- */
+/* ---- a b + sin a, of two values of one shape --------------------------------------------- */
 
 static ky_status blend_shape(ky_custom_shape_call *call) {
   if (call->x[0].count != call->x[1].count) return KY_BAD_SHAPE;

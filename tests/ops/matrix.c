@@ -273,8 +273,7 @@ static const ky_sample logabsdets[] = {
     {.shape = {DIMS(0, 0)}},
 };
 
-/* ---- values worth writing down -------------------------------------------------------------
- */
+/* ---- values worth writing down ----------------------------------------------------------- */
 
 static const ky_example examples_solve[] = {
     /* the first pivot is 0: rows are swapped */
@@ -319,8 +318,7 @@ static const ky_example examples_logabsdet[] = {
     {{.shape = {DIMS(2, 2)}}, .x = {{0, 0, 0, 0}}, .r = {-INFINITY}, .forward_only = true},
 };
 
-/* ---- refusals ------------------------------------------------------------------------------
- */
+/* ---- refusals ---------------------------------------------------------------------------- */
 
 /* clang-format off */
 #define NOT_SQUARE(...)                                                                        \

@@ -109,8 +109,7 @@ static const ky_refusal bad_gru_cells[] = {
     {{.shape = {{0}, {0}, {0}}}, KY_BAD_SHAPE, "wants gates [...,3n]"},
 };
 
-/* ---- sequences: x, w, then the optional operands -------------------------------------------
- */
+/* ---- sequences: x, w, then the optional operands ----------------------------------------- */
 
 #define STATE 1
 #define EXTRA 2

@@ -3,8 +3,7 @@
  * n[0] is keepdim, n[1] the form that takes no axes, n[2] the correction or the order. */
 #include "samples.h"
 
-/* ---- a set of elements for each result ------------------------------------------------------
- */
+/* ---- a set of elements for each result --------------------------------------------------- */
 
 static bool reduces(const ky_sample *s, int rank, int k) {
   for (int n = 0; n < s->dims.rank; n++)
@@ -111,8 +110,7 @@ NUMBERED(variance)
 NUMBERED(std)
 NUMBERED(norm)
 
-/* ---- samples --------------------------------------------------------------------------------
- */
+/* ---- samples ----------------------------------------------------------------------------- */
 
 /* clang-format off */
 #define SHAPES(form, ...)                                                                      \

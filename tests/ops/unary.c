@@ -162,8 +162,7 @@ UNARY(trigamma, polygamma(2, a), POSITIVE, AT(1, 1.6449340668482264, -2.40411380
       AT(16384, 6.103701893304484e-5, -3.725517679076251e-9), ONLY(0, INFINITY),
       ONLY(-3, INFINITY), AT(INFINITY, 0, 0), ONLY(-INFINITY, NAN), ONLY(NAN, NAN))
 
-/* ---- activations without scalars ----------------------------------------------------------
- */
+/* ---- activations without scalars --------------------------------------------------------- */
 
 #define CENTRE        -2, 3, UNIFORM, 0 /* where a tail does not magnify the rounding of x */
 #define UNBENT        -2.9, 2.9, UNIFORM, 0 /* between the kinks at -3 and 3 */
@@ -235,8 +234,7 @@ UNARY_SCALAR(maximum, a > s ? a : s, SMOOTH, AT_S(1, 1, 1, 0.5), AT_S(1, 2, 2, 1
 UNARY_SCALAR(minimum, a < s ? a : s, SMOOTH, AT_S(1, 1, 1, 0.5), AT_S(1, 2, 1, 0),
              AT_S(1, -INFINITY, -INFINITY, 1), AT_S(1, NAN, NAN, 1))
 
-/* ---- activations with a scalar ------------------------------------------------------------
- */
+/* ---- activations with a scalar ----------------------------------------------------------- */
 
 #define ACTIVATION(name, expression, ...)                                                      \
   ORACLE(name, expression)                                                                     \
