@@ -4,61 +4,36 @@
 #include <stdio.h>
 #include <stdlib.h>
 
-#include "contest.h"
-#include "torch/torch.h"
+#include "training.h"
 
-#define RATE          1e-3
-#define CHECKED_STEPS 3
-#define LETTERS       65
-#define MOST_LAYERS   6
-#define PER_LAYER     12
-#define MOST_ARRAYS   (2 + PER_LAYER * MOST_LAYERS + 3)
+#define RATE      1e-3
+#define LETTERS   65
+#define PER_LAYER 12
 
 typedef struct net {
   int64_t layers, heads, width, time, batch;
-  float *array[MOST_ARRAYS];
   const int64_t *letters, *labels;
 } net;
-
-/* ---- weights ----------------------------------------------------------------------------- */
-
-typedef struct shape {
-  int rank;
-  int64_t dims[2];
-} shape;
 
 static int arrays_of(const net *n) { return 2 + PER_LAYER * (int)n->layers + 3; }
 
 /* Embeddings of letters and of places; in each layer norm, qkv, projection, norm, wide and
  * narrow linear layer, each a weight and a bias; the last norm, and the output without a bias.
  */
-static shape shape_of(const net *n, int k) {
+static training_weight weight(const void *problem, int k) {
+  const net *n = problem;
   const int64_t w = n->width;
-  const shape layer[PER_LAYER] = {
-      {1, {w, 1}}, {1, {w, 1}}, {2, {3 * w, w}}, {1, {3 * w, 1}}, {2, {w, w}},     {1, {w, 1}},
-      {1, {w, 1}}, {1, {w, 1}}, {2, {4 * w, w}}, {1, {4 * w, 1}}, {2, {w, 4 * w}}, {1, {w, 1}}};
-  if (k == 0) return (shape){2, {LETTERS, w}};
-  if (k == 1) return (shape){2, {n->time, w}};
+  const double range = 0.05;
+  const int64_t layer[PER_LAYER][2] = {{w, 0},     {w, 0},     {3 * w, w}, {3 * w, 0},
+                                       {w, w},     {w, 0},     {w, 0},     {w, 0},
+                                       {4 * w, w}, {4 * w, 0}, {w, 4 * w}, {w, 0}};
+  if (k == 0) return (training_weight){2, {LETTERS, w}, range};
+  if (k == 1) return (training_weight){2, {n->time, w}, range};
   const int last = k - 2 - PER_LAYER * (int)n->layers;
-  if (last < 0) return layer[(k - 2) % PER_LAYER];
-  return last < 2 ? (shape){1, {w, 1}} : (shape){2, {LETTERS, w}};
-}
-
-static size_t count_of(const net *n, int k) {
-  const shape s = shape_of(n, k);
-  return (size_t)(s.dims[0] * s.dims[1]);
-}
-
-static void net_open(net *n, const net *like) {
-  *n = *like;
-  for (int k = 0; k < arrays_of(n); k++) {
-    n->array[k] = bench_alloc_aligned(count_of(n, k) * sizeof(float));
-    bench_random(KY_F32, 600 + (uint32_t)k, count_of(n, k), n->array[k], 0.05);
-  }
-}
-
-static void net_close(net *n) {
-  for (int k = 0; k < arrays_of(n); k++) free(n->array[k]);
+  if (last == 2) return (training_weight){2, {LETTERS, w}, range};
+  if (last >= 0) return (training_weight){1, {w}, range};
+  const int64_t *dims = layer[(k - 2) % PER_LAYER];
+  return (training_weight){dims[1] ? 2 : 1, {dims[0], dims[1]}, range};
 }
 
 /* ---- tape -------------------------------------------------------------------------------- */
@@ -103,17 +78,6 @@ static ky_var record(taped *s) {
 
 static const taped_model model = {"gpt", record, NULL};
 
-static void tape_open(taped *s, net *n) {
-  taped_open(s, &model, n);
-  for (int k = 0; k < arrays_of(n); k++) {
-    const shape w = shape_of(n, k);
-    taped_weight(s, KY_F32, w.rank, w.dims, n->array[k]);
-  }
-  ky_optimizer *adamw = NULL;
-  taped_keep(s, ky_adamw_new(NULL, RATE, NULL, &adamw));
-  taped_start_with(s, adamw);
-}
-
 /* ---- the bound --------------------------------------------------------------------------- */
 
 /* Arrays of the products. */
@@ -140,8 +104,7 @@ static void add_attention(bound *b, size_t time, size_t width) {
     bound_add_product(b, (bound_product){seen, width, time, s_turned, q, K, false});
 }
 
-/* The erf of a gelu counts as two exp, as its slope takes one more; AdamW reads and writes a
- * weight and two moments. */
+/* The erf of a gelu counts as two exp, as its slope takes one more. */
 static void bound_fill(bound *b, const net *n) {
   const size_t rows = (size_t)(n->batch * n->time), w = (size_t)n->width;
   *b = (bound){.dtype = KY_F32};
@@ -158,68 +121,29 @@ static void bound_fill(bound *b, const net *n) {
   }
   add_linear(b, rows, w, LETTERS);
   b->calls[BOUND_exp_f32] += 2 * (double)(rows * LETTERS);
-  for (int k = 0; k < arrays_of(n); k++)
-    b->bytes += 6 * (double)(count_of(n, k) * sizeof(float));
-  bound_open(b);
 }
 
 /* ---- the workload ------------------------------------------------------------------------ */
 
-typedef struct variants {
-  net net[3];
-  taped tape[3]; /* recorded, replayed, compiled */
-  bound bound;
-  double first; /* loss */
-} variants;
-
-/* A tape and a program have the same bits here. */
-static bool check(variants *v) {
-  static bench_call *const step[] = {taped_recorded, taped_replayed, taped_compiled};
-  for (int k = 0; k < CHECKED_STEPS; k++)
-    for (int i = 0; i < 3; i++) {
-      step[i](&v->tape[i]);
-      if (k == 0 && i == 0) v->first = v->tape[i].value;
-    }
-  for (int i = 0; i < 3; i++) {
-    const bench_variant variant = (bench_variant)(BENCH_RECORDED + i);
-    if (!taped_ok(&v->tape[i], variant) ||
-        !bench_agree("gpt", variant, "loss", v->tape[i].value, v->tape[0].value, 0))
-      return false;
-  }
-  return true;
-}
-
-static bool run_case(const bench_setup *setup, bench_sheet *sheet, const net *n) {
+static bool run_case(const bench_setup *setup, bench_sheet *sheet, net *n) {
   char title[32], argument[64];
-  variants *v = bench_alloc(1, sizeof *v);
   snprintf(title, sizeof title, "%d/%d/%d, %d x %d", (int)n->layers, (int)n->heads,
            (int)n->width, (int)n->batch, (int)n->time);
   snprintf(argument, sizeof argument, "%d,%d,%d,%d,%d", (int)n->layers, (int)n->heads,
            (int)n->width, (int)n->time, (int)n->batch);
-  for (int k = 0; k < 3; k++) {
-    net_open(&v->net[k], n);
-    tape_open(&v->tape[k], &v->net[k]);
-  }
-  taped_compile(&v->tape[2]);
-  taped_share(&v->tape[2]);
-  bound_fill(&v->bound, n);
-  bool good = check(v);
-  if (good) {
-    contest c;
-    contest_open(&c, setup, sheet, title, &v->bound);
-    contest_add_taped(&c, &v->tape[0], &v->tape[1], &v->tape[2]);
-    contest_run(&c);
-    contest_close(&c);
-  }
-  for (int k = 0; k < 3; k++) {
-    good = good && taped_ok(&v->tape[k], (bench_variant)(BENCH_RECORDED + k));
-    taped_close(&v->tape[k]);
-    net_close(&v->net[k]);
-  }
-  bound_close(&v->bound);
-  const double first = v->first;
-  free(v);
-  return good && torch_run(setup, sheet, title, argument, first, 1e-4);
+  training v = {.title = title,
+                .model = &model,
+                .problem = n,
+                .weights = arrays_of(n),
+                .weight = weight,
+                .seed = 600,
+                .rate = RATE,
+                .adamw = true,
+                .passes = 6, /* a weight and two moments, read and written */
+                .argument = argument,
+                .torch_tolerance = 1e-4};
+  bound_fill(&v.bound, n);
+  return training_run(setup, sheet, &v);
 }
 
 bool workload_gpt(const bench_setup *setup, bench_sheet *sheet) {

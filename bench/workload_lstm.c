@@ -3,48 +3,28 @@
 #include <stdio.h>
 #include <stdlib.h>
 
-#include "contest.h"
-#include "torch/torch.h"
+#include "training.h"
 
-#define RATE          1e-1
-#define LAYERS        2
-#define ARRAYS        (1 + 4 * LAYERS + 2)
-#define CHECKED_STEPS 3
-#define LETTERS       65
-#define WIDTH         128
+#define RATE    1e-1
+#define LAYERS  2
+#define ARRAYS  (1 + 4 * LAYERS + 2)
+#define LETTERS 65
+#define WIDTH   128
 
 /* The embedding; of each layer w_ih, w_hh, b_ih, b_hh; weight and bias behind them. */
-static const struct {
-  int rank;
-  int64_t dims[2];
-} weights[ARRAYS] = {
-    {2, {LETTERS, WIDTH}},   {2, {4 * WIDTH, WIDTH}}, {2, {4 * WIDTH, WIDTH}},
-    {1, {4 * WIDTH, 1}},     {1, {4 * WIDTH, 1}},     {2, {4 * WIDTH, WIDTH}},
-    {2, {4 * WIDTH, WIDTH}}, {1, {4 * WIDTH, 1}},     {1, {4 * WIDTH, 1}},
-    {2, {LETTERS, WIDTH}},   {1, {LETTERS, 1}},
-};
+static training_weight weight(const void *problem, int k) {
+  (void)problem;
+  const double range = 0.088;
+  if (k == ARRAYS - 1) return (training_weight){1, {LETTERS}, range};
+  if (k == 0 || k == ARRAYS - 2) return (training_weight){2, {LETTERS, WIDTH}, range};
+  if ((k - 1) % 4 < 2) return (training_weight){2, {4 * WIDTH, WIDTH}, range};
+  return (training_weight){1, {4 * WIDTH}, range};
+}
 
 typedef struct net {
   int64_t steps, batch;
-  float *array[ARRAYS];
   const int64_t *letters, *labels;
 } net;
-
-static size_t count_of(int k) {
-  return (size_t)(weights[k].dims[0] * (weights[k].rank > 1 ? weights[k].dims[1] : 1));
-}
-
-static void net_open(net *n, const net *like) {
-  *n = *like;
-  for (int k = 0; k < ARRAYS; k++) {
-    n->array[k] = bench_alloc_aligned(count_of(k) * sizeof(float));
-    bench_random(KY_F32, 500 + (uint32_t)k, count_of(k), n->array[k], 0.088);
-  }
-}
-
-static void net_close(net *n) {
-  for (int k = 0; k < ARRAYS; k++) free(n->array[k]);
-}
 
 /* ---- tape -------------------------------------------------------------------------------- */
 
@@ -68,13 +48,6 @@ static ky_var record(taped *s) {
 }
 
 static const taped_model model = {"lstm", record, NULL};
-
-static void tape_open(taped *s, net *n) {
-  taped_open(s, &model, n);
-  for (int k = 0; k < ARRAYS; k++)
-    taped_weight(s, KY_F32, weights[k].rank, weights[k].dims, n->array[k]);
-  taped_start(s, RATE);
-}
 
 /* ---- the bound --------------------------------------------------------------------------- */
 
@@ -108,80 +81,35 @@ static void bound_fill(bound *b, const net *n) {
   }
   add_layer(b, rows, WIDTH, LETTERS, X, W_OUT, LOGITS);
   b->calls[BOUND_exp_f32] += 2 * (double)(rows * LETTERS);
-  for (int k = 0; k < ARRAYS; k++) b->bytes += 2 * (double)(count_of(k) * sizeof(float));
-  bound_open(b);
 }
 
 /* ---- the workload ------------------------------------------------------------------------ */
 
-typedef struct variants {
-  net net[3];
-  taped tape[3]; /* recorded, replayed, compiled */
-  bound bound;
-  double first; /* loss */
-} variants;
-
-static bool check(variants *v) {
-  static bench_call *const step[] = {taped_recorded, taped_replayed, taped_compiled};
-  for (int k = 0; k < CHECKED_STEPS; k++)
-    for (int i = 0; i < 3; i++) {
-      step[i](&v->tape[i]);
-      if (k == 0 && i == 0) v->first = v->tape[i].value;
-    }
-  for (int i = 0; i < 3; i++) {
-    const bench_variant variant = (bench_variant)(BENCH_RECORDED + i);
-    if (!taped_ok(&v->tape[i], variant) ||
-        !bench_agree("lstm", variant, "loss", v->tape[i].value, v->tape[0].value, 1e-5))
-      return false;
-    for (int k = 0; k < ARRAYS; k++) {
-      char what[24];
-      snprintf(what, sizeof what, "weight %d", k);
-      if (!bench_agree_all("lstm", variant, what, KY_F32, count_of(k), v->net[i].array[k],
-                           v->net[0].array[k], 2e-5))
-        return false;
-    }
-  }
-  return true;
-}
-
-static bool measure(const bench_setup *setup, bench_sheet *sheet, variants *v, const net *n) {
-  char title[32], argument[32];
-  contest c;
-  snprintf(title, sizeof title, "%d x %d", (int)n->steps, (int)n->batch);
-  snprintf(argument, sizeof argument, "%d,%d", (int)n->steps, (int)n->batch);
-  contest_open(&c, setup, sheet, title, &v->bound);
-  contest_add_taped(&c, &v->tape[0], &v->tape[1], &v->tape[2]);
-  contest_run(&c);
-  contest_close(&c);
-  return torch_run(setup, sheet, title, argument, v->first, 1e-5);
-}
-
 bool workload_lstm(const bench_setup *setup, bench_sheet *sheet) {
   net n = {.steps = setup->quick ? 4 : 64, .batch = setup->quick ? 4 : 32};
   const size_t count = (size_t)(n.steps * n.batch);
-  variants *v = bench_alloc(1, sizeof *v);
   int64_t *letters = bench_alloc(count, sizeof *letters);
   int64_t *labels = bench_alloc(count, sizeof *labels);
   for (size_t k = 0; k < count; k++) letters[k] = (int64_t)(k * k % LETTERS);
   for (size_t k = 0; k < count; k++) labels[k] = (int64_t)((k * k + k) % LETTERS);
   n.letters = letters;
   n.labels = labels;
-  for (int k = 0; k < 3; k++) {
-    net_open(&v->net[k], &n);
-    tape_open(&v->tape[k], &v->net[k]);
-  }
-  taped_compile(&v->tape[2]);
-  taped_share(&v->tape[2]);
-  bound_fill(&v->bound, &n);
-  bool good = check(v) && measure(setup, sheet, v, &n);
-  for (int k = 0; k < 3; k++) {
-    good = good && taped_ok(&v->tape[k], (bench_variant)(BENCH_RECORDED + k));
-    taped_close(&v->tape[k]);
-    net_close(&v->net[k]);
-  }
-  bound_close(&v->bound);
+  char title[32], argument[32];
+  snprintf(title, sizeof title, "%d x %d", (int)n.steps, (int)n.batch);
+  snprintf(argument, sizeof argument, "%d,%d", (int)n.steps, (int)n.batch);
+  training v = {.title = title,
+                .model = &model,
+                .problem = &n,
+                .weights = ARRAYS,
+                .weight = weight,
+                .seed = 500,
+                .rate = RATE,
+                .passes = 2,
+                .argument = argument,
+                .torch_tolerance = 1e-5};
+  bound_fill(&v.bound, &n);
+  const bool good = training_run(setup, sheet, &v);
   free(letters);
   free(labels);
-  free(v);
   return good;
 }
