@@ -5,6 +5,9 @@
 
 #include <assert.h>
 #include <math.h>
+#ifdef __AVX2__
+  #include <immintrin.h>
+#endif
 
 #include "base/philox.h"
 #include "kernels/loops.h"
@@ -12,6 +15,61 @@
 #define BLOCKS 16 /* of a chunk */
 
 static_assert(4 * BLOCKS == KY_DRAW_CHUNK, "a word an element");
+
+#if defined(__AVX512F__)
+  #define WIDE_BYTES     64
+  #define WIDE_MUL(a, b) (wide) _mm512_mul_epu32((__m512i)(a), (__m512i)(b))
+#elif defined(__AVX2__)
+  #define WIDE_BYTES     32
+  #define WIDE_MUL(a, b) (wide) _mm256_mul_epu32((__m256i)(a), (__m256i)(b))
+#endif
+
+#ifdef WIDE_BYTES
+
+  #define WIDE_LANES (WIDE_BYTES / 8)
+
+/* Words of different blocks, each in the lower half of a lane, where factors of products stand.
+ * The upper halves hold anything. */
+typedef uint64_t wide __attribute__((vector_size(WIDE_BYTES), may_alias, aligned(4)));
+
+/* ky__philox, for the blocks of all lanes; two rows of them, as one would wait for its
+ * products.
+ */
+INLINE void wide_philox(wide c[2][4], const uint32_t key[2]) {
+  uint32_t k0 = key[0], k1 = key[1];
+  #pragma GCC unroll 10
+  for (int round = 0; round < KY_PHILOX_ROUNDS; round++) {
+  #pragma GCC unroll 2
+    for (int row = 0; row < 2; row++) {
+      wide *r = c[row];
+      const wide p0 = WIDE_MUL(r[0], (wide){0} + KY_PHILOX_MULTIPLIER_0);
+      const wide p1 = WIDE_MUL(r[2], (wide){0} + KY_PHILOX_MULTIPLIER_1);
+      r[0] = p1 >> 32 ^ (r[1] ^ k0);
+      r[2] = p0 >> 32 ^ (r[3] ^ k1);
+      r[1] = p1;
+      r[3] = p0;
+    }
+    k0 += KY_PHILOX_WEYL_0;
+    k1 += KY_PHILOX_WEYL_1;
+  }
+}
+
+/* The counters low, low + 1, ...: even and odd ones apart, as two words share a lane in the
+ * end. */
+INLINE void draw_blocks(uint32_t low, uint32_t c1, uint32_t c2, uint32_t c3,
+                        const uint32_t key[2], uint32_t *restrict out) {
+  const wide w1 = (wide){0} + c1, w2 = (wide){0} + c2, w3 = (wide){0} + c3;
+  wide at = {0};
+  for (uint32_t l = 0; l < WIDE_LANES; l++) at[l] = low + 2 * l;
+  for (uint32_t k = 0; k < BLOCKS; k += 2 * WIDE_LANES) {
+    wide c[2][4] = {{at + k, w1, w2, w3}, {at + k + 1, w1, w2, w3}};
+    wide_philox(c, key);
+    for (int w = 0; w < 4; w++)
+      *(wide *)(out + w * BLOCKS + k) = (c[0][w] & UINT32_MAX) | c[1][w] << 32;
+  }
+}
+
+#else
 
 /* A function, so that its arrays are no arrays to the vectoriser of the loop around it. */
 INLINE void draw_block(uint32_t c0, uint32_t c1, uint32_t c2, uint32_t c3,
@@ -25,13 +83,19 @@ INLINE void draw_block(uint32_t c0, uint32_t c1, uint32_t c2, uint32_t c3,
   out[3 * BLOCKS] = word[3];
 }
 
-/* The words of the chunk whose first block is `at`: word w of block k at w * BLOCKS + k. */
+INLINE void draw_blocks(uint32_t low, uint32_t c1, uint32_t c2, uint32_t c3,
+                        const uint32_t key[2], uint32_t *restrict out) {
+  SIMD for (uint32_t k = 0; k < BLOCKS; k++) draw_block(low + k, c1, c2, c3, key, out + k);
+}
+
+#endif
+
+/* The words of the chunk whose first block is `at`: word w of block k at w * BLOCKS + k. BLOCKS
+ * divides 2^32: no carry leaves the low word. */
 INLINE void draw_words(const ky_draw *d, uint64_t at, uint32_t out[restrict KY_DRAW_CHUNK]) {
   const uint32_t key[2] = {(uint32_t)d->seed, (uint32_t)(d->seed >> 32)};
-  const uint32_t low = (uint32_t)at, stream = d->stream, draw = (uint32_t)d->draw;
   const uint32_t high = (uint32_t)(at >> 32) << 16 | (uint32_t)(d->draw >> 32);
-  SIMD for (uint32_t k = 0; k < BLOCKS; k++) /* BLOCKS divides 2^32: no carry */
-      draw_block(low + k, stream, draw, high, key, out + k);
+  draw_blocks((uint32_t)at, d->stream, (uint32_t)d->draw, high, key, out);
 }
 
 /* Words up to the limit happen with probability p, rounded to a multiple of 2^-32; p = 0 has no
