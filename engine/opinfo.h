@@ -60,6 +60,7 @@ typedef enum ky_trait {
   KY_TRAIT_ELEM,
   KY_TRAIT_PROD,
   KY_TRAIT_ROWS,
+  KY_TRAIT_PART,
   KY_TRAIT_VIEW
 } ky_trait;
 

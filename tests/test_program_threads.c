@@ -302,7 +302,7 @@ static void a_grain_keeps_small_work_on_one_thread(void **state) {
 
 /* ---- what goes wrong --------------------------------------------------------------------- */
 
-static void absurd_thread_counts_are_refused_with_a_sentence(void **state) {
+static void absurd_options_are_refused_with_a_sentence(void **state) {
   (void)state;
   network n;
   const ky_var loss = record(&n, KY_F32);
@@ -318,6 +318,10 @@ static void absurd_thread_counts_are_refused_with_a_sentence(void **state) {
   o.threads = 257;
   assert_int_equal(ky_exec_new(p, &o, &e), KY_BAD_ARGUMENT);
   assert_string_equal(message, "257 threads, wants 1 to 256");
+  o.threads = 1;
+  assert_int_equal(ky_exec_new(NULL, &o, &e), KY_BAD_ARGUMENT);
+  assert_string_equal(message, "the program is null");
+  o.threads = 257;
   o.message_bytes = 5;
   assert_int_equal(ky_exec_new(p, &o, &e), KY_BAD_ARGUMENT);
   assert_string_equal(message, "257 ");
@@ -359,7 +363,7 @@ int main(void) {
       cmocka_unit_test(random_numbers_have_the_bits_of_one_thread),
       cmocka_unit_test(training_has_the_bits_of_the_tape),
       cmocka_unit_test(a_grain_keeps_small_work_on_one_thread),
-      cmocka_unit_test(absurd_thread_counts_are_refused_with_a_sentence),
+      cmocka_unit_test(absurd_options_are_refused_with_a_sentence),
       cmocka_unit_test(failing_memory_leaves_no_thread_behind),
   };
   return cmocka_run_group_tests(tests, NULL, NULL);

@@ -172,9 +172,10 @@ static ky_status set_up(ky_exec *e, const ky_exec_options *o) {
 
 ky_status ky_exec_new(const ky_program *p, const ky_exec_options *options, ky_exec **out) {
   if (out) *out = NULL;
-  if (!p || !out) return KY_BAD_ARGUMENT;
   ky_exec_options o = {0};
   if (options) memcpy(&o, options, options->size < sizeof o ? options->size : sizeof o);
+  if (!p || !out)
+    return refuse(&o, KY_BAD_ARGUMENT, "the %s is null", p ? "result pointer" : "program");
   KY_TRY(check(p, &o));
   const ky_allocator allocator = ky__allocator(&o.allocator);
   ky_exec *e = ky__resize(&allocator, NULL, 0, sizeof *e);

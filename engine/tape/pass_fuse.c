@@ -74,26 +74,12 @@ static bool contributes(const ky_code *code, ky_id pc, uint32_t k) {
   return i->flags >> k & 1;
 }
 
-/* Whether an adjoint adds to an element of an operand's adjoint not one number but several, one
- * by one (products over long axes and over batches, repeated indices and edges, windows that
- * overlap), or none where its own would be zero: a -0 that is there already becomes +0 by
- * adding a zero, and stays otherwise. */
+/* Whether an adjoint adds to an element of an operand's adjoint not one number but several, or
+ * none where its own would be zero: a -0 that is there already becomes +0 by adding a zero, and
+ * stays otherwise. */
 static bool adds_otherwise(const ky_code *code, ky_id pc) {
-  switch ((int)code->ins[pc].op) {
-  case KY_OP_gather:
-  case KY_OP_embedding:
-  case KY_OP_pad:
-  case KY_OP_max_pool:
-  case KY_OP_avg_pool:
-  case KY_OP_upsample_nearest:
-  case KY_OP_upsample_linear:
-  case KY_OP_custom:
-  case KY_OP_slice:
-  case KY_OP_tril:
-  case KY_OP_triu:
-  case KY_OP_nll: return true;
-  default: return ky__opinfo[code->ins[pc].op].trait == KY_TRAIT_PROD;
-  }
+  const uint8_t trait = ky__opinfo[code->ins[pc].op].trait;
+  return trait == KY_TRAIT_PART || trait == KY_TRAIT_PROD;
 }
 
 static void count_contributions(fuser *z) {
