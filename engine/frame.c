@@ -3,7 +3,7 @@
 #include "frame.h"
 
 ky_dest ky__dest_first(ky_frame *f, ky_id id) {
-  if (!f->planned && !ky__is_point(f->code, id)) {
+  if (!ky__is_point(f->code, id)) {
     const size_t bytes = (size_t)ky__layout(f->code, id)->count *
                          ky_dtype_size((ky_dtype)f->code->ins[id].dtype);
     f->adj[id].ptr = ky__arena_alloc(&f->adjoints, bytes);

@@ -83,8 +83,10 @@ ky_dest ky__dest_first(ky_frame *f, ky_id id);
  * must then write every element. */
 static inline ky_dest ky__dest(ky_frame *f, ky_id id, unsigned want) {
   if (!want) return (ky_dest){NULL, 0};
-  if (f->seen[id]) return (ky_dest){(void *)(uintptr_t)ky__adjoint(f, id), 1};
-  return ky__dest_first(f, id);
+  const int beta = f->seen[id];
+  if (!beta && !f->planned) return ky__dest_first(f, id);
+  f->seen[id] = 1;
+  return (ky_dest){(void *)(uintptr_t)ky__adjoint(f, id), beta};
 }
 
 /* Gives random instructions new numbers in the sweep that begins, if they have had any. */

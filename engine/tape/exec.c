@@ -165,8 +165,8 @@ static ky_status set_up(ky_exec *e, const ky_exec_options *o) {
   KY_TRY(allocate(e, threads));
   KY_TRY(gather_team(e, threads));
   settle(e);
-  const ky_id constants = e->program->constants;
-  if (ky__sweep_forward(&e->frame, 1, constants + 1, false) > constants) return KY_OK;
+  const ky_id references = e->program->references;
+  if (ky__sweep_forward(&e->frame, 1, references + 1, false) > references) return KY_OK;
   return e->fault.status;
 }
 
@@ -281,6 +281,7 @@ static ky_status bind(ky_exec *e, ky_var input, const void *data, const ky_array
     }
   }
   e->frame.bind[i->b].data = data;
+  if (id <= e->program->references) e->frame.val[id].ptr = (void *)(uintptr_t)data;
   e->state = KY_EXEC_FRESH;
   return KY_OK;
 }

@@ -14,13 +14,14 @@ static ky_status report(ky_exec *e, ky_id pc) {
   return e->fault.status;
 }
 
-/* Runs what comes before `end`. */
+/* Runs what comes before `end`: with checks what the caller has bound, too. */
 static ky_status forward(ky_exec *e, ky_id end) {
   const ky_program *p = e->program;
   e->fault.status = KY_OK;
   e->state = KY_EXEC_FRESH;
   ky__next_draw(&e->frame);
-  const ky_id pc = ky__sweep_forward(&e->frame, p->constants + 1, end, e->check);
+  const ky_id before = e->check ? p->constants : p->references;
+  const ky_id pc = ky__sweep_forward(&e->frame, before + 1, end, e->check);
   if (pc < end) return report(e, pc);
   e->state = KY_EXEC_FORWARD;
   return KY_OK;
@@ -147,19 +148,32 @@ static void collect(ky_exec *e, ky_grads *grads) {
   *grads = (ky_grads){count, e->pairs};
 }
 
+static ky_status check_root(ky_exec *e) {
+  return e->program->root ? KY_OK
+                          : ky__exec_fail(e, KY_UNCONNECTED,
+                                          "backward: the program was compiled without a root");
+}
+
+/* Notes the versions of the weights that a forward sweep has met. */
+static void note_weights(ky_exec *e) {
+  for (uint32_t k = 0; k < e->program->code.bind_count; k++) {
+    ky_bind *bind = &e->frame.bind[k];
+    if (bind->weight) bind->version = ky_tensor_version(bind->weight);
+  }
+}
+
+static ky_status check_weights(ky_exec *e) {
+  const ky_program *p = e->program;
+  const ky_id stale = ky__stale_weight(&p->code, e->frame.bind, p->root);
+  return stale ? ky__exec_fail(e, KY_STALE,
+                               "backward: the weight %%%u changed since the forward sweep",
+                               (unsigned)stale)
+               : KY_OK;
+}
+
 /* turns: the root's value has not been computed yet, and comes with its adjoint. */
 static ky_status backward(ky_exec *e, ky_grads *grads, bool turns) {
   const ky_program *p = e->program;
-  if (!p->root)
-    return ky__exec_fail(e, KY_UNCONNECTED,
-                         "backward: the program was compiled without a root");
-  if (e->state != KY_EXEC_FORWARD)
-    return ky__exec_fail(e, KY_UNCONNECTED, "backward: no forward sweep to differentiate");
-  const ky_id stale = ky__stale_weight(&p->code, e->frame.bind, p->root);
-  if (stale)
-    return ky__exec_fail(e, KY_STALE,
-                         "backward: the weight %%%u changed since the forward sweep",
-                         (unsigned)stale);
   e->fault.status = KY_OK;
   e->state = KY_EXEC_FRESH; /* values may lie where adjoints go now */
   memset(e->frame.seen, 0, p->root + 1);
@@ -176,13 +190,23 @@ static ky_status backward(ky_exec *e, ky_grads *grads, bool turns) {
 
 ky_status ky_exec_forward(ky_exec *e) {
   KY_TRY(ky__exec_enter(e));
+  note_weights(e);
   return ky__exec_leave(e, forward(e, e->program->code.count));
+}
+
+/* The reverse sweep of a forward sweep that was asked for by itself. */
+static ky_status backward_alone(ky_exec *e, ky_grads *grads) {
+  KY_TRY(check_root(e));
+  if (e->state != KY_EXEC_FORWARD)
+    return ky__exec_fail(e, KY_UNCONNECTED, "backward: no forward sweep to differentiate");
+  KY_TRY(check_weights(e));
+  return backward(e, grads, false);
 }
 
 ky_status ky_exec_backward(ky_exec *e, ky_grads *grads) {
   if (grads) *grads = (ky_grads){0, NULL};
   KY_TRY(ky__exec_enter(e));
-  return ky__exec_leave(e, backward(e, grads, false));
+  return ky__exec_leave(e, backward_alone(e, grads));
 }
 
 ky_status ky_exec_step(ky_exec *e, ky_grads *grads) {
@@ -191,6 +215,7 @@ ky_status ky_exec_step(ky_exec *e, ky_grads *grads) {
   const ky_program *p = e->program;
   const bool turns =
       p->turns && !e->check; /* the root's value is looked at before its adjoint */
-  const ky_status status = forward(e, turns ? p->root : p->code.count);
+  ky_status status = forward(e, turns ? p->root : p->code.count);
+  if (status == KY_OK) status = check_root(e);
   return ky__exec_leave(e, status == KY_OK ? backward(e, grads, turns) : status);
 }

@@ -30,16 +30,17 @@ struct ky_program {
 
   ky_code code;
   uint32_t capacity;
-  ky_bind *binds;  /* what inputs and params refer to unless an execution says otherwise */
-  ky_id *bound;    /* per binding: the tape's id */
-  uint8_t *keep;   /* per instruction: was named, can be read */
-  uint8_t *wanted; /* per instruction: its gradient was asked for */
-  ky_id root;      /* 0 for none */
-  ky_id constants; /* instructions 1..constants run once, when an execution is made */
-  bool check;      /* executions stop at what is not finite, as the tape did */
-  bool updates;    /* weights are updated inside of the reverse sweep */
-  uint64_t seed;   /* of the tape; executions start with it */
-  bool turns;      /* the root is last, and its value and adjoint can come in one go */
+  ky_bind *binds;   /* what inputs and params refer to unless an execution says otherwise */
+  ky_id *bound;     /* per binding: the tape's id */
+  uint8_t *keep;    /* per instruction: was named, can be read */
+  uint8_t *wanted;  /* per instruction: its gradient was asked for */
+  ky_id root;       /* 0 for none */
+  ky_id constants;  /* instructions 1..constants run once, when an execution is made, */
+  ky_id references; /* and those up to here whenever what they refer to is bound */
+  bool check;       /* executions stop at what is not finite, as the tape did */
+  bool updates;     /* weights are updated inside of the reverse sweep */
+  uint64_t seed;    /* of the tape; executions start with it */
+  bool turns;       /* the root is last, and its value and adjoint can come in one go */
 
   size_t *value_at;   /* per instruction: offset in the arena, or KY_NOWHERE */
   size_t *adjoint_at; /* likewise */

@@ -27,16 +27,30 @@ bool ky__is_constant(const ky_code *code, ky_id id) {
 
 /* ---- rebuilding -------------------------------------------------------------------------- */
 
-/* The new order, constants first: where each instruction goes, 0 for nowhere. Returns how many
- * there are, the NOP included. */
+/* Whether an instruction does nothing but refer to an array of the caller's. */
+static bool is_reference(const ky_code *code, ky_id id) {
+  const ky_ins *i = &code->ins[id];
+  return ky__opinfo[i->op].attr == KY_ATTR_BIND && ky__is_elsewhere(i) &&
+         !ky__is_point(code, id);
+}
+
+enum { CONSTANT, REFERENCE, OTHER };
+
+static int rank_of(const ky_code *code, ky_id id) {
+  return ky__is_constant(code, id) ? CONSTANT : is_reference(code, id) ? REFERENCE : OTHER;
+}
+
+/* The new order, by rank: where each instruction goes, 0 for nowhere. Returns how many there
+ * are, the NOP included. */
 static uint32_t number(ky_program *p, const uint8_t *live, const ky_id *become, ky_id *to) {
   const ky_code *code = &p->code;
   ky_id next = 1;
-  for (int constants = 1; constants >= 0; constants--) {
+  for (int rank = CONSTANT; rank <= OTHER; rank++) {
     for (ky_id id = 1; id < code->count; id++)
-      if (live[id] && (!become || become[id] == id) && ky__is_constant(code, id) == constants)
+      if (live[id] && (!become || become[id] == id) && rank_of(code, id) == rank)
         to[id] = next++;
-    if (constants) p->constants = next - 1;
+    if (rank == CONSTANT) p->constants = next - 1;
+    if (rank == REFERENCE) p->references = next - 1;
   }
   return next;
 }
