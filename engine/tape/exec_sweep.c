@@ -131,8 +131,10 @@ static ky_status reverse(ky_exec *e, ky_id pc) {
     /* its place may be another's now, so it is not looked at again */
     if (e->check && !p->keep[due.param]) e->frame.seen[due.param] = 0;
   }
-  const ky_id stopped = ky__sweep_reverse(&e->frame, pc, 0, e->check);
-  return stopped ? report(e, stopped) : KY_OK;
+  const ky_id end = e->check ? 0 : p->references; /* leaves have nothing to hand on */
+  if (pc <= end) return KY_OK;
+  const ky_id stopped = ky__sweep_reverse(&e->frame, pc, end, e->check);
+  return stopped > end ? report(e, stopped) : KY_OK;
 }
 
 static void collect(ky_exec *e, ky_grads *grads) {
