@@ -325,11 +325,13 @@ static void stream_rows(void *context, uint32_t piece, size_t begin, size_t end)
   }
 }
 
-/* Whether a sink took the gradient `p`. With few terms only: others gain nothing, as their
- * factors would be read again for each part. */
+/* Whether a sink took the gradient `p`: one of few terms, as the factors of others would be
+ * read again for each part, and of more than one part. */
 static bool stream_weight(const ky_frame *f, ky_id pc, ky_dtype dtype, const ky_product *p) {
-  if (f->sink.pc != pc || p->k > KY_GEMM_THIN || p->d.data || p->n == 0) return false;
-  const size_t rows = STREAMED / (p->n * ky_dtype_size(dtype)) / TILE * TILE;
+  const size_t row_bytes = p->n * ky_dtype_size(dtype);
+  if (f->sink.pc != pc || p->k > KY_GEMM_THIN || p->d.data) return false;
+  if (p->m * row_bytes <= STREAMED) return false;
+  const size_t rows = STREAMED / row_bytes / TILE * TILE;
   stream s = {f, dtype, *p, rows ? rows : TILE};
   if (f->sink.begin(f->sink.context))
     ky__team_run(f->team, p->m, ky__grain_of(f, p->n), stream_rows, &s);
