@@ -2,6 +2,7 @@
 /* What each pass takes out of a hand-made tape, and what it leaves, as asserted text. */
 #define _POSIX_C_SOURCE 200809L /* open_memstream */
 #define KY_NO_SITES
+#include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -333,6 +334,21 @@ static void fuse_wants_no_gradient_that_ends_within_a_run(void **state) {
   assert_same_step(d, root);
 }
 
+/* layernorm adds the gradient of its weight up in blocks of rows: a run may not put its own
+ * contribution before them. */
+static void fuse_keeps_contributions_in_order_where_one_is_many(void **state) {
+  desk *d = *state;
+  static float many[20000 * 3];
+  for (int k = 0; k < 20000 * 3; k++) many[k] = sinf((float)k);
+  const ky_var y = ky_square(d->t, d->w);
+  const ky_var x = ky_input(d->t, KY_F32, KY_SHAPE(20000, 3), many);
+  const ky_var h = ky_square(d->t, ky_layernorm(d->t, x, 1, d->w, ky_none(), 1e-5));
+  const ky_var z = ky_mul_scalar(d->t, ky_sin(d->t, ky_mul_scalar(d->t, y, 3)), 100);
+  const ky_var root = ky_add(d->t, ky_sum_all(d->t, h), ky_sum_all(d->t, z));
+  compile(d, root, "fuse", 0, NULL);
+  assert_same_step(d, root);
+}
+
 #define TEST(name) cmocka_unit_test_setup_teardown(name, set_up, tear_down)
 
 int main(void) {
@@ -350,6 +366,7 @@ int main(void) {
       TEST(a_merged_value_keeps_its_name_to_itself),
       TEST(activity_skips_adjoints_that_nobody_wants),
       TEST(fuse_wants_no_gradient_that_ends_within_a_run),
+      TEST(fuse_keeps_contributions_in_order_where_one_is_many),
   };
   return cmocka_run_group_tests(tests, NULL, NULL);
 }
