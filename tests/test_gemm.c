@@ -332,6 +332,37 @@ static void shares_have_the_same_bits(const ky_kernels *kernels, ky_dtype dtype,
       }
 }
 
+/* Terms taken some at a time, in three goes. */
+static void parts_have_the_same_bits(const ky_kernels *kernels, ky_dtype dtype, room *r) {
+  for (size_t m = 1; m <= 8; m++)
+    for (size_t n = 2; n <= 70; n += 17)
+      for (size_t k = 3; k <= KY_GEMM_DEPTH; k += k < 8 ? 1 : 124) {
+        ky_product p = product(dtype, r, m, n, k, 0, false);
+        p.way = KY_GEMM_TILES;
+        ky__multiply(kernels, dtype, &p);
+        const size_t bytes = m * (size_t)p.c.row * ky_dtype_size(dtype);
+        void *whole = malloc(bytes);
+        memcpy(whole, p.c.data, bytes);
+        for (size_t part = 0; part < 3; part++) {
+          const size_t begin = k * part / 3;
+          ky_product some = p;
+          some.k = k * (part + 1) / 3 - begin;
+          some.a = block_of(dtype, p.a, 0, begin);
+          some.b = block_of(dtype, p.b, begin, 0);
+          if (part > 0) some.d = some.c;
+          kernels->gemm_small->go_on[dtype](&some);
+        }
+        for (size_t i = 0; i < m; i++)
+          assert_same_bits(dtype, block_of(dtype, p.c, i, 0).data,
+                           (char *)whole + i * (size_t)p.c.row * ky_dtype_size(dtype), n);
+        free(whole);
+      }
+}
+
+static void parts_make_up_the_whole(void **state) {
+  each_kernel(parts_have_the_same_bits, *state);
+}
+
 static void shares_make_up_the_whole(void **state) {
   each_kernel(shares_have_the_same_bits, *state);
 }
@@ -410,6 +441,7 @@ int main(void) {
       IN_A_ROOM(empty_products_leave_d),
       IN_A_ROOM(an_element_has_the_same_bits_in_every_block),
       IN_A_ROOM(shares_make_up_the_whole),
+      IN_A_ROOM(parts_make_up_the_whole),
       IN_A_ROOM(blis_rounds_as_our_kernels_do),
       cmocka_unit_test(large_products_are_right),
       cmocka_unit_test(info_says_something),

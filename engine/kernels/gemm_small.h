@@ -50,9 +50,12 @@ static inline ky_gemm_way ky__gemm_own_way(const ky_product *p) {
 /* m and n are not 0; k may be. */
 typedef void ky_gemm_kernel(const ky_product *product);
 
-/* Indexed by dtype, for the ways of our own. */
+/* Indexed by dtype, for the ways of our own. `go_on` forms a product some terms at a time: its
+ * sums start with d. Rows of b, c and d are contiguous, and there are at most KY_GEMM_DEPTH
+ * terms in all. */
 typedef struct ky_gemm_small_kernels {
   ky_gemm_kernel *multiply[2];
+  ky_gemm_kernel *go_on[2];
 } ky_gemm_small_kernels;
 
 #define X(level, supported) extern const ky_gemm_small_kernels ky__gemm_small_##level;

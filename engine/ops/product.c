@@ -299,43 +299,115 @@ void fwd_linear(ky_frame *f, ky_id pc) {
   ky__arena_reset(&f->scratch, mark);
 }
 
-#define STREAMED ((size_t)1 << 15) /* bytes of a part: it stays in the nearest cache */
-#define TILE     ((size_t)8)       /* rows that the kernels take at a time */
+/* The adjoint of the input: dx = g w. */
+static ky_product input_product(ky_frame *f, ky_id pc, sizes s, ky_matrix g, ky_dest dx) {
+  ky_product p = {.m = s.rows,
+                  .n = s.in,
+                  .k = s.out,
+                  .a = g,
+                  .b = rows_of(f, f->code->ins[pc].b),
+                  .c = dense_rows(dx.ptr, s.in)};
+  if (dx.beta) p.d = p.c;
+  return p;
+}
 
-/* The gradient of a weight, g' x, for a sink: some rows at a time, each piece in one place. */
+/* The adjoint of the weight: dw = g' x. */
+static ky_product weight_product(ky_frame *f, ky_id pc, sizes s, ky_matrix g, ky_dest dw) {
+  ky_product p = {.m = s.out,
+                  .n = s.in,
+                  .k = s.rows,
+                  .a = turned(g),
+                  .b = rows_of(f, f->code->ins[pc].a),
+                  .c = dense_rows(dw.ptr, s.in)};
+  if (dw.beta) p.d = p.c;
+  return p;
+}
+
+#define STREAMED ((size_t)1 << 13) /* bytes of a part: with the rows it changes in L1 */
+#define TILE     ((size_t)4)       /* rows that are worth a part */
+#define CACHED   ((size_t)1 << 15) /* bytes of a weight that is in L1 when it is read again */
+
+/* The gradient of a weight, g' x, for a sink: some rows at a time, each piece in one place. The
+ * input's adjoint can come along, so that the weight's rows are fetched once: they are terms of
+ * its sums. */
 typedef struct stream {
   const ky_frame *f;
   ky_dtype dtype;
   ky_product whole;
-  size_t rows; /* of a part */
+  size_t rows;             /* of a part: a power of two */
+  const ky_product *input; /* null: does not come along */
+  void *carry;             /* sums of the input's adjoint under way */
 } stream;
+
+static ky_matrix from_row(ky_matrix x, size_t row, ky_dtype dtype) {
+  x.data = (char *)x.data + (ptrdiff_t)row * x.row * (ptrdiff_t)ky_dtype_size(dtype);
+  return x;
+}
+
+/* Adds the terms of rows begin..end-1 to the input's adjoint, in the order of ky__multiply. */
+static void pull_rows(const stream *s, size_t begin, size_t end) {
+  ky_product p = *s->input;
+  const size_t whole = p.k, count = p.m * p.n;
+  p.k = end - begin;
+  p.a = turned(from_row(turned(p.a), begin, s->dtype));
+  p.b = from_row(p.b, begin, s->dtype);
+  p.c = dense_rows(s->carry, p.n);
+  p.d = begin % KY_GEMM_DEPTH ? p.c : (ky_matrix){NULL, 0, 0};
+  s->f->kernels->gemm_small->go_on[s->dtype](&p);
+  if (end % KY_GEMM_DEPTH && end < whole) return;
+  const int beta = begin >= KY_GEMM_DEPTH || s->input->d.data;
+  s->f->kernels->copy->run(s->dtype, count, s->input->c.data, 1, beta, s->carry, 1);
+}
 
 static void stream_rows(void *context, uint32_t piece, size_t begin, size_t end) {
   (void)piece;
   const stream *s = context;
-  const ptrdiff_t size = (ptrdiff_t)ky_dtype_size(s->dtype);
   const size_t n = s->whole.n;
   ky_product part = s->whole;
-  part.c.data = (char *)part.c.data + (ptrdiff_t)begin * part.c.row * size;
+  part.c = from_row(part.c, begin, s->dtype);
   for (size_t row = begin; row < end; row += s->rows) {
     part.m = end - row < s->rows ? end - row : s->rows;
-    part.a.data = (char *)s->whole.a.data + (ptrdiff_t)row * part.a.row * size;
+    part.a = from_row(s->whole.a, row, s->dtype);
+    if (s->input) pull_rows(s, row, row + part.m);
     ky__multiply(s->f->kernels, s->dtype, &part);
     s->f->sink.take(s->f->sink.context, row * n, part.m * n, part.c.data);
   }
 }
 
-/* Whether a sink took the gradient `p`: one of few terms, as the factors of others would be
- * read again for each part, and of more than one part. */
-static bool stream_weight(const ky_frame *f, ky_id pc, ky_dtype dtype, const ky_product *p) {
+static size_t rows_of_part(size_t row_bytes) {
+  size_t rows = TILE;
+  while (2 * rows * row_bytes <= STREAMED && rows < KY_GEMM_DEPTH) rows *= 2;
+  return rows;
+}
+
+/* Whether the input's adjoint may come along when its weight is streamed: a single thread takes
+ * the rows in order, and the sums of ky__multiply are in order, too. */
+static bool comes_along(const ky_frame *f, const ky_product *input) {
+  return ky__team_size(f->team) == 1 && input->m <= KY_GEMM_THIN && input->b.column == 1 &&
+         ky__gemm_own_way(input) == KY_GEMM_TILES;
+}
+
+/* Whether a sink takes the gradient `p`: one of few terms, as the factors of others would be
+ * read again for each part, and of a weight that is not near anyway. */
+static bool is_streamed(const ky_frame *f, ky_id pc, ky_dtype dtype, const ky_product *p) {
+  return f->sink.pc == pc && p->k <= KY_GEMM_THIN && !p->d.data &&
+         p->m * p->n * ky_dtype_size(dtype) > CACHED;
+}
+
+/* input: null when it is not wanted. */
+static void stream_weight(ky_frame *f, ky_dtype dtype, const ky_product *p,
+                          const ky_product *input) {
   const size_t row_bytes = p->n * ky_dtype_size(dtype);
-  if (f->sink.pc != pc || p->k > KY_GEMM_THIN || p->d.data) return false;
-  if (p->m * row_bytes <= STREAMED) return false;
-  const size_t rows = STREAMED / row_bytes / TILE * TILE;
-  stream s = {f, dtype, *p, rows ? rows : TILE};
+  stream s = {f, dtype, *p, rows_of_part(row_bytes), NULL, NULL};
+  if (input && comes_along(f, input)) {
+    s.input = input;
+    s.carry = ky__scratch(f, input->m * row_bytes);
+    if (!s.carry) return;
+  } else if (input) {
+    ky__product(f, dtype, input);
+  }
   if (f->sink.begin(f->sink.context))
     ky__team_run(f->team, p->m, ky__grain_of(f, p->n), stream_rows, &s);
-  return true;
 }
 
 void vjp_linear(ky_frame *f, ky_id pc) {
@@ -345,27 +417,17 @@ void vjp_linear(ky_frame *f, ky_id pc) {
   const ky_place mark = ky__arena_mark(&f->scratch);
   const ky_matrix g = dense_rows(ky__adjoint(f, pc), s.out);
   const ky_dest dx = ky__dest(f, i->a, i->flags & KY_WANT_A);
-  if (dx.ptr) {
-    ky_product p = {.m = s.rows,
-                    .n = s.in,
-                    .k = s.out,
-                    .a = g,
-                    .b = rows_of(f, i->b),
-                    .c = dense_rows(dx.ptr, s.in)};
-    if (dx.beta) p.d = p.c;
-    if (f->fault->status == KY_OK) ky__product(f, dtype, &p);
-  }
   const ky_dest dw = ky__dest(f, i->b, i->flags & KY_WANT_B);
-  if (dw.ptr) {
-    ky_product p = {.m = s.out,
-                    .n = s.in,
-                    .k = s.rows,
-                    .a = turned(g),
-                    .b = rows_of(f, i->a),
-                    .c = dense_rows(dw.ptr, s.in)};
-    if (dw.beta) p.d = p.c;
-    if (f->fault->status == KY_OK && !stream_weight(f, pc, dtype, &p))
-      ky__product(f, dtype, &p);
+  ky_product input, weight;
+  if (dx.ptr) input = input_product(f, pc, s, g, dx);
+  if (dw.ptr) weight = weight_product(f, pc, s, g, dw);
+  if (f->fault->status == KY_OK) {
+    if (dw.ptr && is_streamed(f, pc, dtype, &weight)) {
+      stream_weight(f, dtype, &weight, dx.ptr ? &input : NULL);
+    } else {
+      if (dx.ptr) ky__product(f, dtype, &input);
+      if (dw.ptr) ky__product(f, dtype, &weight);
+    }
   }
   const ky_dest db = ky__dest(f, i->c, i->flags & KY_WANT_C);
   if (db.ptr)

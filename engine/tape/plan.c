@@ -336,9 +336,13 @@ static ky_status place(planner *q) {
 
 /* ---- scratch ----------------------------------------------------------------------------- */
 
-/* A linear layer copies what has no matrix of rows in its memory; its result never. */
-static size_t copies_of_linear(const ky_code *code, ky_id pc) {
-  size_t bytes = 0;
+/* A linear layer copies what has no matrix of rows in its memory; its result never. With few
+ * rows its input's adjoint has sums under way. */
+static size_t scratch_of_linear(const ky_code *code, ky_id pc) {
+  const ky_id x = ky__operand(code, pc, 0);
+  const ky_layout *l = ky__layout(code, x);
+  const bool thin = l->count <= KY_GEMM_THIN * l->dims[l->rank - 1];
+  size_t bytes = thin ? bytes_of(code, x) + KY_ALIGN : 0;
   for (uint32_t k = 0; k < 2; k++) {
     const ky_id id = ky__operand(code, pc, k);
     if (!ky__layout(code, id)->dense) bytes += bytes_of(code, id) + KY_ALIGN;
@@ -360,7 +364,7 @@ static size_t copies_of(const ky_code *code, ky_id pc) {
 static size_t scratch_of(const ky_code *code, ky_id pc, uint32_t threads) {
   const ky_op op = (ky_op)code->ins[pc].op;
   const uint8_t attr = ky__opinfo[op].attr;
-  if (op == KY_OP_linear) return copies_of_linear(code, pc);
+  if (op == KY_OP_linear) return scratch_of_linear(code, pc);
   if (op == KY_OP_matmul || op == KY_OP_reshape || op == KY_OP_permute) return 0;
   if (attr == KY_ATTR_FUSED) return ky__fused_scratch(code, pc, threads);
   if (attr == KY_ATTR_LIST_CONV) return ky__convolution_scratch(code, pc, threads);
