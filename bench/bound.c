@@ -5,7 +5,6 @@
 #include <math.h>
 #include <stdlib.h>
 
-#include "hand/rates.h"
 #include "kernels/gemm.h"
 #include "workload.h"
 
@@ -25,7 +24,7 @@ double bound_flops(const bound *b) {
     const bound_product *p = &b->products[k];
     total += 2 * (double)p->m * (double)p->n * (double)p->k;
   }
-  return total;
+  return b->repeats > 0 ? b->repeats * total : total;
 }
 
 static int array_count(const bound *b) {
@@ -96,8 +95,8 @@ static void run_products(void *state) {
 static void run_functions(void *state) {
   const bound *b = state;
   static rate_call *const calls[BOUND_FUNCTION_COUNT] = {
-#define X(name) rate_##name,
-      BOUND_FUNCTIONS(X)
+#define X(name, ...) rate_##name,
+      RATE_FUNCTIONS_1(X) RATE_FUNCTIONS_2(X)
 #undef X
   };
   for (int k = 0; k < BOUND_FUNCTION_COUNT; k++)
@@ -109,22 +108,42 @@ static void run_copy(void *state) {
   rate_copy((size_t)(b->bytes / 2) / RATE_LINE, b->to, b->from);
 }
 
-int bound_cells(bound *b, bench_cell *cells) {
-  int count = 0;
+static bool calls_functions(const bound *b) {
   double calls = 0;
   for (int k = 0; k < BOUND_FUNCTION_COUNT; k++) calls += b->calls[k];
+  return calls > 0;
+}
+
+int bound_cells(bound *b, bench_cell *cells) {
+  int count = 0;
   if (b->product_count > 0) cells[count++] = (bench_cell){.call = run_products, .state = b};
-  if (calls > 0) cells[count++] = (bench_cell){.call = run_functions, .state = b};
+  if (calls_functions(b)) cells[count++] = (bench_cell){.call = run_functions, .state = b};
   if (b->to) cells[count++] = (bench_cell){.call = run_copy, .state = b};
   return count;
 }
 
+typedef struct parts {
+  double products, functions, memory;
+} parts;
+
+static parts parts_of(const bound *b, const bench_cell *cells) {
+  const double repeats = b->repeats > 0 ? b->repeats : 1;
+  parts p = {0};
+  if (b->product_count > 0) p.products = repeats * bench_summary(cells++).median;
+  if (calls_functions(b)) p.functions = repeats * bench_summary(cells++).median;
+  if (b->to) p.memory = bench_summary(cells).median;
+  return p;
+}
+
 double bound_time(const bound *b, const bench_cell *cells) {
-  double calls = 0, arithmetic = 0, memory = 0;
-  for (int k = 0; k < BOUND_FUNCTION_COUNT; k++) calls += b->calls[k];
-  if (b->product_count > 0) arithmetic += bench_summary(cells++).median;
-  if (calls > 0) arithmetic += bench_summary(cells++).median;
-  if (b->to) memory = bench_summary(cells).median;
-  const double longer = arithmetic > memory ? arithmetic : memory;
+  const parts p = parts_of(b, cells);
+  const double longer = fmax(p.products + p.functions, p.memory);
   return longer > 0 ? longer : NAN;
+}
+
+const char *bound_limit(const bound *b, const bench_cell *cells) {
+  const parts p = parts_of(b, cells);
+  if (p.products + p.functions + p.memory == 0) return NULL;
+  if (p.memory > p.products + p.functions) return "memory";
+  return p.products > p.functions ? "products" : "functions";
 }

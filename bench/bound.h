@@ -8,15 +8,13 @@
 #include <stdbool.h>
 #include <stddef.h>
 
+#include "hand/rates.h"
 #include "kytape/base.h"
 #include "measure.h"
 
-/* One row a function whose rate can be asked for. */
-#define BOUND_FUNCTIONS(X) X(exp_f32) X(tanh_f32) X(exp_f64)
-
 typedef enum bound_function {
-#define X(name) BOUND_##name,
-  BOUND_FUNCTIONS(X)
+#define X(name, ...) BOUND_##name,
+  RATE_FUNCTIONS_1(X) RATE_FUNCTIONS_2(X)
 #undef X
       BOUND_FUNCTION_COUNT
 } bound_function;
@@ -44,7 +42,8 @@ typedef struct bound {
   bound_product *products;
   size_t product_count, product_room;
   double calls[BOUND_FUNCTION_COUNT]; /* of each function */
-  double bytes;                       /* read and written together */
+  double repeats; /* how often products and calls are to be taken; 0: once */
+  double bytes;   /* read and written together */
 
   char *block;
   char **array;
@@ -62,6 +61,9 @@ int bound_cells(bound *b, bench_cell *cells);
 
 /* The bound in nanoseconds by the cells when they have been measured; NaN without cells. */
 double bound_time(const bound *b, const bench_cell *cells);
+
+/* Which it is: "products", "functions" or "memory"; null without cells. */
+const char *bound_limit(const bound *b, const bench_cell *cells);
 
 /* Floating-point operations of the products. */
 double bound_flops(const bound *b);

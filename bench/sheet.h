@@ -17,7 +17,9 @@
   X(TWO_THREADS, "compiled, 2 threads")                                                        \
   X(RECURSIVE, "recursive")                                                                    \
   X(HAND, "hand-written C")                                                                    \
-  X(TORCH, "PyTorch")
+  X(TORCH, "PyTorch")                                                                          \
+  X(FORWARD, "forward sweep")                                                                  \
+  X(REVERSE, "reverse sweep")
 
 typedef enum bench_variant {
 #define X(name, text) BENCH_##name,

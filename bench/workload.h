@@ -27,7 +27,7 @@
   X(gmm, "log-likelihood of a Gaussian mixture, f64; value and all gradients")                 \
   X(compile, "compiling a tape, and freeing the program")                                      \
   X(barrier, "waking a team of threads, and meeting at the end of the job")                    \
-  X(ops, "opcodes alone: bytes a second, beside a copy of as many; f32")                       \
+  X(ops, "every opcode alone, forward and reverse, beside what it cannot do without; f32")     \
   X(overhead, "forward time of one instruction, and what of it is not the kernel, f32")        \
   X(reverse, "reverse time of one instruction, and what of it is not the kernel, f32")
 

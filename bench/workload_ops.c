@@ -1,236 +1,233 @@
 /* SPDX-License-Identifier: MIT */
-/* ops: every elementwise opcode, and those that go along rows, alone on a tape: how many bytes
- * a second its forward and its reverse sweep move, at a size that stays in the cache and at one
- * that does not, beside a copy of as many bytes. Opcodes that call the vector library or libm
- * for each element are bound by that, not by memory; they are marked. */
+/* ops: every opcode alone on a tape, its forward and its reverse sweep, at a size that stays in
+ * the cache and at one that does not. Beside each the time that it cannot do without: a copy of
+ * the bytes that it must move, its products at BLIS's rate, its transcendental functions at the
+ * vector library's. What must be moved is read off the instruction. */
 #include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
 
-#include "hand/rates.h"
-#include "opinfo.h"
+#include "opcodes/opcode.h"
+#include "tape/tape.h"
 #include "workload.h"
 
-#define SMALL   4096
-#define LARGE   (1 << 22)
-#define COLUMNS 256
-
 static const bench_extra extras[] = {
-    {"ns/element", "ns_per_element", "%.3f"},
     {"GB/s", "gigabytes_per_second", "%.1f"},
-    {"of copy", "share_of_copy", "%.0f%%"},
-    {"reverse ns/element", "reverse_ns_per_element", "%.3f"},
-    {"reverse GB/s", "reverse_gigabytes_per_second", "%.1f"},
-    {"reverse of copy", "reverse_share_of_copy", "%.0f%%"},
+    {"ns/element", "ns_per_element", "%.3f"},
 };
 
-enum { NS, RATE, SHARE, REVERSE_NS, REVERSE_RATE, REVERSE_SHARE, EXTRA_COUNT };
+enum { RATE, PER_ELEMENT, EXTRA_COUNT };
 
-/* ---- the opcodes ------------------------------------------------------------------------- */
+static const opcode_family *const families[] = {&opcodes_elementwise, &opcodes_products,
+                                                &opcodes_rows, &opcodes_movement,
+                                                &opcodes_sequence};
 
-/* What a case is recorded from: x, y, z of one shape, weights. */
-typedef struct operands {
-  ky_tape *t;
-  ky_var x, y, z;
-  const int64_t *dims;
-  int rank;
-} operands;
+#define FAMILIES (sizeof families / sizeof *families)
 
-typedef ky_var record_fn(const operands *o);
-
-#define CALL_0(name) ky_##name(o->t, o->x)
-#define CALL_1(name) ky_##name(o->t, o->x, 0.5)
-#define CALL_2(name) ky_##name(o->t, o->x, 0.25, 0.75)
-#define UNARY(name, given, ...)                                                                \
-  static ky_var record_##name(const operands *o) { return CALL_##given(name); }
-#include "kernels/unary.def"
-#undef UNARY
-#define BINARY(name, ...)                                                                      \
-  static ky_var record_##name(const operands *o) { return ky_##name(o->t, o->x, o->y); }
-#include "kernels/binary.def"
-#undef BINARY
-#define TERNARY(name, ...)                                                                     \
-  static ky_var record_##name(const operands *o) { return ky_##name(o->t, o->x, o->y, o->z); }
-#include "kernels/ternary.def"
-#undef TERNARY
-
-/* One row an opcode that is no formula: name, operands, what records it. */
-#define OTHERS(X)                                                                              \
-  X(lt, 2, ky_lt(o->t, o->x, o->y))                                                            \
-  X(gt_scalar, 1, ky_gt_scalar(o->t, o->x, 0.5))                                               \
-  X(isfinite, 1, ky_isfinite(o->t, o->x))                                                      \
-  X(where, 2, ky_where(o->t, ky_gt(o->t, o->x, o->y), o->x, o->y))                             \
-  X(cast, 1, ky_cast(o->t, o->x, KY_F64))                                                      \
-  X(dropout, 1, ky_dropout(o->t, o->x, 0.1))                                                   \
-  X(sum, 1, ky_sum(o->t, o->x, KY_AXES(-1), 0))                                                \
-  X(mean, 1, ky_mean(o->t, o->x, KY_AXES(0), 0))                                               \
-  X(max, 1, ky_max(o->t, o->x, KY_AXES(-1), 0))                                                \
-  X(argmax, 1, ky_argmax(o->t, o->x, -1, 0))                                                   \
-  X(prod, 1, ky_prod(o->t, o->x, KY_AXES(-1), 0))                                              \
-  X(variance, 1, ky_variance(o->t, o->x, KY_AXES(-1), 0, 1))                                   \
-  X(norm, 1, ky_norm(o->t, o->x, KY_AXES(-1), 0, 2))                                           \
-  X(logsumexp, 1, ky_logsumexp(o->t, o->x, KY_AXES(-1), 0))                                    \
-  X(cumsum, 1, ky_cumsum(o->t, o->x, -1))                                                      \
-  X(cumprod, 1, ky_cumprod(o->t, o->x, -1))                                                    \
-  X(softmax, 1, ky_softmax(o->t, o->x, -1))                                                    \
-  X(log_softmax, 1, ky_log_softmax(o->t, o->x, -1))                                            \
-  X(layernorm, 1, ky_layernorm(o->t, o->x, 1, ky_none(), ky_none(), 1e-5))                     \
-  X(rmsnorm, 1, ky_rmsnorm(o->t, o->x, 1, ky_none(), 1e-5))                                    \
-  X(mse, 2, ky_mse(o->t, o->x, o->y, KY_REDUCE_MEAN))                                          \
-  X(bce, 2, ky_bce(o->t, o->x, o->y, KY_REDUCE_MEAN))                                          \
-  X(bce_with_logits, 2, ky_bce_with_logits(o->t, o->x, o->y, KY_REDUCE_MEAN))                  \
-  X(concat, 2, ky_concat(o->t, 2, (ky_var[]){o->x, o->y}, 0))                                  \
-  X(pad, 1, ky_pad(o->t, o->x, 2, (int64_t[]){0, 1}, (int64_t[]){0, 1}, KY_PAD_CONSTANT, 0))   \
-  X(tril, 1, ky_tril(o->t, o->x, 0))
-#define X(name, count, call)                                                                   \
-  static ky_var record_##name(const operands *o) { return call; }
-OTHERS(X)
-#undef X
-
-typedef struct opcode {
-  const char *name;
-  ky_op op;
-  int operands;
-  bool calls; /* a function for each element */
-  record_fn *record;
-} opcode;
-
-enum { P = 1, A = 2, B = 4 };
-
-static const opcode opcodes[] = {
-#define UNARY(name, given, saved, vector, ...) {#name, KY_OP_##name, 1, vector, record_##name},
-#include "kernels/unary.def"
-#undef UNARY
-#define BINARY(name, vector, ...) {#name, KY_OP_##name, 2, vector, record_##name},
-#include "kernels/binary.def"
-#undef BINARY
-#define TERNARY(name, ...) {#name, KY_OP_##name, 3, false, record_##name},
-#include "kernels/ternary.def"
-#undef TERNARY
-#define X(name, count, call) {#name, KY_OP_##name, count, false, record_##name},
-    OTHERS(X)
-#undef X
+/* Opcodes without a row. */
+static const char *const without[KY_OP_COUNT] = {
+    [KY_OP_nop] = "no value",
+    [KY_OP_input] = "the caller's memory",
+    [KY_OP_param] = "the caller's memory",
+    [KY_OP_constant] = "the tape's memory",
+    [KY_OP_custom] = "the user's code",
+    [KY_OP_fused] = "made by passes; chainwise times it",
 };
+
+/* Whether each opcode has one row, or else a reason. */
+static bool complete(void) {
+  int rows[KY_OP_COUNT] = {0};
+  bool good = true;
+  for (size_t f = 0; f < FAMILIES; f++)
+    for (size_t k = 0; k < families[f]->count; k++) rows[families[f]->cases[k].op]++;
+  for (int op = 0; op < KY_OP_COUNT; op++) {
+    if (rows[op] == !without[op]) continue;
+    fprintf(stderr, "kybench: ops: %s has %d rows%s\n", ky__opinfo[op].name, rows[op],
+            without[op] ? " and a reason for none" : " and no reason");
+    good = false;
+  }
+  return good;
+}
+
+/* ---- what an instruction must move ------------------------------------------------------- */
+
+static double count_of(const ky_code *code, ky_id id) {
+  return (double)ky__layout(code, id)->count;
+}
+
+static double bytes_of(const ky_code *code, ky_id id) {
+  return count_of(code, id) * (double)ky_dtype_size((ky_dtype)code->ins[id].dtype);
+}
+
+static double bytes_forward(const ky_code *code, ky_id pc) {
+  if (code->ins[pc].flags & KY_VIEW) return 0;
+  double bytes = bytes_of(code, pc);
+  for (uint32_t k = 0; k < ky__operand_count(code, pc); k++) {
+    const ky_id operand = ky__operand(code, pc, k);
+    if (operand) bytes += bytes_of(code, operand);
+  }
+  return bytes;
+}
+
+/* The seed is written and read. */
+static double bytes_reverse(const ky_code *code, ky_id pc) {
+  double bytes = 2 * bytes_of(code, pc);
+  if (ky__reads_result(code, pc)) bytes += bytes_of(code, pc);
+  for (uint32_t k = 0; k < ky__operand_count(code, pc); k++) {
+    const ky_id operand = ky__operand(code, pc, k);
+    if (!operand) continue;
+    if (ky__reads_operand(code, pc, k)) bytes += bytes_of(code, operand);
+    if (ky__wants(code, operand)) bytes += bytes_of(code, operand);
+  }
+  return bytes;
+}
 
 /* ---- measuring --------------------------------------------------------------------------- */
 
 typedef struct subject {
-  ky_tape *t;
+  scene scene;
   ky_var root;
-  bool differentiable;
-  ky_status status;
-  size_t lines; /* of the copies */
-  char *from, *to;
+  bound forward, reverse;
 } subject;
+
+static void keep(subject *s, ky_status status) {
+  if (s->scene.status == KY_OK) s->scene.status = status;
+}
 
 static void forward(void *state) {
   subject *s = state;
-  const ky_status status = ky_forward(s->t);
-  if (status != KY_OK) s->status = status;
+  keep(s, ky_forward(s->scene.t));
 }
 
 static void reverse(void *state) {
   subject *s = state;
-  const ky_status status = ky_backward(s->t, s->root, NULL);
-  if (status != KY_OK) s->status = status;
+  keep(s, ky_backward(s->scene.t, s->root, NULL));
 }
 
-static void copy(void *state) {
-  const subject *s = state;
-  rate_copy(s->lines, s->to, s->from);
+#define EDGE  256  /* of the product that BLIS's rate is measured with */
+#define CALLS 4096 /* of functions, likewise */
+
+/* Products and calls take a time in proportion to their number, so a part is measured. */
+static void open_bound(bound *b, const opcode_work *work, double bytes) {
+  *b = (bound){.dtype = KY_F32, .bytes = bytes};
+#define X(name, ...) b->calls[BOUND_##name] = work->name;
+  RATE_FUNCTIONS_1(X)
+  RATE_FUNCTIONS_2(X)
+#undef X
+  double most = 0;
+  for (int k = 0; k < BOUND_FUNCTION_COUNT; k++) most = fmax(most, b->calls[k]);
+  if (work->flops > 0) {
+    const bound_matrix x = {0, false}, y = {1, false};
+    bound_add_product(b, (bound_product){EDGE, EDGE, EDGE, x, y, 2, false});
+    b->repeats = work->flops / bound_flops(b);
+  } else if (most > CALLS) {
+    b->repeats = most / CALLS;
+  }
+  for (int k = 0; k < BOUND_FUNCTION_COUNT && b->repeats > 0; k++) b->calls[k] /= b->repeats;
+  bound_open(b);
 }
 
-/* Bytes that must be read and written at least: operands and result; in reverse the seed, once
- * written and read, what the row says that the adjoint reads, and the operands' adjoints. */
-static double bytes_forward(const opcode *c, size_t n, double result) {
-  return (double)c->operands * (double)n * sizeof(float) + result;
+/* The largest of the result and the first operand. */
+static ky_id largest(const ky_code *code, ky_id pc) {
+  const ky_id operand = ky__operand_count(code, pc) ? ky__operand(code, pc, 0) : 0;
+  return operand && count_of(code, operand) >= count_of(code, pc) ? operand : pc;
 }
 
-static double bytes_reverse(const opcode *c, size_t n, double result) {
-  const uint8_t reads = ky__opinfo[c->op].reads;
-  double bytes = 2 * result + (double)c->operands * (double)n * sizeof(float);
-  for (int k = 0; k < c->operands; k++)
-    if (reads >> k & 1) bytes += (double)n * sizeof(float);
-  return reads & KY_READS_R ? bytes + result : bytes;
+static void say_title(char *title, size_t size, const ky_code *code, ky_id pc) {
+  const ky_layout *l = ky__layout(code, largest(code, pc));
+  int at = snprintf(title, size, "%s [", ky__opinfo[code->ins[pc].op].name);
+  for (int k = 0; k < l->rank; k++)
+    at +=
+        snprintf(title + at, size - (size_t)at, "%s%lld", k ? "," : "", (long long)l->dims[k]);
+  snprintf(title + at, size - (size_t)at, "]");
 }
 
-static void add_row(bench_sheet *sheet, const opcode *c, size_t n, const bench_cell *cells,
-                    const subject *s, double result) {
-  char title[32];
-  snprintf(title, sizeof title, "%s [%zu]", c->name, n);
-  bench_row *row = bench_sheet_row(sheet, title, BENCH_REPLAYED);
-  row->time = bench_summary(&cells[0]);
-  const double copied = (double)(2 * s->lines * RATE_LINE) / bench_summary(&cells[1]).median;
-  const double there = bytes_forward(c, n, result) / row->time.median;
-  row->extra[NS] = row->time.median / (double)n;
-  row->extra[RATE] = there;
-  row->extra[SHARE] = 100 * there / copied;
-  if (c->calls) snprintf(row->note, sizeof row->note, "calls the vector library");
-  if (!s->differentiable) return;
-  const double median = bench_summary(&cells[2]).median;
-  const double back = bytes_reverse(c, n, result) / median;
-  row->extra[REVERSE_NS] = median / (double)n;
-  row->extra[REVERSE_RATE] = back;
-  row->extra[REVERSE_SHARE] = 100 * back / copied;
+static void add_row(bench_sheet *sheet, const ky_code *code, ky_id pc, bench_variant variant,
+                    const bench_cell *cell, const bound *least, const bench_cell *cells) {
+  char title[64];
+  say_title(title, sizeof title, code, pc);
+  bench_row *row = bench_sheet_row(sheet, title, variant);
+  row->time = bench_summary(cell);
+  row->bound = bound_time(least, cells);
+  row->flops = bound_flops(least);
+  const char *limit = bound_limit(least, cells);
+  snprintf(row->note, sizeof row->note, limit ? "bound by %s" : "a view: nothing moves", limit);
+  if (row->flops > 0 || !limit) return;
+  row->extra[RATE] = least->bytes / row->time.median;
+  row->extra[PER_ELEMENT] = row->time.median / count_of(code, largest(code, pc));
 }
 
-static bool run_case(const bench_setup *setup, bench_sheet *sheet, const opcode *c, size_t n,
-                     const ky_tensor *const x[3], subject *s) {
-  const int64_t dims[2] = {(int64_t)n / COLUMNS, COLUMNS};
-  s->t = ky_tape_new(NULL);
-  s->status = KY_OK;
-  operands o = {.t = s->t, .dims = dims, .rank = 2};
-  ky_var *const at[3] = {&o.x, &o.y, &o.z};
-  for (int k = 0; k < c->operands; k++) *at[k] = ky_param(s->t, (ky_tensor *)(uintptr_t)x[k]);
-  s->root = c->record(&o);
-  s->differentiable = ky__opinfo[c->op].differentiable;
+static void measure(const bench_setup *setup, bench_sheet *sheet, subject *s, ky_id pc) {
+  const ky_code *code = &s->scene.t->code;
+  const bool back = ky__opinfo[code->ins[pc].op].differentiable && ky__wants(code, pc);
+  bench_cell *cells = bench_alloc(2 + 2 * BOUND_CELLS, sizeof *cells);
+  int count = 0;
+  cells[count++] = (bench_cell){.call = forward, .state = s};
+  count += bound_cells(&s->forward, cells + count);
+  const int at = count;
+  if (back) {
+    cells[count++] = (bench_cell){.call = reverse, .state = s};
+    count += bound_cells(&s->reverse, cells + count);
+  }
+  bench_pace pace = setup->pace;
+  pace.cell /= 30; /* there are many cases */
+  pace.sample /= 20;
+  pace.slow /= 10;
+  bench_measure(&pace, count, cells);
+  add_row(sheet, code, pc, BENCH_FORWARD, cells, &s->forward, cells + 1);
+  if (back) add_row(sheet, code, pc, BENCH_REVERSE, cells + at, &s->reverse, cells + at + 1);
+  free(cells);
+}
+
+/* Whether the case is what its row says, and its numbers are worth a measurement. */
+static bool check(subject *s, const opcode_case *c) {
   ky_array r;
-  bool good = ky_data(s->t, s->root, &r) == KY_OK;
-  if (good) {
-    bench_cell cells[3] = {{.call = forward, .state = s},
-                           {.call = copy, .state = s},
-                           {.call = reverse, .state = s}};
-    bench_pace pace = setup->pace;
-    pace.cell /= 20; /* there are many cases */
-    pace.sample /= 20;
-    bench_measure(&pace, s->differentiable ? 3 : 2, cells);
-    add_row(sheet, c, n, cells, s, (double)r.count * (double)ky_dtype_size(r.dtype));
-    good = s->status == KY_OK;
-  }
-  if (!good) fprintf(stderr, "kybench: ops: %s: %s\n", c->name, ky_tape_message(s->t));
-  ky_tape_free(s->t);
-  return good;
+  keep(s, ky_data(s->scene.t, s->root, &r));
+  if (s->scene.status != KY_OK) return false;
+  const ky_code *code = &s->scene.t->code;
+  if (code->ins[code->count - 1].op != c->op) return false;
+  for (ky_id k = 1; k + 1 < code->count; k++)
+    if (ky__opinfo[code->ins[k].op].trait != KY_TRAIT_LEAF) return false;
+  if (r.dtype != KY_F32 || code->ins[code->count - 1].flags & KY_VIEW) return true;
+  for (int64_t k = 0; k < r.count; k++)
+    if (!isfinite(((const float *)r.data)[k])) return false;
+  return true;
 }
 
-static bool run_size(const bench_setup *setup, bench_sheet *sheet, size_t n) {
-  subject s = {.lines = n * sizeof(float) / RATE_LINE};
-  s.from = bench_alloc_aligned(n * sizeof(float));
-  s.to = bench_alloc_aligned(n * sizeof(float));
-  float *data[3];
-  ky_tensor *x[3] = {NULL};
-  bool good = true;
-  for (int k = 0; k < 3; k++) {
-    data[k] = bench_alloc_aligned(n * sizeof(float));
-    bench_random(KY_F32, 1 + (uint32_t)k, n, data[k], 0.45);
-    for (size_t i = 0; i < n; i++) data[k][i] += 0.5F; /* where all of them are defined */
-    good = good && ky_tensor_wrap(NULL, KY_F32, KY_SHAPE((int64_t)n / COLUMNS, COLUMNS),
-                                  data[k], &x[k]) == KY_OK;
+static bool run_case(const bench_setup *setup, bench_sheet *sheet, const opcode_case *c,
+                     int64_t n) {
+  subject *s = bench_alloc(1, sizeof *s);
+  scene_open(&s->scene);
+  s->root = c->record(&s->scene, n);
+  bool good = check(s, c);
+  if (good) {
+    const ky_code *code = &s->scene.t->code;
+    const ky_id pc = code->count - 1;
+    const double kept = s->scene.forward.kept;
+    open_bound(&s->forward, &s->scene.forward, bytes_forward(code, pc) + kept);
+    open_bound(&s->reverse, &s->scene.reverse, bytes_reverse(code, pc) + kept);
+    measure(setup, sheet, s, pc);
+    bound_close(&s->forward);
+    bound_close(&s->reverse);
+    good = s->scene.status == KY_OK;
   }
-  const ky_tensor *const all[3] = {x[0], x[1], x[2]};
-  for (size_t k = 0; good && k < sizeof opcodes / sizeof *opcodes; k++)
-    good = run_case(setup, sheet, &opcodes[k], n, all, &s);
-  for (int k = 0; k < 3; k++) {
-    ky_tensor_free(x[k]);
-    free(data[k]);
-  }
-  free(s.from);
-  free(s.to);
+  if (!good)
+    fprintf(stderr, "kybench: ops: %s is not what its row says: %s\n", ky__opinfo[c->op].name,
+            ky_tape_message(s->scene.t));
+  scene_close(&s->scene);
+  free(s);
   return good;
 }
 
 bool workload_ops(const bench_setup *setup, bench_sheet *sheet) {
   sheet->extras = extras;
   sheet->extra_count = EXTRA_COUNT;
-  if (setup->quick) return run_size(setup, sheet, 2 * COLUMNS);
-  return run_size(setup, sheet, SMALL) && run_size(setup, sheet, LARGE);
+  bool good = complete();
+  for (size_t f = 0; good && f < FAMILIES; f++)
+    for (size_t k = 0; good && k < families[f]->count; k++) {
+      const opcode_case *c = &families[f]->cases[k];
+      good = run_case(setup, sheet, c, c->small) &&
+             (setup->quick || run_case(setup, sheet, c, c->large));
+    }
+  return good;
 }

@@ -55,8 +55,8 @@ static inline bool ky__is_half(unsigned dtype) { return dtype == KY_BF16 || dtyp
 
 /* Whether a leaf's value is the array it refers to, so that it needs no memory of its own. */
 static inline bool ky__is_elsewhere(const ky_ins *i) {
-  const bool bound = i->op == KY_OP_input || i->op == KY_OP_param;
-  return (bound && !i->c) || i->op == KY_OP_constant;
+  const bool borrowed = i->op == KY_OP_input || i->op == KY_OP_param;
+  return (borrowed && !i->c) || i->op == KY_OP_constant;
 }
 
 static inline const ky_layout *ky__layout(const ky_code *code, ky_id id) {

@@ -5,7 +5,9 @@
 
 #include <math.h>
 
-#define BLOCK 1024
+#define BLOCK  1024
+#define INLINE static inline __attribute__((always_inline)) /* so that a call is a known one   \
+                                                             */
 
 static float x_f32[BLOCK], r_f32[BLOCK];
 static double x_f64[BLOCK], r_f64[BLOCK];
@@ -13,48 +15,70 @@ static double x_f64[BLOCK], r_f64[BLOCK];
 /* The compiler must neither know the data nor drop the results. */
 #define KEEP(array) __asm__ volatile("" : : "r"(array) : "memory")
 
-/* -4 to 4. */
-static void fill(void) {
-  if (x_f64[0] < 0) return;
+/* Does nothing while the data are what they were, so that it does not count. */
+static void fill(double lo, double hi) {
+  static double filled[2];
+  if (filled[0] == lo && filled[1] == hi) return;
   for (int k = 0; k < BLOCK; k++) {
-    x_f64[k] = (k - BLOCK / 2) * (8.0 / BLOCK);
+    x_f64[k] = lo + k * (hi - lo) / BLOCK;
     x_f32[k] = (float)x_f64[k];
   }
+  filled[0] = lo;
+  filled[1] = hi;
 }
 
-void rate_exp_f32(size_t n) {
-  fill();
+INLINE void run_f32(size_t n, float (*f)(float), double lo, double hi) {
+  fill(lo, hi);
   for (size_t done = 0; done < n; done += BLOCK) {
     KEEP(x_f32);
-    for (int k = 0; k < BLOCK; k++) r_f32[k] = expf(x_f32[k]);
+    for (int k = 0; k < BLOCK; k++) r_f32[k] = f(x_f32[k]);
     KEEP(r_f32);
   }
 }
 
-void rate_tanh_f32(size_t n) {
-  fill();
-  for (size_t done = 0; done < n; done += BLOCK) {
-    KEEP(x_f32);
-    for (int k = 0; k < BLOCK; k++) r_f32[k] = tanhf(x_f32[k]);
-    KEEP(r_f32);
-  }
-}
-
-void rate_exp_f64(size_t n) {
-  fill();
+INLINE void run_f64(size_t n, double (*f)(double), double lo, double hi) {
+  fill(lo, hi);
   for (size_t done = 0; done < n; done += BLOCK) {
     KEEP(x_f64);
-    for (int k = 0; k < BLOCK; k++) r_f64[k] = exp(x_f64[k]);
+    for (int k = 0; k < BLOCK; k++) r_f64[k] = f(x_f64[k]);
     KEEP(r_f64);
   }
 }
 
-typedef float line __attribute__((vector_size(RATE_LINE), may_alias));
+INLINE void run_two(size_t n, float (*f)(float, float), double lo, double hi) {
+  fill(lo, hi);
+  for (size_t done = 0; done < n; done += BLOCK) {
+    KEEP(x_f32);
+    for (int k = 0; k < BLOCK; k++) r_f32[k] = f(x_f32[k], x_f32[BLOCK - 1 - k]);
+    KEEP(r_f32);
+  }
+}
+
+#define X(name, dtype, function, lo, hi)                                                       \
+  void rate_##name(size_t n) { run_##dtype(n, function, lo, hi); }
+RATE_FUNCTIONS_1(X)
+#undef X
+
+#define X(name, function, lo, hi)                                                              \
+  void rate_##name(size_t n) { run_two(n, function, lo, hi); }
+RATE_FUNCTIONS_2(X)
+#undef X
+
+#ifdef __AVX512F__
+  #define VECTOR 64
+#elif defined __AVX__
+  #define VECTOR 32
+#else
+  #define VECTOR 16
+#endif
+
+typedef float vector __attribute__((vector_size(VECTOR), may_alias));
 
 void rate_copy(size_t lines, void *to, const void *from) {
-  line *t = to;
-  const line *f = from;
-  for (size_t k = 0; k < lines; k++) {
+  vector *t = to;
+  const vector *f = from;
+#pragma GCC unroll 4
+  for (size_t k = 0; k < lines * RATE_LINE / VECTOR; k++) {
     t[k] = f[k];
     KEEP(t); /* lest the compiler call memcpy after all */
   }
