@@ -50,15 +50,26 @@ void case_compare(const op_case *c, const char *what, const nd *got, const nd *w
 /* ---- data ------------------------------------------------------------------------------- */
 
 /* SplitMix64 (Steele, Lea and Flood, "Fast splittable pseudorandom number generators"). */
-static uint64_t next_bits(op_case *c) {
-  uint64_t z = c->stream += 0x9E3779B97F4A7C15u;
+static uint64_t next_bits(uint64_t *stream) {
+  uint64_t z = *stream += 0x9E3779B97F4A7C15u;
   z = (z ^ z >> 30) * 0xBF58476D1CE4E5B9u;
   z = (z ^ z >> 27) * 0x94D049BB133111EBu;
   return z ^ z >> 31;
 }
 
+int64_t dice_roll(ky_dice *dice, int64_t low, int64_t high) {
+  return low + (int64_t)(next_bits(&dice->state) % (uint64_t)(high - low + 1));
+}
+
+int64_t dice_extent(ky_dice *dice, int64_t most) {
+  static const int64_t odd[] = {1, 1, 2, 2, 3, 3, 4, 5, 6, 7, 8, 9, 15, 16, 17, 31, 33, 65};
+  int count = 1;
+  while (count < (int)(sizeof odd / sizeof *odd) && odd[count] <= most) count++;
+  return odd[dice_roll(dice, 0, count - 1)];
+}
+
 double case_uniform(op_case *c, double low, double high) {
-  return low + (high - low) * (double)(next_bits(c) >> 11) * 0x1p-53;
+  return low + (high - low) * (double)(next_bits(&c->stream) >> 11) * 0x1p-53;
 }
 
 static uint64_t stream_of(const char *name, int number) {
@@ -90,7 +101,7 @@ static double draw_one(op_case *c, ky_domain d) {
 /* 0..n-1 in random order. */
 static void shuffle(op_case *c, int64_t n, double *levels) {
   for (int64_t k = 0; k < n; k++) {
-    const int64_t j = (int64_t)(next_bits(c) % (uint64_t)(k + 1));
+    const int64_t j = (int64_t)(next_bits(&c->stream) % (uint64_t)(k + 1));
     levels[k] = levels[j];
     levels[j] = (double)k;
   }

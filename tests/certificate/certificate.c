@@ -179,15 +179,14 @@ static void run_case(op_case *c, int number, ky_draws draws, ky_dtype real) {
   case_ask_oracle(c);
   case_record(c, real, (1u << KY_OPERANDS) - 1);
   measure_forward(c, f, &bounds[op]);
-  if ((draws == PLAIN || draws == FIXED) && case_differentiable(c) && c->sample.operands > 0)
-    measure_adjoint(c, f);
+  if (draws == PLAIN && case_differentiable(c) && c->sample.operands > 0) measure_adjoint(c, f);
   case_end(c);
   f->cases++;
 }
 
 /* The first cases are of the samples' domains. */
 static ky_draws draws_of(ky_op op, int number) {
-  return number >= plain_cases || bounds[op].draws == FIXED ? bounds[op].draws : PLAIN;
+  return number >= plain_cases ? bounds[op].draws : PLAIN;
 }
 
 static void run_opcode(op_case *c) {

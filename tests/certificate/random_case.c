@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /* Shapes: operands of elementwise operations broadcast to a random space. Those of the others
  * are the samples', in which all extents of one size become another size: what had to be equal
- * still is, and larger ones stay larger, so that attributes and indices keep their meaning. */
+ * still is, and larger ones stay larger, so that attributes and indices keep their meaning.
+ * Where that is not enough a set has random samples of its own. */
 #include "random_case.h"
 
 #include <string.h>
@@ -209,21 +210,23 @@ static void redraw(op_case *c, ky_draws draws) {
 bool random_case(op_case *c, int number, ky_draws draws) {
   if (c->set->sample_count == 0) return false;
   case_choose(c, &c->set->samples[0], NULL, number);
-  ky_sample s = c->set->samples[below(c, c->set->sample_count)];
-  const uint64_t chosen = c->stream;
+  ky_dice dice = {c->stream};
+  ky_sample s = c->set->random ? c->set->random(&dice)
+                               : c->set->samples[dice_roll(&dice, 0, c->set->sample_count - 1)];
+  const uint64_t chosen = dice.state;
   case_choose(c, &s, NULL, number);
   c->stream = chosen;
   if (c->set->shapes)
     broadcast_shapes(c, &s);
   else if (c->info - ky__opinfo == KY_OP_reshape)
     reshape_shapes(c, &s);
-  else if (draws != FIXED)
+  else if (!c->set->random)
     mapped_shapes(c, &s);
   const uint64_t shaped = c->stream;
   case_choose(c, &s, NULL, number);
   c->stream = shaped;
-  choose_layouts(c, draws != PLAIN && draws != FIXED);
+  choose_layouts(c, draws != PLAIN);
   case_draw(c);
-  if (draws != PLAIN && draws != FIXED) redraw(c, draws);
+  if (draws != PLAIN) redraw(c, draws);
   return true;
 }

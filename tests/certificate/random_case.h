@@ -7,11 +7,10 @@
 #include "op_case.h"
 
 /* What elements are drawn from, besides the samples' domains. */
-typedef enum ky_draws { PLAIN = 0, WIDE = 1, SCALED = 2, SPECIAL = 3, FIXED = 4 } ky_draws;
+typedef enum ky_draws { PLAIN, WIDE, SCALED, SPECIAL } ky_draws;
 
 /* Chooses and draws case `number` of c->set, with elements as `draws` says unless PLAIN; asks
- * no oracle in that case. FIXED: the shapes are the samples', only layouts and elements vary.
- * False where the set has no samples. */
+ * no oracle in that case. False where the set has no samples. */
 bool random_case(op_case *c, int number, ky_draws draws);
 
 #endif

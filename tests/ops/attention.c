@@ -85,6 +85,32 @@ static const ky_sample samples[] = {
     {.shape = {QKV(1, 2, 2, 3, 4, 2, 0)}, .operands = 3},
 };
 
+/* A mask of every element, or stretched over heads, over rows too, over batches. */
+static ky_extents roll_mask(ky_dice *dice, const ky_extents *q, int64_t columns) {
+  const int64_t b = q->dims[0], h = q->dims[1], t = q->dims[2];
+  switch (dice_roll(dice, 0, 3)) {
+  case 0: return (ky_extents)DIMS(b, h, t, columns);
+  case 1: return (ky_extents)DIMS(b, 1, t, columns);
+  case 2: return (ky_extents)DIMS(b, 1, 1, columns);
+  default: return (ky_extents)DIMS(t, columns);
+  }
+}
+
+static ky_sample random_sample(ky_dice *dice) {
+  const int64_t b = dice_roll(dice, 0, 9) ? dice_roll(dice, 1, 2) : 0;
+  const int64_t heads = dice_roll(dice, 1, 2), group = dice_roll(dice, 1, 3);
+  const int64_t d = dice_extent(dice, 9), e = dice_extent(dice, 9);
+  const int64_t most = b * heads * group * (d + e) > 12 ? 7 : 65;
+  const int64_t rows = dice_extent(dice, most), columns = dice_extent(dice, most);
+  ky_sample s = {.shape = {QKV(b, heads * group, heads, rows, columns, d, e)},
+                 .n = {dice_roll(dice, 0, 1)},
+                 .s = {dice_roll(dice, 0, 1) ? 0 : 0.3},
+                 .operands = (int)dice_roll(dice, 3, 4)};
+  s.shape[3] = roll_mask(dice, &s.shape[0], columns);
+  if (dice_roll(dice, 0, 1)) s.kind[3] = MASK;
+  return s;
+}
+
 /* clang-format off */
 #define ONE_ROW(...) .sample = {.shape = {DIMS(1, 1, 1, 1), DIMS(1, 1, 2, 1),                  \
   DIMS(1, 1, 2, 1), DIMS(2)}, .s = {1}, .operands = 4, __VA_ARGS__}
@@ -154,5 +180,6 @@ const ky_samples samples_attention = {.operands = 4,
                                       .whole = oracle,
                                       .record = record,
                                       LIST(sample, samples),
+                                      .random = random_sample,
                                       LIST(example, examples),
                                       LIST(refusal, refusals)};

@@ -7,7 +7,7 @@
 
 /* ---- the oracles: plain loops over all indices ------------------------------------------- */
 
-enum { PLAIN, PADDED, STRIDED, DILATED, GROUPED, MIXED, LARGE_STRIDE, WIDE, FOUR, BAD };
+enum { PLAIN, PADDED, STRIDED, DILATED, GROUPED, MIXED, LARGE_STRIDE, WIDE, FOUR, BAD, ANY };
 
 static const ky_conv_options options[] = {
     [PLAIN] = {.size = sizeof(ky_conv_options)},
@@ -24,6 +24,21 @@ static const ky_conv_options options[] = {
     [FOUR] = {sizeof(ky_conv_options), .padding = {1, 1, 1}, .groups = 4},
 };
 
+/* What n stands for. ANY: n[1] is the number of groups, n[2 + k] has the numbers of axis k:
+ * stride
+ * + 16 padding + 256 dilation + 4096 output padding. */
+static ky_conv_options options_of(const ky_sample *s) {
+  if (s->n[0] != ANY) return options[s->n[0]];
+  ky_conv_options o = {.size = sizeof o, .groups = s->n[1]};
+  for (int k = 0; k < 3; k++) {
+    o.stride[k] = s->n[2 + k] & 15;
+    o.padding[k] = s->n[2 + k] >> 4 & 15;
+    o.dilation[k] = s->n[2 + k] >> 8 & 15;
+    o.output_padding[k] = s->n[2 + k] >> 12;
+  }
+  return o;
+}
+
 typedef struct geometry {
   int axes;
   int64_t groups;
@@ -31,13 +46,13 @@ typedef struct geometry {
 } geometry;
 
 static geometry geometry_of(const nd *x, const ky_sample *s, bool turned) {
-  const ky_conv_options *o = &options[s->n[0]];
-  geometry g = {x->rank - 2, o->groups ? o->groups : 1, {0}, {0}, {0}, {0}};
+  const ky_conv_options o = options_of(s);
+  geometry g = {x->rank - 2, o.groups ? o.groups : 1, {0}, {0}, {0}, {0}};
   for (int k = 0; k < 3; k++) {
-    g.stride[k] = o->stride[k] ? o->stride[k] : 1;
-    g.padding[k] = o->padding[k];
-    g.dilation[k] = o->dilation[k] ? o->dilation[k] : 1;
-    g.extra[k] = turned ? o->output_padding[k] : 0;
+    g.stride[k] = o.stride[k] ? o.stride[k] : 1;
+    g.padding[k] = o.padding[k];
+    g.dilation[k] = o.dilation[k] ? o.dilation[k] : 1;
+    g.extra[k] = turned ? o.output_padding[k] : 0;
   }
   return g;
 }
@@ -109,7 +124,7 @@ typedef ky_var recorder(ky_tape *t, ky_var x, ky_var w, ky_var bias, const ky_co
 static ky_var record(ky_tape *t, const ky_var *x, const ky_sample *s,
                      recorder *const by_rank[3], bool turned) {
   const int rank = s->shape[0].rank < 3 ? 3 : s->shape[0].rank > 5 ? 5 : s->shape[0].rank;
-  ky_conv_options o = options[s->n[0] == BAD ? PLAIN : s->n[0]];
+  ky_conv_options o = s->n[0] == BAD ? options[PLAIN] : options_of(s);
   if (!turned) memset(o.output_padding, 0, sizeof o.output_padding);
   if (s->n[0] == BAD) {
     o.stride[0] = s->n[1];
@@ -251,6 +266,54 @@ static const ky_refusal bad_conv_transposes[] = {
      "output padding 2 of axis 0, wants less"},
 };
 
+/* ---- random samples ---------------------------------------------------------------------- */
+
+/* An axis of x, long enough for a result, and its extents and options. */
+static void roll_axis(ky_dice *dice, bool turned, int64_t most, int64_t *x, int64_t *kernel,
+                      int64_t *words) {
+  const int64_t stride = dice_roll(dice, 1, 3), dilation = dice_roll(dice, 1, 3);
+  const int64_t padding = dice_roll(dice, 0, 3), larger = stride > dilation ? stride : dilation;
+  const int64_t extra = turned ? dice_roll(dice, 0, larger - 1) : 0;
+  *kernel = dice_roll(dice, 1, 4);
+  *x = dice_extent(dice, most);
+  const int64_t reach = dilation * (*kernel - 1) + 1;
+  while (turned ? (*x - 1) * stride - 2 * padding + reach + extra < 1
+                : *x + 2 * padding < reach)
+    ++*x;
+  *words = stride + 16 * padding + 256 * dilation + 4096 * extra;
+}
+
+static ky_sample roll_sample(ky_dice *dice, bool turned) {
+  static const int64_t most[] = {33, 9, 4};
+  const int axes = (int)dice_roll(dice, 1, 3);
+  const int64_t groups = dice_roll(dice, 0, 2) ? 1 : dice_roll(dice, 2, 3);
+  const int64_t in = dice_roll(dice, 1, 4), out = dice_roll(dice, 1, 4);
+  ky_sample s = {.n = {ANY, groups}, .operands = (int)dice_roll(dice, 2, 3)};
+  ky_extents *x = &s.shape[0], *w = &s.shape[1];
+  *x = (ky_extents){axes + 2, {dice_roll(dice, 0, 9) ? dice_roll(dice, 1, 2) : 0, groups * in}};
+  *w = (ky_extents){axes + 2, {groups * (turned ? in : out), turned ? out : in}};
+  s.shape[2] = (ky_extents){1, {groups * out}};
+  for (int k = 0; k < axes; k++)
+    roll_axis(dice, turned, most[axes - 1], &x->dims[2 + k], &w->dims[2 + k], &s.n[2 + k]);
+  return s;
+}
+
+/* Elements of the result, at most. */
+static int64_t reach_of(const ky_sample *s) {
+  int64_t n = 2 * s->shape[2].dims[0];
+  for (int k = 2; k < s->shape[0].rank; k++)
+    n *= 3 * s->shape[0].dims[k] + 3 * s->shape[1].dims[k];
+  return n;
+}
+
+static ky_sample random_conv(ky_dice *dice) { return roll_sample(dice, false); }
+
+static ky_sample random_conv_transpose(ky_dice *dice) {
+  ky_sample s = roll_sample(dice, true);
+  while (reach_of(&s) > ND_MAX) s = roll_sample(dice, true);
+  return s;
+}
+
 #define SAMPLES(name)                                                                          \
   const ky_samples samples_##name = {                                                          \
       .operands = 3,                                                                           \
@@ -258,6 +321,7 @@ static const ky_refusal bad_conv_transposes[] = {
       .whole = oracle_##name,                                                                  \
       .record = record_##name,                                                                 \
       LIST(sample, name##s),                                                                   \
+      .random = random_##name,                                                                 \
       LIST(example, examples_##name),                                                          \
       LIST(refusal, bad_##name##s)};
 SAMPLES(conv)

@@ -72,6 +72,28 @@ static const ky_sample samples[] = {
      .n = {KY_REDUCE_SUM}},
 };
 
+static ky_domain integers(int64_t low, int64_t high) {
+  return (ky_domain){(double)low, (double)high + (low == high ? 1e-9 : 0), INTEGER, 0};
+}
+
+/* Time enough for all labels, and blanks between them. */
+static ky_sample random_sample(ky_dice *dice) {
+  const int64_t longest = dice_roll(dice, 0, 5), classes = dice_roll(dice, 2, 6);
+  const int64_t least = 2 * longest + 1, steps = least + dice_roll(dice, 0, 3);
+  const int64_t batch = dice_roll(dice, 0, 19) ? dice_roll(dice, 1, 4) : 0;
+  const int64_t first = dice_roll(dice, 0, 1); /* label; the blank is at the other end */
+  ky_sample s = {ROWS(steps, batch, classes, longest),
+                 .domain = {X, integers(first, classes - 2 + first), integers(least, steps),
+                            integers(longest / 2, longest)},
+                 .n = {dice_roll(dice, 0, 2), first ? 0 : classes - 1, dice_roll(dice, 0, 1)}};
+  /* one label each would lie as the lengths do, and could be the same var */
+  if (dice_roll(dice, 0, 1) && longest != 1) s.shape[1] = (ky_extents)DIMS(batch * longest);
+  const bool wide = dice_roll(dice, 0, 1) != 0;
+  s.kind[1] = s.kind[2] = wide ? INT64 : INT32;
+  s.kind[3] = wide ? INT32 : INT64;
+  return s;
+}
+
 /* clang-format off */
 #define SMALL .sample = {ROWS(2, 1, 2, 2), LONG
 /* clang-format on */
@@ -125,5 +147,6 @@ const ky_samples samples_ctc = {.operands = 4,
                                 .whole = oracle,
                                 .record = record,
                                 LIST(sample, samples),
+                                .random = random_sample,
                                 LIST(example, examples),
                                 LIST(refusal, refusals)};

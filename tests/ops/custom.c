@@ -192,6 +192,18 @@ static const ky_sample samples_of_custom[] = {
      .n = {PICK}},
 };
 
+#define SAMPLES (int64_t)(sizeof samples_of_custom / sizeof *samples_of_custom)
+
+static ky_sample random_custom(ky_dice *dice) {
+  ky_sample s = samples_of_custom[dice_roll(dice, 0, SAMPLES - 1)];
+  ky_extents e = {(int)dice_roll(dice, s.n[0] == LENGTH, 3), {0}};
+  for (int k = 0; k < e.rank; k++)
+    e.dims[k] = dice_roll(dice, 0, 19) ? dice_extent(dice, e.rank == 1 ? 65 : 7) : 0;
+  if (s.n[0] == LENGTH && e.dims[e.rank - 1] == 0) e.dims[e.rank - 1] = 1; /* kinks at 0 */
+  for (int k = 0; k < 3; k++) s.shape[k] = e;
+  return s;
+}
+
 static const ky_refusal refusals_of_custom[] = {
     {{.shape = {DIMS(2, 3), DIMS(4)}, .n = {BLEND}}, KY_BAD_SHAPE, "custom: blend: shapes do"},
     {{.shape = {{0}}, .operands = 1, .n = {LENGTH}}, KY_BAD_SHAPE, "custom: length: "},
@@ -203,4 +215,5 @@ const ky_samples samples_custom = {
     .whole = oracle_custom,
     .record = record_custom,
     LIST(sample, samples_of_custom),
+    .random = random_custom,
     LIST(refusal, refusals_of_custom)};

@@ -273,6 +273,62 @@ static const ky_sample logabsdets[] = {
     {.shape = {DIMS(0, 0)}},
 };
 
+/* ---- random samples ---------------------------------------------------------------------- */
+
+/* Square matrices, and axes before them. */
+static ky_extents roll_matrices(ky_dice *dice, int64_t n) {
+  ky_extents e = {n > 9 ? 0 : (int)dice_roll(dice, 0, 2), {0}};
+  for (int k = 0; k < e.rank; k++)
+    e.dims[k] = dice_roll(dice, 0, 19) ? dice_roll(dice, 1, 3) : 0;
+  e.dims[e.rank++] = n;
+  e.dims[e.rank++] = n;
+  return e;
+}
+
+/* Diagonals of n + 1 dominate rows of -1..1. */
+static ky_sample random_logdet(ky_dice *dice) {
+  const int64_t n = dice_roll(dice, 0, 19) ? dice_extent(dice, 33) : 0;
+  return (ky_sample){.shape = {roll_matrices(dice, n)},
+                     .s = {(double)n + 1},
+                     .n = {dice_roll(dice, 0, 1) ? PLAIN : TURNED}};
+}
+
+static ky_sample random_logabsdet(ky_dice *dice) {
+  ky_sample s = random_logdet(dice);
+  if (dice_roll(dice, 0, 1)) s.s[0] = -s.s[0];
+  if (dice_roll(dice, 0, 1)) s.n[0] = CROSS;
+  return s;
+}
+
+static ky_sample random_cholesky(ky_dice *dice) {
+  ky_sample s = random_logdet(dice);
+  s.n[0] = SYMMETRIC;
+  s.s[0] *= 2;
+  return s;
+}
+
+/* The right sides have the batch axes of the matrices, none, or one that these lack. */
+static ky_sample random_solve(ky_dice *dice) {
+  ky_sample s = random_logabsdet(dice);
+  const ky_extents *a = &s.shape[0];
+  const int64_t columns = dice_roll(dice, 0, 19) ? dice_extent(dice, 5) : 0;
+  const int64_t n = a->dims[a->rank - 1];
+  s.shape[1] = *a;
+  s.shape[1].dims[a->rank - 1] = columns;
+  if (dice_roll(dice, 0, 2) == 0) s.shape[1] = (ky_extents)DIMS(n, columns);
+  if (dice_roll(dice, 0, 2) == 0 && a->rank == 2) s.shape[1] = (ky_extents)DIMS(2, n, columns);
+  return s;
+}
+
+static ky_sample random_triangular_solve(ky_dice *dice) {
+  ky_sample s = random_solve(dice);
+  const int64_t n = s.shape[0].dims[s.shape[0].rank - 1];
+  if (s.n[0] == CROSS) s.n[0] = PLAIN;
+  s.n[1] = dice_roll(dice, 0, 7);
+  if (n > 5) s.n[1] &= ~(int64_t)KY_UNIT_DIAGONAL; /* it dominates nothing: errors grow */
+  return s;
+}
+
 /* ---- values worth writing down ----------------------------------------------------------- */
 
 static const ky_example examples_solve[] = {
@@ -347,6 +403,7 @@ static const ky_refusal bad_logabsdets[] = {NOT_SQUARE()};
                                      .whole = oracle_##name,                                   \
                                      .record = record_##name,                                  \
                                      LIST(sample, name##s),                                    \
+                                     .random = random_##name,                                  \
                                      LIST(example, examples_##name),                           \
                                      LIST(refusal, bad_##name##s)};
 SAMPLES(triangular_solve, 2)

@@ -104,6 +104,24 @@ static const ky_sample windows[] = {
     {.shape = {DIMS(2, 0, 4)}, .n = {2, 2, 0, 1}},
 };
 
+/* Windows that fit, and a rest that they leave. */
+static ky_sample random_window(ky_dice *dice) {
+  const int axes = (int)dice_roll(dice, 1, 2);
+  ky_sample s = {.n = {1, 0, 0, 1, 0, 0}};
+  s.shape[0] = (ky_extents){
+      axes + 2, {dice_roll(dice, 0, 9) ? dice_roll(dice, 1, 2) : 0, dice_roll(dice, 1, 3)}};
+  for (int k = 0; k < axes; k++) {
+    const int64_t kernel = dice_roll(dice, 1, 5), padding = dice_roll(dice, 0, kernel / 2);
+    const int64_t least = kernel - 2 * padding > 1 ? kernel - 2 * padding : 1;
+    const int64_t extent = dice_extent(dice, axes == 1 ? 33 : 7);
+    s.n[3 * k] = kernel;
+    s.n[3 * k + 1] = dice_roll(dice, 0, 4);
+    s.n[3 * k + 2] = padding;
+    s.shape[0].dims[2 + k] = extent < least ? least : extent;
+  }
+  return s;
+}
+
 /* clang-format off */
 #define FOUR(...) {.shape = {DIMS(1, 1, 4)}, .n = {__VA_ARGS__, 1}}
 static const ky_example examples_max[] = {
@@ -145,6 +163,7 @@ const ky_samples samples_max_pool = {.operands = 1,
                                      .whole = oracle_max,
                                      .record = record_max,
                                      LIST(sample, windows),
+                                     .random = random_window,
                                      LIST(example, examples_max),
                                      LIST(refusal, bad_windows)};
 const ky_samples samples_avg_pool = {.operands = 1,
@@ -152,6 +171,7 @@ const ky_samples samples_avg_pool = {.operands = 1,
                                      .whole = oracle_avg,
                                      .record = record_avg,
                                      LIST(sample, windows),
+                                     .random = random_window,
                                      LIST(example, examples_avg),
                                      LIST(refusal, bad_windows)};
 
@@ -220,6 +240,24 @@ static ky_var record_linear(ky_tape *t, const ky_var *x, const ky_sample *s) {
       {.shape = {DIMS(0, 2, 2, 2)}, .n = {4, 4, aligned}}, {                                   \
     .shape = {DIMS(2, 0, 2)}, .n = { 4, 0, aligned }                                           \
   }
+static ky_sample random_nearest(ky_dice *dice) {
+  const int axes = (int)dice_roll(dice, 1, 2);
+  ky_sample s = {.n = {0}};
+  s.shape[0] = (ky_extents){
+      axes + 2, {dice_roll(dice, 0, 9) ? dice_roll(dice, 1, 2) : 0, dice_roll(dice, 1, 3)}};
+  for (int k = 0; k < axes; k++) {
+    s.shape[0].dims[2 + k] = dice_extent(dice, axes == 1 ? 33 : 9);
+    s.n[k] = dice_extent(dice, axes == 1 ? 65 : 17);
+  }
+  return s;
+}
+
+static ky_sample random_linear(ky_dice *dice) {
+  ky_sample s = random_nearest(dice);
+  s.n[2] = dice_roll(dice, 0, 1);
+  return s;
+}
+
 static const ky_sample nearests[] = {RESIZED(0)};
 static const ky_sample linears[] = {RESIZED(0), RESIZED(1)};
 
@@ -249,6 +287,7 @@ const ky_samples samples_upsample_nearest = {.operands = 1,
                                              .whole = oracle_nearest,
                                              .record = record_nearest,
                                              LIST(sample, nearests),
+                                             .random = random_nearest,
                                              LIST(example, examples_nearest),
                                              LIST(refusal, bad_sizes)};
 const ky_samples samples_upsample_linear = {.operands = 1,
@@ -256,5 +295,6 @@ const ky_samples samples_upsample_linear = {.operands = 1,
                                             .whole = oracle_linear,
                                             .record = record_linear,
                                             LIST(sample, linears),
+                                            .random = random_linear,
                                             LIST(example, examples_linear),
                                             LIST(refusal, bad_sizes)};

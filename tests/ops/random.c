@@ -116,6 +116,35 @@ static const ky_sample dropouts[] = {
     {.shape = {DIMS(64)}, .s = {0.5}},   {.shape = {DIMS(5, 211)}, .s = {0.25}},
 };
 
+static ky_extents roll_extents(ky_dice *dice) {
+  ky_extents e = {(int)dice_roll(dice, 0, 3), {0}};
+  for (int k = 0; k < e.rank; k++)
+    e.dims[k] = dice_roll(dice, 0, 19) ? dice_extent(dice, e.rank == 1 ? 65 : 9) : 0;
+  if (e.rank == 1) e.dims[0] *= dice_roll(dice, 1, 9);
+  return e;
+}
+
+static ky_sample random_uniform(ky_dice *dice) {
+  const double low = (double)dice_roll(dice, -4, 4);
+  return (ky_sample){.s = {low, low + (double)dice_roll(dice, 1, 8) / 2},
+                     .dims = roll_extents(dice)};
+}
+
+static ky_sample random_normal(ky_dice *dice) {
+  return (ky_sample){.s = {(double)dice_roll(dice, -4, 4), (double)dice_roll(dice, 0, 8) / 2},
+                     .dims = roll_extents(dice)};
+}
+
+static ky_sample random_bernoulli(ky_dice *dice) {
+  ky_sample s = {.s = {(double)dice_roll(dice, 0, 8) / 8}, .dims = roll_extents(dice)};
+  if (dice_roll(dice, 0, 1)) s.kind[0] = MASK;
+  return s;
+}
+
+static ky_sample random_dropout(ky_dice *dice) {
+  return (ky_sample){.s = {(double)dice_roll(dice, 0, 8) / 8}, .shape = {roll_extents(dice)}};
+}
+
 /* clang-format off */
 #define VAST ((int64_t)1 << 40)
 #define REFUSALS(x, y)                                                                         \
@@ -170,6 +199,7 @@ static const ky_example drops[] = {
   const ky_samples samples_##name = {.whole = oracle_##name,                                   \
                                      .record = record_##name,                                  \
                                      LIST(sample, name##s),                                    \
+                                     .random = random_##name,                                  \
                                      LIST(refusal, bad_##name##s)};
 LEAF(uniform)
 LEAF(normal)
@@ -180,5 +210,6 @@ const ky_samples samples_dropout = {.operands = 1,
                                     .whole = oracle_dropout,
                                     .record = record_dropout,
                                     LIST(sample, dropouts),
+                                    .random = random_dropout,
                                     LIST(example, drops),
                                     LIST(refusal, bad_dropouts)};

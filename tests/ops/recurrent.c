@@ -70,6 +70,24 @@ static const ky_sample gru_cells[] = {
     {.shape = {DIMS(2, 0), DIMS(2, 0), DIMS(2, 0)}},
 };
 
+/* `gates` operands [..., factor n], then the state [..., n]. */
+static ky_sample random_cell(ky_dice *dice, int gates, int64_t factor) {
+  ky_extents lead = {(int)dice_roll(dice, 0, 2), {0}};
+  for (int k = 0; k < lead.rank; k++)
+    lead.dims[k] = dice_roll(dice, 0, 19) ? dice_extent(dice, 4) : 0;
+  const int64_t n = dice_extent(dice, lead.rank < 2 ? 33 : 9);
+  ky_sample s = {.n = {0}};
+  for (int k = 0; k <= gates; k++) {
+    s.shape[k] = lead;
+    s.shape[k].dims[s.shape[k].rank++] = k < gates ? factor * n : n;
+  }
+  return s;
+}
+
+static ky_sample random_lstm_cell(ky_dice *dice) { return random_cell(dice, 1, 4); }
+
+static ky_sample random_gru_cell(ky_dice *dice) { return random_cell(dice, 2, 3); }
+
 static const ky_example examples_lstm_cell[] = {
     {{.shape = {DIMS(4), DIMS(1)}},
      .x = {{1000, -1000, 1000, 1000}, {5}},
@@ -214,6 +232,21 @@ static const ky_sample gru_sequences[] = {
     {.shape = {XW(3, 3, 2, 2), DIMS(6)}, .n = {EXTRA}, .operands = 3},
 };
 
+static ky_sample random_sequence(ky_dice *dice, int64_t gates) {
+  const int64_t steps = dice_roll(dice, 1, 5), n = dice_extent(dice, 9);
+  const int64_t batch = dice_roll(dice, 0, 19) ? dice_roll(dice, 1, 4) : 0;
+  const int64_t there = dice_roll(dice, 0, 3);
+  ky_sample s = {.shape = {XW(gates, steps, batch, n)}, .n = {there}, .operands = 2};
+  const ky_extents state = DIMS(batch, n), bias = DIMS(3 * n);
+  if (there & STATE) s.shape[s.operands++] = state;
+  if (there & EXTRA) s.shape[s.operands++] = gates == 4 ? state : bias;
+  return s;
+}
+
+static ky_sample random_lstm_sequence(ky_dice *dice) { return random_sequence(dice, 4); }
+
+static ky_sample random_gru_sequence(ky_dice *dice) { return random_sequence(dice, 3); }
+
 static const ky_example examples_lstm_sequence[] = {
     {{.shape = {XW(4, 2, 1, 1)}, .operands = 2},
      .x = {{1000, 1000, 1000, 1000, 1000, 1000, 1000, 1000}, {0, 0, 0, 0}},
@@ -260,6 +293,7 @@ static const ky_refusal bad_gru_sequences[] = {
                                      .whole = oracle_##name,                                   \
                                      .record = record_##name,                                  \
                                      LIST(sample, name##s),                                    \
+                                     .random = random_##name,                                  \
                                      LIST(example, examples_##name),                           \
                                      LIST(refusal, bad_##name##s)};
 SAMPLES(lstm_cell, 2)

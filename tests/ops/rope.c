@@ -35,6 +35,18 @@ static const ky_sample samples[] = {
     {.shape = {DIMS(2, 3, 0)}, .s = {10000}},
 };
 
+static ky_sample random_sample(ky_dice *dice) {
+  static const double bases[] = {10000, 500, 2, 1};
+  ky_sample s = {.n = {dice_roll(dice, -5, 1000), dice_roll(dice, 0, 1)},
+                 .s = {bases[dice_roll(dice, 0, 3)]}};
+  ky_extents *x = &s.shape[0];
+  x->rank = (int)dice_roll(dice, 2, 4);
+  for (int k = 0; k < x->rank - 1; k++)
+    x->dims[k] = dice_roll(dice, 0, 19) ? dice_extent(dice, 5) : 0;
+  x->dims[x->rank - 1] = 2 * dice_extent(dice, x->rank < 4 ? 33 : 9);
+  return s;
+}
+
 static const ky_example examples[] = {
     {{.shape = {DIMS(1, 4)}, .s = {10000}},
      .x = {{1, 2, 3, 4}},
@@ -64,5 +76,6 @@ const ky_samples samples_rope = {.operands = 1,
                                  .whole = oracle,
                                  .record = record,
                                  LIST(sample, samples),
+                                 .random = random_sample,
                                  LIST(example, examples),
                                  LIST(refusal, refusals)};

@@ -72,6 +72,17 @@ typedef struct ky_refusal {
   const char *says; /* part of the message */
 } ky_refusal;
 
+/* Dice for samples. */
+typedef struct ky_dice {
+  uint64_t state;
+} ky_dice;
+
+/* One of low, low + 1, ... high. */
+int64_t dice_roll(ky_dice *dice, int64_t low, int64_t high);
+
+/* Mostly small, sometimes just beyond what kernels take at a time; `most` at the most. */
+int64_t dice_extent(ky_dice *dice, int64_t most);
+
 /* dtype of the result. AS_TOLD: n[0], or REAL if n[1]. */
 typedef enum ky_result { LIKE_A, LIKE_B, IS_MASK, IS_INT64, AS_TOLD } ky_result;
 
@@ -88,6 +99,9 @@ typedef struct ky_samples {
   int shape_count;
   const ky_sample *samples;
   int sample_count;
+  ky_sample (*random)(
+      ky_dice *dice); /* a sample of any shape, where attributes depend on shapes
+                       */
   const ky_example *examples;
   int example_count;
   const ky_refusal *refusals;
