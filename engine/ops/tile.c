@@ -143,11 +143,9 @@ int64_t ky__common_multiple(int64_t a, int64_t b, int64_t most) {
   return a > most / times ? most : a * times;
 }
 
-static size_t aligned(size_t bytes) { return (bytes + KY_ALIGN - 1) / KY_ALIGN * KY_ALIGN; }
-
 size_t ky__tally_bytes(ky_pattern pattern, ky_dtype dtype) {
-  return aligned(pattern.row ? KY_SUM_BLOCK * ky_dtype_size(dtype)
-                             : (size_t)pattern.columns * sizeof(double));
+  return ky__whole_lines(pattern.row ? KY_SUM_BLOCK * ky_dtype_size(dtype)
+                                     : (size_t)pattern.columns * sizeof(double));
 }
 
 size_t ky__tally_scratch(const ky_layout *space, uint32_t axes, ky_dtype dtype,
@@ -157,7 +155,7 @@ size_t ky__tally_scratch(const ky_layout *space, uint32_t axes, ky_dtype dtype,
   if (!pattern.row) return ky__tally_bytes(pattern, dtype);
   const bool whole = pattern.row == space->count;
   return threads * ky__tally_bytes(pattern, dtype) +
-         (whole ? aligned(ky__tally_parts(pattern.row) * sizeof(double)) : 0);
+         (whole ? ky__whole_lines(ky__tally_parts(pattern.row) * sizeof(double)) : 0);
 }
 
 void ky__tally_start(ky_tally *t, void *memory) {

@@ -80,6 +80,11 @@ typedef struct ky_tally {
 /* The least common multiple, or `most` when it is larger. */
 int64_t ky__common_multiple(int64_t a, int64_t b, int64_t most);
 
+/* Rounded up to whole lines of the cache. */
+static inline size_t ky__whole_lines(size_t bytes) {
+  return (bytes + KY_ALIGN - 1) / KY_ALIGN * KY_ALIGN;
+}
+
 /* What a tally over `axes` takes of scratch memory, shared by `threads`, `parts` included. */
 size_t ky__tally_scratch(const ky_layout *space, uint32_t axes, ky_dtype dtype,
                          uint32_t threads);
