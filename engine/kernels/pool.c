@@ -28,6 +28,9 @@ static bool is_quarter(const ky_pool *s) {
   return true;
 }
 
+typedef int32_t int_f32;
+typedef int64_t int_f64;
+
 #define REAL       float
 #define REAL_BYTES 4
 #define NAME(name) name##_f32
