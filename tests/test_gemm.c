@@ -363,6 +363,32 @@ static void parts_make_up_the_whole(void **state) {
   each_kernel(parts_have_the_same_bits, *state);
 }
 
+/* Products with a vector, and of two: those without a choice against those with one. */
+static void vectors_have_the_same_bits(const ky_kernels *kernels, ky_dtype dtype, room *r) {
+  const ky_gemm_small_kernels *small = kernels->gemm_small;
+  double bits[ROOM];
+  for (size_t m = 1; m <= 20; m++)
+    for (size_t k = 1; k < KY_GEMM_LONG; k++)
+      for (unsigned variant = 0; variant < VARIANTS; variant += k % 2 ? D_IS_C : TURN_A) {
+        if (variant & (TURN_B | TURN_C | BIAS)) continue;
+        ky_product p = product(dtype, r, m, 1, k, variant, k % 3 > 0);
+        const void *d = p.d.data;
+        memcpy(bits, p.c.data, m * ky_dtype_size(dtype));
+        small->map_vector[dtype](m, k, bits, p.a, p.b.data, d ? bits : NULL, 1);
+        ky__multiply(kernels, dtype, &p);
+        assert_same_bits(dtype, p.c.data, bits, m);
+        p = product(dtype, r, m, k, 1, variant & D_IS_C, k % 3 > 0);
+        memcpy(bits, p.c.data, m * k * ky_dtype_size(dtype));
+        small->add_outer[dtype](m, k, bits, p.d.data != NULL, p.a.data, p.b.data);
+        ky__multiply(kernels, dtype, &p);
+        assert_same_bits(dtype, p.c.data, bits, m * k);
+      }
+}
+
+static void vectors_are_products(void **state) {
+  each_kernel(vectors_have_the_same_bits, *state);
+}
+
 static void shares_make_up_the_whole(void **state) {
   each_kernel(shares_have_the_same_bits, *state);
 }
@@ -442,6 +468,7 @@ int main(void) {
       IN_A_ROOM(an_element_has_the_same_bits_in_every_block),
       IN_A_ROOM(shares_make_up_the_whole),
       IN_A_ROOM(parts_make_up_the_whole),
+      IN_A_ROOM(vectors_are_products),
       IN_A_ROOM(blis_rounds_as_our_kernels_do),
       cmocka_unit_test(large_products_are_right),
       cmocka_unit_test(info_says_something),

@@ -68,5 +68,9 @@ static bool is_tiny(const ky_product *x) {
 #define NAME(name) name##_f64
 #include "kernels/gemm_small.inc"
 
-const ky_gemm_small_kernels KY_TABLE(ky__gemm_small) = {{gemm_f32, gemm_f64},
-                                                        {go_on_f32, go_on_f64}};
+const ky_gemm_small_kernels KY_TABLE(ky__gemm_small) = {
+    {gemm_f32, gemm_f64},
+    {go_on_f32, go_on_f64},
+    {map_vector_f32, map_vector_f64},
+    {add_outer_f32, add_outer_f64},
+};

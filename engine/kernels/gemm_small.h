@@ -50,12 +50,21 @@ static inline ky_gemm_way ky__gemm_own_way(const ky_product *p) {
 /* m and n are not 0; k may be. */
 typedef void ky_gemm_kernel(const ky_product *product);
 
+/* y [m] = d + a [m,k] x, each sum along k in order; d steps by `step`, and may be null or y. */
+typedef void ky_map_vector(size_t m, size_t k, void *y, ky_matrix a, const void *x,
+                           const void *d, ptrdiff_t step);
+
+/* c [m,n] = beta c + a b', dense. */
+typedef void ky_add_outer(size_t m, size_t n, void *c, int beta, const void *a, const void *b);
+
 /* Indexed by dtype, for the ways of our own. `go_on` forms a product some terms at a time: its
  * sums start with d. Rows of b, c and d are contiguous, and there are at most KY_GEMM_DEPTH
  * terms in all. */
 typedef struct ky_gemm_small_kernels {
   ky_gemm_kernel *multiply[2];
   ky_gemm_kernel *go_on[2];
+  ky_map_vector *map_vector[2];
+  ky_add_outer *add_outer[2];
 } ky_gemm_small_kernels;
 
 #define X(level, supported) extern const ky_gemm_small_kernels ky__gemm_small_##level;

@@ -64,6 +64,11 @@ static inline void *ky__element(const void *base, size_t index, size_t size) {
 /* ky__multiply, shared by the frame's team. Not from within a job. */
 void ky__product(const ky_frame *f, ky_dtype dtype, const ky_product *p);
 
+/* Whether `pc` is a linear layer that hands the gradient of its weight to a sink in parts, if
+ * it is the only one to use it: one of few rows, as the factors of others would be read again
+ * for each part, and of a weight that is not near anyway. */
+bool ky__streams_weight(const ky_code *code, ky_id pc);
+
 /* out = beta out + sum / n for the sum of `count` elements that follow each other, shared by
  * the frame's team. Not from within a job. */
 void ky__sum_run(const ky_frame *f, ky_dtype dtype, size_t count, void *out, int beta, double n,

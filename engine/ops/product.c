@@ -283,7 +283,49 @@ static sizes sizes_of(const ky_frame *f, ky_id pc) {
   return (sizes){rows, (size_t)w->dims[1], (size_t)w->dims[0]};
 }
 
+#define FEW 64 /* weights up to which setting a product up takes longer than forming it */
+
+/* Whether a layer has one vector, and hardly any weights. */
+static inline bool is_tiny(const ky_code *code, ky_id pc) {
+  const ky_ins *i = &code->ins[pc];
+  const ky_layout *x = ky__layout(code, i->a), *w = ky__layout(code, i->b);
+  return w->count <= FEW && w->dims[1] < KY_GEMM_LONG && x->count == w->dims[1] &&
+         ky__layout(code, pc)->count == w->dims[0] && x->dense && w->dense;
+}
+
+/* With the bits of ky__product. */
+static void map_tiny(ky_frame *f, ky_id pc) {
+  const ky_ins *i = &f->code->ins[pc];
+  const int64_t *dims = ky__layout(f->code, i->b)->dims;
+  const ky_matrix w = {f->val[i->b].ptr, dims[1], 1};
+  const void *bias = i->c ? f->val[i->c].ptr : NULL;
+  const int64_t step = i->c ? ky__layout(f->code, i->c)->strides[0] : 0;
+  f->kernels->gemm_small->map_vector[i->dtype]((size_t)dims[0], (size_t)dims[1], f->val[pc].ptr,
+                                               w, f->val[i->a].ptr, bias, step);
+}
+
+static void pull_tiny(ky_frame *f, ky_id pc) {
+  const ky_ins *i = &f->code->ins[pc];
+  const int64_t *dims = ky__layout(f->code, i->b)->dims;
+  const size_t out = (size_t)dims[0], in = (size_t)dims[1];
+  const ky_gemm_small_kernels *kernels = f->kernels->gemm_small;
+  const void *g = f->adj[pc].ptr;
+  const ky_dest dx = ky__dest(f, i->a, i->flags & KY_WANT_A);
+  if (dx.ptr) {
+    const ky_matrix turned_w = {f->val[i->b].ptr, 1, (ptrdiff_t)in};
+    kernels->map_vector[i->dtype](in, out, dx.ptr, turned_w, g, dx.beta ? dx.ptr : NULL, 1);
+  }
+  const ky_dest dw = ky__dest(f, i->b, i->flags & KY_WANT_B);
+  if (dw.ptr) kernels->add_outer[i->dtype](out, in, dw.ptr, dw.beta, g, f->val[i->a].ptr);
+  const ky_dest db = ky__dest(f, i->c, i->flags & KY_WANT_C);
+  if (db.ptr) f->kernels->copy->run((ky_dtype)i->dtype, out, db.ptr, 1, db.beta, g, 1);
+}
+
 void fwd_linear(ky_frame *f, ky_id pc) {
+  if (is_tiny(f->code, pc)) {
+    map_tiny(f, pc);
+    return;
+  }
   const ky_ins *i = &f->code->ins[pc];
   const sizes s = sizes_of(f, pc);
   const ky_place mark = ky__arena_mark(&f->scratch);
@@ -387,11 +429,12 @@ static bool comes_along(const ky_frame *f, const ky_product *input) {
          ky__gemm_own_way(input) == KY_GEMM_TILES;
 }
 
-/* Whether a sink takes the gradient `p`: one of few terms, as the factors of others would be
- * read again for each part, and of a weight that is not near anyway. */
-static bool is_streamed(const ky_frame *f, ky_id pc, ky_dtype dtype, const ky_product *p) {
-  return f->sink.pc == pc && p->k <= KY_GEMM_THIN && !p->d.data &&
-         p->m * p->n * ky_dtype_size(dtype) > CACHED;
+bool ky__streams_weight(const ky_code *code, ky_id pc) {
+  const ky_ins *i = &code->ins[pc];
+  if (i->op != KY_OP_linear) return false;
+  const ky_layout *w = ky__layout(code, i->b), *r = ky__layout(code, pc);
+  return r->count <= KY_GEMM_THIN * w->dims[0] &&
+         (size_t)w->count * ky_dtype_size((ky_dtype)i->dtype) > CACHED;
 }
 
 /* input: null when it is not wanted. */
@@ -411,6 +454,10 @@ static void stream_weight(ky_frame *f, ky_dtype dtype, const ky_product *p,
 }
 
 void vjp_linear(ky_frame *f, ky_id pc) {
+  if (is_tiny(f->code, pc)) {
+    pull_tiny(f, pc);
+    return;
+  }
   const ky_ins *i = &f->code->ins[pc];
   const sizes s = sizes_of(f, pc);
   const ky_dtype dtype = (ky_dtype)i->dtype;
@@ -422,7 +469,7 @@ void vjp_linear(ky_frame *f, ky_id pc) {
   if (dx.ptr) input = input_product(f, pc, s, g, dx);
   if (dw.ptr) weight = weight_product(f, pc, s, g, dw);
   if (f->fault->status == KY_OK) {
-    if (dw.ptr && is_streamed(f, pc, dtype, &weight)) {
+    if (dw.ptr && f->sink.pc == pc && !dw.beta) {
       stream_weight(f, dtype, &weight, dx.ptr ? &input : NULL);
     } else {
       if (dx.ptr) ky__product(f, dtype, &input);

@@ -238,8 +238,10 @@ static ky_status find(ky_exec *e, ky_var v, const char *what, bool need, ky_id *
 
 /* ---- inputs ------------------------------------------------------------------------------ */
 
-/* Whether the tape's id is that of an input; `bound` rises. */
-static bool is_input(const ky_program *p, ky_id id) {
+/* Whether the tape's id is that of an input; `bound` rises. at: its program's instruction. */
+static bool is_input(const ky_program *p, ky_id id, ky_id at) {
+  const ky_ins *i = &p->code.ins[at];
+  if (i->op == KY_OP_input && p->bound[i->b] == id) return true;
   uint32_t low = 0, high = p->code.bind_count;
   while (low < high) {
     const uint32_t middle = low + (high - low) / 2;
@@ -254,7 +256,7 @@ static bool is_input(const ky_program *p, ky_id id) {
 static ky_status bind(ky_exec *e, ky_var input, const void *data, const ky_array *array) {
   ky_id id;
   KY_TRY(find(e, input, "input", false, &id));
-  if (!is_input(e->program, input.id))
+  if (!is_input(e->program, input.id, id))
     return ky__exec_fail(e, KY_BAD_ARGUMENT, "input: %%%u is not an input", (unsigned)input.id);
   if (!id) return KY_OK; /* vanished: nothing reads it */
   const ky_code *code = &e->program->code;
@@ -312,12 +314,18 @@ ky_status ky_exec_seed(ky_exec *e, uint64_t seed, uint64_t draw) {
 
 /* ---- reading ----------------------------------------------------------------------------- */
 
+/* The instruction whose value `v` has, if a sweep has computed it. */
+static ky_status find_value(ky_exec *e, ky_var v, const char *what, ky_id *id) {
+  KY_TRY(find(e, v, what, true, id));
+  if (e->state == KY_EXEC_FRESH && *id > e->program->constants)
+    return ky__exec_fail(e, KY_UNCONNECTED, "%s: there was no sweep with these inputs", what);
+  return KY_OK;
+}
+
 static ky_status data(ky_exec *e, ky_var v, const char *what, ky_array *out) {
   if (!out) return ky__exec_fail(e, KY_BAD_ARGUMENT, "%s: the result pointer is null", what);
   ky_id id;
-  KY_TRY(find(e, v, what, true, &id));
-  if (e->state == KY_EXEC_FRESH && id > e->program->constants)
-    return ky__exec_fail(e, KY_UNCONNECTED, "%s: there was no sweep with these inputs", what);
+  KY_TRY(find_value(e, v, what, &id));
   *out = ky__describe(&e->program->code, id, ky__data(&e->frame, id), false);
   return KY_OK;
 }
@@ -347,12 +355,15 @@ ky_status ky_exec_read(ky_exec *e, ky_var v, void *dst, size_t bytes) {
 }
 
 static ky_status item(ky_exec *e, ky_var v, double *out) {
-  ky_array from = {0};
-  KY_TRY(data(e, v, "item", out ? &from : NULL));
-  if (from.count != 1)
+  if (!out) return ky__exec_fail(e, KY_BAD_ARGUMENT, "item: the result pointer is null");
+  ky_id id;
+  KY_TRY(find_value(e, v, "item", &id));
+  const ky_code *code = &e->program->code;
+  const int64_t count = ky__layout(code, id)->count;
+  if (count != 1)
     return ky__exec_fail(e, KY_BAD_SHAPE, "item: %%%u has %lld elements, wants 1",
-                         (unsigned)v.id, (long long)from.count);
-  *out = ky__first_element(&from);
+                         (unsigned)v.id, (long long)count);
+  *out = ky__first_element((ky_dtype)code->ins[id].dtype, ky__data(&e->frame, id));
   return KY_OK;
 }
 

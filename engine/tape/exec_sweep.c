@@ -43,16 +43,29 @@ typedef struct updating {
   atomic_int status; /* the first one that is not OK */
 } updating;
 
-static bool begin_update(updating *u, ky_exec *e, ky_id param) {
+/* Describes the whole of a weight, and tells its update that the weight's turn has come. */
+static ky_status begin_whole(ky_exec *e, ky_id param, ky_update_part *whole) {
   ky_tensor *weight = e->frame.bind[e->program->code.ins[param].b].weight;
+  whole->weight = weight;
+  whole->state = NULL;
+  whole->first = 0;
+  whole->count = (size_t)ky_tensor_count(weight);
+  whole->w = ky_tensor_write(weight);
+  return e->update.begin ? e->update.begin(e->update.user, weight, &whole->state) : KY_OK;
+}
+
+static ky_status end_update(ky_exec *e, ky_id param, ky_status status) {
+  if (status == KY_OK) return KY_OK;
+  return ky__exec_fail(e, status, "update of the weight %%%u: %s", (unsigned)param,
+                       ky_status_text(status));
+}
+
+static bool begin_parts(updating *u, ky_exec *e, ky_id param) {
   u->e = e;
   u->param = param;
-  u->whole = (ky_update_part){.weight = weight, .count = (size_t)ky_tensor_count(weight)};
-  u->whole.w = ky_tensor_write(weight);
-  u->size = ky_dtype_size(ky_tensor_dtype(weight));
+  const ky_status status = begin_whole(e, param, &u->whole);
+  u->size = ky_dtype_size(ky_tensor_dtype(u->whole.weight));
   u->grad_size = ky_dtype_size((ky_dtype)e->program->code.ins[param].dtype);
-  ky_status status = KY_OK;
-  if (e->update.begin) status = e->update.begin(e->update.user, weight, &u->whole.state);
   atomic_init(&u->status, (int)status);
   return status == KY_OK;
 }
@@ -75,51 +88,56 @@ static void take_piece(void *context, uint32_t piece, size_t begin, size_t end) 
   take_part(context, begin, end - begin, (const char *)u->whole.grad + begin * u->grad_size);
 }
 
-static ky_status end_update(const updating *u) {
-  const ky_status status = (ky_status)atomic_load(&u->status);
-  if (status == KY_OK) return KY_OK;
-  return ky__exec_fail(u->e, status, "update of the weight %%%u: %s", (unsigned)u->param,
-                       ky_status_text(status));
+static ky_status end_parts(const updating *u) {
+  return end_update(u->e, u->param, (ky_status)atomic_load(&u->status));
+}
+
+static ky_status update_shared(ky_exec *e, ky_id param) {
+  updating u;
+  if (begin_parts(&u, e, param)) {
+    u.whole.grad = ky__adjoint(&e->frame, param);
+    ky__team_run(e->frame.team, u.whole.count, e->frame.grain, take_piece, &u);
+  }
+  return end_parts(&u);
 }
 
 static ky_status update(ky_exec *e, ky_id param) {
   if (e->check) KY_TRY(check_gradient(e, param));
-  updating u;
-  if (begin_update(&u, e, param)) {
-    u.whole.grad = ky__adjoint(&e->frame, param);
-    ky__team_run(e->frame.team, u.whole.count, e->frame.grain, take_piece, &u);
-  }
-  return end_update(&u);
+  if (e->frame.team) return update_shared(e, param);
+  ky_update_part whole;
+  ky_status status = begin_whole(e, param, &whole);
+  whole.grad = ky__adjoint(&e->frame, param);
+  if (status == KY_OK && whole.count > 0) status = e->update.apply(e->update.user, &whole);
+  return end_update(e, param, status);
 }
 
 static bool begin_sink(void *context) {
   updating *u = context;
-  return begin_update(u, u->e, u->e->frame.sink.param);
+  return begin_parts(u, u->e, u->e->frame.sink.param);
 }
 
-/* Runs the adjoints from `pc` down to `after`, which makes weights due: dues[k], and those that
- * follow. A linear layer that is the only one to use its weight updates it on the way. */
+/* Runs the adjoints from `pc` down to the one that makes dues[k] due, and those that follow it.
+ * It may update one of these weights on the way. */
 static ky_status reverse_to(ky_exec *e, ky_id pc, uint32_t k, updating *streamed) {
   const ky_program *p = e->program;
   ky_frame *f = &e->frame;
-  const ky_id after = p->dues[k].after, weight = p->code.ins[after].b;
+  const ky_id after = p->dues[k].after;
   streamed->param = 0;
-  const bool streams = p->code.ins[after].op == KY_OP_linear && !e->check;
-  for (; streams && k < p->due_count; k++) {
-    if (p->dues[k].after != after) break;
-    if (p->dues[k].param == weight && !p->keep[weight])
-      f->sink = (ky_sink){after, weight, begin_sink, take_part, streamed};
-  }
+  for (; !e->check && k < p->due_count && p->dues[k].after == after; k++)
+    if (p->dues[k].streams)
+      f->sink = (ky_sink){after, p->dues[k].param, begin_sink, take_part, streamed};
   const ky_id stopped = ky__sweep_reverse(f, pc, after - 1, e->check);
   f->sink.pc = 0;
   if (stopped != after - 1) return report(e, stopped);
-  return streamed->param ? end_update(streamed) : KY_OK;
+  return streamed->param ? end_parts(streamed) : KY_OK;
 }
 
 /* The reverse sweep from `pc` down, stopping where a weight is due. */
 static ky_status reverse(ky_exec *e, ky_id pc) {
   const ky_program *p = e->program;
-  updating streamed = {.e = e};
+  updating streamed;
+  streamed.e = e;
+  streamed.param = 0;
   for (uint32_t k = 0; e->update.apply && k < p->due_count; k++) {
     const ky_due due = p->dues[k];
     if (pc >= due.after) {

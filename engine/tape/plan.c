@@ -121,7 +121,12 @@ static ky_status find_dues(planner *q) {
   p->due_count = 0;
   for (ky_id after = ok ? p->root : 0; after > 0; after--)
     for (ky_id id = due[after]; id; id = next[id])
-      p->dues[p->due_count++] = (ky_due){after, id};
+      p->dues[p->due_count++] = (ky_due){
+          .after = after,
+          .param = id,
+          .streams =
+              code->ins[after].b == id && !p->keep[id] && ky__streams_weight(code, after),
+      };
   ky__pass_free(q->pass, first_use, code->count, sizeof *first_use);
   ky__pass_free(q->pass, due, code->count, sizeof *due);
   ky__pass_free(q->pass, next, code->count, sizeof *next);
@@ -336,13 +341,12 @@ static ky_status place(planner *q) {
 
 /* ---- scratch ----------------------------------------------------------------------------- */
 
-/* A linear layer copies what has no matrix of rows in its memory; its result never. With few
- * rows its input's adjoint has sums under way. */
+/* A linear layer copies what has no matrix of rows in its memory; its result never. Where it
+ * streams its weight's gradient, its input's adjoint has sums under way. */
 static size_t scratch_of_linear(const ky_code *code, ky_id pc) {
-  const ky_id x = ky__operand(code, pc, 0);
-  const ky_layout *l = ky__layout(code, x);
-  const bool thin = l->count <= KY_GEMM_THIN * l->dims[l->rank - 1];
-  size_t bytes = thin ? bytes_of(code, x) + KY_ALIGN : 0;
+  size_t bytes = 0;
+  if (ky__streams_weight(code, pc))
+    bytes += bytes_of(code, ky__operand(code, pc, 0)) + KY_ALIGN;
   for (uint32_t k = 0; k < 2; k++) {
     const ky_id id = ky__operand(code, pc, k);
     if (!ky__layout(code, id)->dense) bytes += bytes_of(code, id) + KY_ALIGN;

@@ -18,6 +18,7 @@
 typedef struct ky_due {
   ky_id after;
   ky_id param;
+  bool streams; /* `after` can hand the gradient over in parts */
 } ky_due;
 
 struct ky_program {
@@ -98,7 +99,7 @@ ky_status ky__verify_code(ky_code *code, ky_id *pc, ky_fault *fault);
 /* A value of a code as an array. dense: as the adjoint lies, in row-major order. */
 ky_array ky__describe(const ky_code *code, ky_id id, const void *data, bool dense);
 
-/* The only element of an array, as a double. */
-double ky__first_element(const ky_array *array);
+/* The first element of an array, as a double. */
+double ky__first_element(ky_dtype dtype, const void *data);
 
 #endif

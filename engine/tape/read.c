@@ -17,10 +17,10 @@ ky_array ky__describe(const ky_code *code, ky_id id, const void *data, bool dens
   return array;
 }
 
-double ky__first_element(const ky_array *array) {
-  switch (array->dtype) {
+double ky__first_element(ky_dtype dtype, const void *data) {
+  switch (dtype) {
 #define X(name, type, text)                                                                    \
-  case KY_##name: return (double)*(const type *)array->data;
+  case KY_##name: return (double)*(const type *)data;
     KY_DTYPES(X)
 #undef X
   case KY_BF16:
@@ -78,7 +78,7 @@ ky_status ky_item(ky_tape *t, ky_var v, double *out) {
   if (array.count != 1)
     return ky__error(t, KY_BAD_SHAPE, "item: %%%u has %lld elements, wants 1", (unsigned)v.id,
                      (long long)array.count);
-  *out = ky__first_element(&array);
+  *out = ky__first_element(array.dtype, array.data);
   return KY_OK;
 }
 
