@@ -37,6 +37,8 @@
   #define EACH SIMD
 #endif
 
+INLINE void clear(double lane[LANES]) { SIMD for (size_t k = 0; k < LANES; k++) lane[k] = 0; }
+
 INLINE double total_of(double lane[LANES]) {
   for (size_t width = LANES / 2; width > 0; width /= 2)
     SIMD for (size_t k = 0; k < width; k++) lane[k] += lane[k + width];

@@ -8,9 +8,10 @@
 #include "kernels/loops.h"
 
 #define SUMS   64    /* independent partial sums of a row: more than an addition takes */
+#define PAIRS  32    /* the same, where two things are summed at once */
 #define BLOCK  2048  /* elements summed in REAL before they go into a double, */
 #define FEW    16    /* and elements of a column */
-#define TILE   256   /* columns added up at a time: 2 KiB of double */
+#define TILE   32    /* columns added up at a time: two sums of each fit the registers */
 #define CACHED 16384 /* elements of a block of rows */
 
 #define REAL       float

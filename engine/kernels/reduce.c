@@ -88,20 +88,24 @@ KY_DTYPES(X)
 static argmax_columns *const argmax_of[] = {KY_DTYPES(X)};
 #undef X
 
+/* For neighbours in memory. */
+static argmax_columns *const argmax_row[2] = {argmax_row_f32, argmax_row_f64};
+
 static void argmax(ky_dtype dtype, const ky_reduce_plan *plan, int64_t *out, const void *in) {
   const ky_loop *kept = &plan->kept, *reduced = &plan->reduced;
   const int kl = kept->rank - 1;
   const int64_t size = (int64_t)ky_dtype_size(dtype), tile = by_columns(plan) ? TILE : 1;
   const int64_t so = kept->strides[0][kl], sc = kept->strides[1][kl];
   if (ky__loop_empty(kept)) return;
+  const bool row = tile == 1 && reduced->strides[0][0] == 1 && dtype <= KY_F64;
+  argmax_columns *const run = row ? argmax_row[dtype] : argmax_of[dtype];
   ky_walk w = {0};
   do {
     for (int64_t j = 0; j < kept->dims[kl]; j += tile) {
       const int64_t left = kept->dims[kl] - j;
-      argmax_of[dtype]((size_t)(left < tile ? left : tile), sc, out + w.offset[0] + j * so, so,
-                       (size_t)reduced->dims[0],
-                       (const char *)in + (w.offset[1] + j * sc) * size,
-                       reduced->strides[0][0]);
+      run((size_t)(left < tile ? left : tile), sc, out + w.offset[0] + j * so, so,
+          (size_t)reduced->dims[0], (const char *)in + (w.offset[1] + j * sc) * size,
+          reduced->strides[0][0]);
     }
   } while (ky__loop_next(kept, &w));
 }
