@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /* kybench: runs workloads, prints their sheets, writes them as JSON. */
+#include <errno.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -129,7 +130,7 @@ static bool save(const char *path, const options *o, const bench_sheet *sheets,
   if (!path) return true;
   FILE *out = fopen(path, "w");
   if (!out) {
-    fprintf(stderr, "kybench: cannot write %s\n", path);
+    fprintf(stderr, "kybench: cannot write %s: %s\n", path, strerror(errno));
     return false;
   }
   print(out, o, sheets);
@@ -137,6 +138,13 @@ static bool save(const char *path, const options *o, const bench_sheet *sheets,
   if (fclose(out) == 0 && written) return true;
   fprintf(stderr, "kybench: writing %s failed\n", path);
   return false;
+}
+
+/* Asked before the work is done, lest it be lost. */
+static bool writable(const char *path) {
+  FILE *out = path ? fopen(path, "a") : NULL;
+  if (path && !out) fprintf(stderr, "kybench: cannot write %s: %s\n", path, strerror(errno));
+  return !path || (out && fclose(out) == 0);
 }
 
 static bool run(const options *o) {
@@ -160,7 +168,9 @@ static bool run(const options *o) {
   good = save(o->json, o, sheets, write_json) && good;
   good = save(o->plot, o, sheets, draw) && good;
   for (size_t k = 0; k < COUNT; k++) bench_sheet_free(&sheets[k]);
-  return good;
+  if (fflush(stdout) == 0 && !ferror(stdout)) return good;
+  fprintf(stderr, "kybench: writing the tables failed\n");
+  return false;
 }
 
 int main(int argc, char **argv) {
@@ -175,5 +185,6 @@ int main(int argc, char **argv) {
       printf("%-10s %s\n", workloads[k].name, workloads[k].title);
     return EXIT_SUCCESS;
   }
+  if (!writable(o.json) || !writable(o.plot)) return 2;
   return run(&o) ? EXIT_SUCCESS : EXIT_FAILURE;
 }

@@ -16,9 +16,12 @@
 #define LOWEST 0.05
 #define MOST   2000 /* longer bars end here */
 
-/* One colour a variant, in their order. Hand-written C is the axis. */
-static const char *const colours[] = {"#9aa5b1", "#4c78a8", "#e4572e",
-                                      "#b8a04a", "#222222", "#59a14f"};
+/* Of those variants that are drawn. Hand-written C is the axis. */
+static const char *const colours[] = {
+    [BENCH_RECORDED] = "#9aa5b1",  [BENCH_REPLAYED] = "#4c78a8",
+    [BENCH_COMPILED] = "#e4572e",  [BENCH_TWO_THREADS] = "#f2a28c",
+    [BENCH_RECURSIVE] = "#b8a04a", [BENCH_HAND] = "#222222",
+    [BENCH_TORCH] = "#59a14f",     [BENCH_TORCH_TWO] = "#a3cf9b"};
 
 typedef struct axis {
   double low, high; /* logarithms of the ratios at LEFT and RIGHT */
@@ -88,7 +91,7 @@ static void draw_legend(FILE *out) {
     fprintf(out, "<rect x=\"%.1f\" y=\"11\" width=\"10\" height=\"10\" fill=\"%s\"/>\n", x,
             colours[k]);
     say(out, x + 15, 20, "", bench_variant_name((bench_variant)k));
-    x += 105;
+    x += 30 + 6.2 * (double)strlen(bench_variant_name((bench_variant)k));
   }
   say(out, LEFT, 40, "fill=\"#555\"",
       "left of 1 is faster than hand-written C; the axis is logarithmic and ends at 2000");

@@ -18,6 +18,7 @@
   X(RECURSIVE, "recursive")                                                                    \
   X(HAND, "hand-written C")                                                                    \
   X(TORCH, "PyTorch")                                                                          \
+  X(TORCH_TWO, "PyTorch, 2 threads")                                                           \
   X(FORWARD, "forward sweep")                                                                  \
   X(REVERSE, "reverse sweep")
 
@@ -45,7 +46,7 @@ typedef struct bench_row {
   double bound;               /* nanoseconds that a step cannot do without; NaN: not known */
   double flops;               /* of a step's products; 0: not counted */
   double instructions;        /* of a step; 0: not counted */
-  double bytes;               /* at most, besides weights and inputs; 0: not counted */
+  double bytes;               /* at most, besides weights, inputs, optimizer; 0: not counted */
   double extra[BENCH_EXTRAS]; /* NaN: none */
   char note[64];
 } bench_row;

@@ -5,9 +5,11 @@
     steps.py WORKLOAD ARGUMENT SECONDS SAMPLE
 
 prints a line for each thread count: threads, median, minimum, spread, samples, calls a sample,
-value of the root in the first step. Times are nanoseconds. Data are those of bench_random in
-workload.c.
+value of the root in the first step, bytes. Times are nanoseconds. Data are those of bench_random
+in workload.c. The bytes are what a step adds to the resident set at its height: gradients and
+intermediate values, but neither weights nor data nor what the optimizer keeps; whole pages.
 """
+import ctypes
 import sys
 import time
 
@@ -162,9 +164,9 @@ def gpt(argument):
         for i in range(layers):
             x = block(x, w[2 + 12 * i:14 + 12 * i])
         loss = F.cross_entropy(F.linear(norm(x, w[-3:]), w[-1]).flatten(0, 1), labels)
-        adamw.zero_grad()
         loss.backward()
         adamw.step()
+        adamw.zero_grad(set_to_none=True)
         return loss
 
     return step
@@ -282,6 +284,26 @@ def measure(step, seconds, sample):
     return f"{median:.10g} {times[0]:.10g} {spread:.4g} {n} {calls}"
 
 
+def resident(name):
+    with open("/proc/self/status") as status:
+        return next(int(line.split()[1]) * 1024 for line in status if line.startswith(name))
+
+
+def height_of(step):
+    """Bytes that a step needs; not its first, which makes what stays. Free memory goes back to
+    the system before it, so that it counts when it is taken again."""
+    try:
+        ctypes.CDLL(None).malloc_trim(0)
+        with open("/proc/self/clear_refs", "w") as reset:
+            reset.write("5")  # the height is the present
+        before = resident("VmRSS")
+        step()
+        return resident("VmHWM") - before
+    except (OSError, AttributeError):
+        step()
+        return 0  # another system: not counted
+
+
 def main():
     if sys.argv[1] == "version":
         print(torch.__version__)
@@ -291,7 +313,8 @@ def main():
         torch.set_num_threads(threads)
         step = WORKLOADS[name](argument)
         value = step().item()
-        print(threads, measure(step, float(seconds), float(sample)), f"{value:.17g}",
+        height = height_of(step)
+        print(threads, measure(step, float(seconds), float(sample)), f"{value:.17g}", height,
               flush=True)
 
 

@@ -1,10 +1,9 @@
 /* SPDX-License-Identifier: MIT */
 /* See torch.h. The child prints a line a thread count: threads, median, minimum, spread,
- * samples, calls a sample, value. */
+ * samples, calls a sample, value, bytes. */
 #define _DEFAULT_SOURCE
 #include "torch/torch.h"
 
-#include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -71,27 +70,23 @@ bool torch_find(FILE *out) {
 typedef struct report {
   bench_stats time;
   int threads;
-  double value;
+  double value, bytes;
 } report;
 
 static bool read_report(FILE *in, report *r) {
   double calls;
-  if (fscanf(in, "%d %lf %lf %lf %d %lf %lf", &r->threads, &r->time.median, &r->time.min,
-             &r->time.spread, &r->time.samples, &calls, &r->value) != 7)
+  if (fscanf(in, "%d %lf %lf %lf %d %lf %lf %lf", &r->threads, &r->time.median, &r->time.min,
+             &r->time.spread, &r->time.samples, &calls, &r->value, &r->bytes) != 8)
     return false;
   r->time.calls = (uint64_t)calls;
   return true;
 }
 
-/* alone: the median with one thread, in nanoseconds. */
-static void add_row(bench_sheet *sheet, const char *title, const report *best, double alone) {
-  bench_row *row = bench_sheet_row(sheet, title, BENCH_TORCH);
-  row->time = best->time;
-  if (best->threads == 1)
-    snprintf(row->note, sizeof row->note, "1 thread");
-  else
-    snprintf(row->note, sizeof row->note, "%d threads; 1 thread: %.3g x as long", best->threads,
-             alone / best->time.median);
+static void add_row(bench_sheet *sheet, const char *title, const report *r) {
+  bench_row *row =
+      bench_sheet_row(sheet, title, r->threads == 1 ? BENCH_TORCH : BENCH_TORCH_TWO);
+  row->time = r->time;
+  row->bytes = r->bytes;
   if (row == sheet->rows || strcmp(row[-1].title, title) != 0) return;
   row->bound = row[-1].bound;
   row->flops = row[-1].flops;
@@ -107,16 +102,14 @@ bool torch_run(const bench_setup *setup, bench_sheet *sheet, const char *title,
   snprintf(sample, sizeof sample, "%g", setup->pace.sample);
   char *const arguments[] = {PYTHON, "-B", SCRIPT, name, words, seconds, sample, NULL};
   child c;
-  report best = {.time = {.median = INFINITY}}, one;
-  double alone = 0;
+  report r;
+  int lines = 0;
   bool good = true;
   if (!start(&c, arguments)) return true;
-  while (good && read_report(c.out, &one)) {
-    good = bench_agree(sheet->name, BENCH_TORCH, "the value", one.value, want, tolerance);
-    if (one.threads == 1) alone = one.time.median;
-    if (one.time.median < best.time.median) best = one;
+  for (; good && read_report(c.out, &r); lines++) {
+    good = bench_agree(sheet->name, BENCH_TORCH, "the value", r.value, want, tolerance);
+    if (good) add_row(sheet, title, &r);
   }
-  if (!finish(&c) && good) fprintf(stderr, "kybench: %s: PyTorch failed\n", sheet->name);
-  if (good && isfinite(best.time.median)) add_row(sheet, title, &best, alone);
+  if (!finish(&c) || lines == 0) fprintf(stderr, "kybench: %s: PyTorch failed\n", sheet->name);
   return good;
 }

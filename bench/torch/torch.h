@@ -10,7 +10,7 @@
 bool torch_find(FILE *out);
 
 /* Runs a case of the sheet's workload with one thread and with two, if `setup` asks for
- * PyTorch, and adds a row for the better one. argument: of the workload in steps.py. want: the
+ * PyTorch, and adds a row for each. argument: of the workload in steps.py. want: the
  * value of the root in the first step. False, with a message, when that is another one. A child
  * that fails only gets a message. */
 bool torch_run(const bench_setup *setup, bench_sheet *sheet, const char *title,
