@@ -18,6 +18,21 @@ void bound_add_product(bound *b, bound_product p) {
   b->products[b->product_count++] = p;
 }
 
+void bound_add_layers(bound *b, size_t batch, int layers, const size_t *width) {
+  for (int k = 0; k < layers; k++) {
+    const bound_matrix x = {k, false}, w = {layers + 1 + k, true};
+    bound_add_product(b, (bound_product){batch, width[k + 1], width[k], x, w, k + 1, false});
+  }
+  for (int k = layers; k-- > 0;) {
+    const bound_matrix x = {k, false}, w = {layers + 1 + k, false};
+    const bound_matrix g = {k + 1, false}, turned = {k + 1, true};
+    if (k > 0)
+      bound_add_product(b, (bound_product){batch, width[k], width[k + 1], g, w, k, false});
+    bound_add_product(b,
+                      (bound_product){width[k + 1], width[k], batch, turned, x, w.array, true});
+  }
+}
+
 double bound_flops(const bound *b) {
   double total = 0;
   for (size_t k = 0; k < b->product_count; k++) {

@@ -52,6 +52,11 @@ typedef struct bound {
 
 void bound_add_product(bound *b, bound_product p);
 
+/* The products of a training step of linear layers one on the other, of widths width[0] to
+ * width[layers]: y = x w', gx = g w and w += g' x of each; the gradient of the first layer's
+ * input is nobody's. Gradients take the place of results. */
+void bound_add_layers(bound *b, size_t batch, int layers, const size_t *width);
+
 /* Makes the arrays. They are zeros, so that products that add do not grow. */
 void bound_open(bound *b);
 void bound_close(bound *b);

@@ -9,12 +9,18 @@
 
 #define STEPS 3 /* that are compared */
 
-enum { RECORDED, REPLAYED, COMPILED, TAPES };
+enum { RECORDED, REPLAYED, COMPILED, TAPES, RECURSIVE = TAPES, HAND, STUDENTS };
 
 /* One of the variants, with its weights. */
 typedef struct student {
-  taped tape;
+  const training *v;
   float **array;
+  double loss; /* of the last step, if not the tape's */
+  taped tape;
+  rec_heap heap;
+  rec_tensor **weight;
+  rec_grads grads;
+  float *room;
 } student;
 
 static size_t count_of(const training *v, int k) {
@@ -24,13 +30,28 @@ static size_t count_of(const training *v, int k) {
   return count;
 }
 
-static void open_student(const training *v, student *s) {
+/* ---- the variants ------------------------------------------------------------------------ */
+
+static void recursive(void *state) {
+  student *s = state;
+  rec_tensor *loss = s->v->recursive(s->v->problem, &s->heap, s->weight);
+  rec_backward(&s->heap, loss, &s->grads);
+  s->loss = rec_item(loss);
+  rec_descend(&s->grads, s->v->rate);
+  rec_clear(&s->heap, &s->grads);
+  rec_drop(&s->heap, loss);
+}
+
+static void by_hand(void *state) {
+  student *s = state;
+  s->loss = s->v->hand(s->v->problem, s->array, s->room);
+}
+
+static void open_tape(student *s) {
+  const training *v = s->v;
   taped_open(&s->tape, v->model, v->problem);
-  s->array = bench_alloc((size_t)v->weights, sizeof *s->array);
   for (int k = 0; k < v->weights; k++) {
     const training_weight w = v->weight(v->problem, k);
-    s->array[k] = bench_alloc_aligned(count_of(v, k) * sizeof(float));
-    bench_random(KY_F32, v->seed + (uint32_t)k, count_of(v, k), s->array[k], w.bound);
     taped_weight(&s->tape, KY_F32, w.rank, w.dims, s->array[k]);
   }
   ky_optimizer *adamw = NULL;
@@ -41,61 +62,111 @@ static void open_student(const training *v, student *s) {
     taped_start(&s->tape, v->rate);
 }
 
-static void close_student(const training *v, student *s) {
-  taped_close(&s->tape);
-  for (int k = 0; k < v->weights; k++) free(s->array[k]);
-  free(s->array);
+static void open_recursion(student *s) {
+  s->weight = bench_alloc((size_t)s->v->weights, sizeof *s->weight);
+  for (int k = 0; k < s->v->weights; k++) {
+    const training_weight w = s->v->weight(s->v->problem, k);
+    s->weight[k] = rec_weight(&s->heap, KY_F32, w.rank, w.dims, s->array[k]);
+  }
 }
 
-static bool agrees(const training *v, const student *got, const student *want,
-                   bench_variant variant) {
+static void open_student(const training *v, student *s, int which) {
+  *s = (student){.v = v};
+  s->array = bench_alloc((size_t)v->weights, sizeof *s->array);
+  for (int k = 0; k < v->weights; k++) {
+    s->array[k] = bench_alloc_aligned(count_of(v, k) * sizeof(float));
+    bench_random(KY_F32, v->seed + (uint32_t)k, count_of(v, k), s->array[k],
+                 v->weight(v->problem, k).bound);
+  }
+  if (which < TAPES) open_tape(s);
+  if (which == RECURSIVE) open_recursion(s);
+  if (which == HAND) s->room = bench_alloc_aligned(v->room * sizeof(float));
+}
+
+static void close_student(student *s, int which) {
+  if (which < TAPES) taped_close(&s->tape);
+  for (int k = 0; k < s->v->weights; k++) {
+    if (s->weight) rec_drop(&s->heap, s->weight[k]);
+    free(s->array[k]);
+  }
+  rec_grads_free(&s->heap, &s->grads);
+  free(s->weight);
+  free(s->array);
+  free(s->room);
+}
+
+/* ---- agreement --------------------------------------------------------------------------- */
+
+static double loss_of(const student *s, int which) {
+  return which < TAPES ? s->tape.value : s->loss;
+}
+
+static bool agrees(const training *v, const student *s, int which) {
+  static const bench_variant variants[STUDENTS] = {BENCH_RECORDED, BENCH_REPLAYED,
+                                                   BENCH_COMPILED, BENCH_RECURSIVE, BENCH_HAND};
   const char *name = v->model->workload;
-  if (!taped_ok(&got->tape, variant) ||
-      !bench_agree(name, variant, "loss", got->tape.value, want->tape.value, 0))
+  const student *got = &s[which], *want = &s[RECORDED];
+  const double tolerance = which < TAPES ? 0 : v->tolerance;
+  if (which < TAPES && !taped_ok(&got->tape, variants[which])) return false;
+  if (!bench_agree(name, variants[which], "loss", loss_of(got, which), want->tape.value,
+                   tolerance))
     return false;
   for (int k = 0; k < v->weights; k++) {
     char what[24];
     snprintf(what, sizeof what, "weight %d", k);
-    if (!bench_agree_all(name, variant, what, KY_F32, count_of(v, k), got->array[k],
-                         want->array[k], 0))
+    if (!bench_agree_all(name, variants[which], what, KY_F32, count_of(v, k), got->array[k],
+                         want->array[k], tolerance))
       return false;
   }
   return true;
 }
 
 /* first: gets the loss of the first step. */
-static bool check(const training *v, student *s, double *first) {
-  static bench_call *const step[TAPES] = {taped_recorded, taped_replayed, taped_compiled};
-  for (int k = 0; k < STEPS; k++)
-    for (int i = 0; i < TAPES; i++) {
-      step[i](&s[i].tape);
-      if (k == 0) *first = s[i].tape.value;
-    }
-  for (int i = 0; i < TAPES; i++)
-    if (!agrees(v, &s[i], &s[RECORDED], (bench_variant)(BENCH_RECORDED + i))) return false;
+static bool check(const training *v, student *s, int count, double *first) {
+  static bench_call *const step[STUDENTS] = {taped_recorded, taped_replayed, taped_compiled,
+                                             recursive, by_hand};
+  for (int k = 0; k < STEPS; k++) {
+    for (int i = 0; i < count; i++) step[i](i < TAPES ? (void *)&s[i].tape : (void *)&s[i]);
+    if (k == 0) *first = s[RECORDED].tape.value;
+  }
+  for (int i = 0; i < count; i++)
+    if (!agrees(v, s, i)) return false;
   return true;
 }
 
+/* ---- the workload ------------------------------------------------------------------------ */
+
+static void measure(const bench_setup *setup, bench_sheet *sheet, training *v, student *s) {
+  contest c;
+  contest_open(&c, setup, sheet, v->title, &v->bound);
+  contest_add_taped(&c, &s[RECORDED].tape, &s[REPLAYED].tape, &s[COMPILED].tape);
+  if (v->hand) {
+    contest_add(&c, BENCH_RECURSIVE, recursive, &s[RECURSIVE]);
+    contest_add(&c, BENCH_HAND, by_hand, &s[HAND]);
+  }
+  contest_run(&c);
+  if (v->hand) {
+    contest_row(&c, BENCH_RECURSIVE)->bytes = (double)s[RECURSIVE].heap.peak;
+    contest_row(&c, BENCH_HAND)->bytes = (double)(v->room * sizeof(float));
+  }
+  contest_close(&c);
+}
+
 bool training_run(const bench_setup *setup, bench_sheet *sheet, training *v) {
-  student s[TAPES];
-  for (int k = 0; k < TAPES; k++) open_student(v, &s[k]);
+  student s[STUDENTS];
+  const int count = v->hand ? STUDENTS : TAPES;
+  for (int k = 0; k < count; k++) open_student(v, &s[k], k);
   taped_compile(&s[COMPILED].tape);
   taped_share(&s[COMPILED].tape);
   for (int k = 0; k < v->weights; k++)
     v->bound.bytes += v->passes * (double)(count_of(v, k) * sizeof(float));
   bound_open(&v->bound);
   double first = 0;
-  bool good = check(v, s, &first);
-  if (good) {
-    contest c;
-    contest_open(&c, setup, sheet, v->title, &v->bound);
-    contest_add_taped(&c, &s[RECORDED].tape, &s[REPLAYED].tape, &s[COMPILED].tape);
-    contest_run(&c);
-    contest_close(&c);
-  }
-  for (int k = 0; k < TAPES; k++) {
-    good = good && taped_ok(&s[k].tape, (bench_variant)(BENCH_RECORDED + k));
-    close_student(v, &s[k]);
+  bool good = check(v, s, count, &first);
+  if (good) measure(setup, sheet, v, s);
+  for (int k = 0; k < count; k++) {
+    good = good && (k >= TAPES || taped_ok(&s[k].tape, (bench_variant)(BENCH_RECORDED + k)));
+    close_student(&s[k], k);
   }
   bound_close(&v->bound);
   return good && torch_run(setup, sheet, v->title, v->argument, first, v->torch_tolerance);

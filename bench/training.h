@@ -1,11 +1,11 @@
 /* SPDX-License-Identifier: MIT */
-/* What workloads have in common that train a network and have no version by hand: three sets of
- * the same weights, for a tape that is recorded, replayed and compiled, which give the same
- * bits; the rows. */
+/* What workloads have in common that train a network: a set of the same weights for each
+ * variant, the agreement of all of them, the rows. */
 #ifndef KYBENCH_TRAINING_H
 #define KYBENCH_TRAINING_H
 
 #include "contest.h"
+#include "recursive/recursive.h"
 
 /* A weight in f32, and the bound of its first, random values. */
 typedef struct training_weight {
@@ -17,14 +17,24 @@ typedef struct training_weight {
 typedef struct training {
   const char *title;
   const taped_model *model;
-  void *problem; /* of the model */
+  void *problem; /* of the model, and of what else is called */
   int weights;
   training_weight (*weight)(const void *problem, int k);
   uint32_t seed; /* of weight 0; the next ones follow */
   double rate;   /* of the optimizer */
   bool adamw;    /* instead of gradient descent */
-  bound bound;   /* filled in, but for what weights move; not open */
-  int passes;    /* times that a step reads or writes a weight, with what belongs to it */
+
+  /* A step by hand, which returns the loss before it, and what it needs beside weights and
+   * inputs, in floats; null: there is none. */
+  double (*hand)(const void *problem, float *const *weight, float *room);
+  size_t room;
+
+  /* The loss in the recursive design; null with `hand`. The weights are kept. */
+  rec_tensor *(*recursive)(const void *problem, rec_heap *heap, rec_tensor *const *weight);
+  double tolerance; /* between these and the tapes, of which each gives the same bits */
+
+  bound bound; /* filled in, but for what weights move; not open */
+  int passes;  /* times that a step reads or writes a weight, with what belongs to it */
   const char *argument; /* of steps.py */
   double torch_tolerance;
 } training;

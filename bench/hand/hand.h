@@ -50,13 +50,13 @@ double hand_mlp_step(hand_mlp *net, size_t batch, const float *x, const int64_t 
 
 typedef struct hand_mlpdeep {
   size_t layers, width;
-  float **w, **b; /* one a layer, [width,width] and [width] */
+  float *const *weight; /* of each layer two, [width,width] and [width] */
 } hand_mlpdeep;
 
 size_t hand_mlpdeep_room(const hand_mlpdeep *net, size_t batch);
 
 /* Like hand_mlp_step; x and y [batch,width]. */
-double hand_mlpdeep_step(hand_mlpdeep *net, size_t batch, const float *x, const float *y,
+double hand_mlpdeep_step(const hand_mlpdeep *net, size_t batch, const float *x, const float *y,
                          float rate, float *room);
 
 /* ---- chainwise: sum of tanh(x) x + sigmoid(x) / 2 */

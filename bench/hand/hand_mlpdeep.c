@@ -21,18 +21,19 @@ static double squared_error(size_t n, float *restrict g, const float *restrict p
   return (double)sum / (double)n;
 }
 
-double hand_mlpdeep_step(hand_mlpdeep *net, size_t batch, const float *x, const float *y,
+double hand_mlpdeep_step(const hand_mlpdeep *net, size_t batch, const float *x, const float *y,
                          float rate, float *room) {
   const size_t width = net->width, size = batch * width, last = net->layers - 1;
   float *g = room + net->layers * size, *gx = g + size;
   for (size_t k = 0; k <= last; k++)
-    hand_layer(batch, width, width, room + k * size, k ? room + (k - 1) * size : x, net->w[k],
-               net->b[k], k < last);
+    hand_layer(batch, width, width, room + k * size, k ? room + (k - 1) * size : x,
+               net->weight[2 * k], net->weight[2 * k + 1], k < last);
   const double loss = squared_error(size, g, room + last * size, y, -rate);
   for (size_t k = net->layers; k-- > 0;) {
-    hand_layer_bias(batch, width, g, k < last ? room + k * size : NULL, net->b[k]);
-    if (k > 0) hand_layer_input(batch, width, width, gx, g, net->w[k]);
-    hand_layer_update(batch, width, width, net->w[k], g, k ? room + (k - 1) * size : x);
+    hand_layer_bias(batch, width, g, k < last ? room + k * size : NULL, net->weight[2 * k + 1]);
+    if (k > 0) hand_layer_input(batch, width, width, gx, g, net->weight[2 * k]);
+    hand_layer_update(batch, width, width, net->weight[2 * k], g,
+                      k ? room + (k - 1) * size : x);
     float *const swap = g;
     g = gx;
     gx = swap;

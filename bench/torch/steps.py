@@ -175,8 +175,8 @@ def gpt(argument):
 def mlpdeep(layers):
     layers = int(layers)
     f32 = torch.float32
-    w = [random(f32, 200 + k, (64, 64), 0.3) for k in range(layers)]
-    b = [random(f32, 300 + k, (64,), 0.1) for k in range(layers)]
+    w = [random(f32, 200 + 2 * k, (64, 64), 0.3) for k in range(layers)]
+    b = [random(f32, 201 + 2 * k, (64,), 0.1) for k in range(layers)]
     x = random(f32, 8, (16, 64), 1)
     y = random(f32, 9, (16, 64), 1)
 
