@@ -22,7 +22,7 @@ static const workload workloads[] = {
 
 #define COUNT (sizeof workloads / sizeof *workloads)
 
-static const bench_pace thorough = {.cell = 0.3, .sample = 4e-3, .slow = 2, .least = 5};
+static const bench_pace thorough = {.cell = 0.15, .sample = 4e-3, .slow = 1, .least = 5};
 static const bench_pace hasty = {.cell = 2e-3, .sample = 1e-4, .slow = 0.1, .least = 3};
 
 typedef struct options {

@@ -170,9 +170,9 @@ static void measure(const bench_setup *setup, bench_sheet *sheet, subject *s, ky
     count += bound_cells(&s->reverse, cells + count);
   }
   bench_pace pace = setup->pace;
-  pace.cell /= 30; /* there are many cases */
+  pace.cell /= 15; /* there are many cases */
   pace.sample /= 20;
-  pace.slow /= 10;
+  pace.slow /= 5;
   bench_measure(&pace, count, cells);
   add_row(sheet, code, pc, BENCH_FORWARD, cells, &s->forward, cells + 1);
   if (back) add_row(sheet, code, pc, BENCH_REVERSE, cells + at, &s->reverse, cells + at + 1);

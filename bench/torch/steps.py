@@ -2,7 +2,7 @@
 """The workloads of kybench in PyTorch, as its users write them, timed with one and two threads.
 
     steps.py version
-    steps.py WORKLOAD ARGUMENT SECONDS SAMPLE
+    steps.py WORKLOAD ARGUMENT SECONDS SAMPLE SLOW
 
 prints a line for each thread count: threads, median, minimum, spread, samples, calls a sample,
 value of the root in the first step, bytes. Times are nanoseconds. Data are those of bench_random
@@ -259,7 +259,8 @@ WORKLOADS = {f.__name__: f
                        layernorm, attention, rosenbrock, gmm)}
 
 
-def measure(step, seconds, sample):
+def measure(step, seconds, sample, slow):
+    """Five samples at least, unless they take longer than `slow` together."""
     calls = 1
     while True:
         start = time.perf_counter()
@@ -271,11 +272,14 @@ def measure(step, seconds, sample):
         calls *= 2
     times = []
     begin = time.perf_counter()
-    while len(times) < 5 or (len(times) < 301 and time.perf_counter() - begin < seconds):
+    spent = 0
+    while not times or (spent < slow and len(times) < 301 and
+                        (len(times) < 5 or spent < seconds)):
         start = time.perf_counter()
         for _ in range(calls):
             step()
         times.append((time.perf_counter() - start) / calls * 1e9)
+        spent = time.perf_counter() - begin
     times.sort()
     n = len(times)
     low = (n - 1) // 10
@@ -308,14 +312,14 @@ def main():
     if sys.argv[1] == "version":
         print(torch.__version__)
         return
-    name, argument, seconds, sample = sys.argv[1:5]
+    name, argument = sys.argv[1:3]
+    seconds, sample, slow = (float(word) for word in sys.argv[3:6])
     for threads in (1, 2):
         torch.set_num_threads(threads)
         step = WORKLOADS[name](argument)
         value = step().item()
         height = height_of(step)
-        print(threads, measure(step, float(seconds), float(sample)), f"{value:.17g}", height,
-              flush=True)
+        print(threads, measure(step, seconds, sample, slow), f"{value:.17g}", height, flush=True)
 
 
 main()

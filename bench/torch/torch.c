@@ -95,12 +95,13 @@ static void add_row(bench_sheet *sheet, const char *title, const report *r) {
 bool torch_run(const bench_setup *setup, bench_sheet *sheet, const char *title,
                const char *argument, double want, double tolerance) {
   if (!setup->torch) return true;
-  char name[32], words[64], seconds[32], sample[32];
+  char name[32], words[64], seconds[32], sample[32], slow[32];
   snprintf(name, sizeof name, "%s", sheet->name);
   snprintf(words, sizeof words, "%s", argument);
   snprintf(seconds, sizeof seconds, "%g", setup->pace.cell);
   snprintf(sample, sizeof sample, "%g", setup->pace.sample);
-  char *const arguments[] = {PYTHON, "-B", SCRIPT, name, words, seconds, sample, NULL};
+  snprintf(slow, sizeof slow, "%g", setup->pace.slow);
+  char *const arguments[] = {PYTHON, "-B", SCRIPT, name, words, seconds, sample, slow, NULL};
   child c;
   report r;
   int lines = 0;
