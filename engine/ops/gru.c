@@ -234,13 +234,14 @@ static void pull_rows(void *context, uint32_t piece, size_t begin, size_t end) {
   }
 }
 
-/* Gradients go where they are wanted; those that the input gives the gates are those of x. */
+/* Gradients go where they are wanted, in the order of their destinations, as operands may be
+ * one value; those that the input gives the gates are those of x. */
 static void give(const gru *l, const ky_dest d[KY_SEQ_OPERANDS], bool direct) {
   const ky_recurrence *s = &l->s;
   const size_t rows = s->steps * s->batch;
   if (!direct) ky__give(s, d[KY_SEQ_X], l->x_slope, rows * s->gates);
-  ky__give(s, d[KY_SEQ_STATE], l->state_slope, s->batch * s->n);
   ky__pull_weights(s, d[KY_SEQ_W], l->h_slope, l->out);
+  ky__give(s, d[KY_SEQ_STATE], l->state_slope, s->batch * s->n);
   if (!d[KY_SEQ_EXTRA].ptr) return;
   const int64_t dims[2] = {(int64_t)rows, (int64_t)s->gates};
   ky_layout from = {.rank = 2, .dims = {dims[0], dims[1]}};

@@ -237,7 +237,8 @@ static void pull_rows(void *context, uint32_t piece, size_t begin, size_t end) {
   }
 }
 
-/* Gradients go where they are wanted; those of the gates are those of x. */
+/* Gradients go where they are wanted, in the order of their destinations, as operands may be
+ * one value; those of the gates are those of x. */
 void vjp_lstm_sequence(ky_frame *f, ky_id pc) {
   const ky_ins *i = &f->code->ins[pc];
   ky_dest d[KY_SEQ_OPERANDS];
@@ -258,9 +259,9 @@ void vjp_lstm_sequence(ky_frame *f, ky_id pc) {
     if (f->fault->status == KY_OK) {
       if (states > 0) ky__team_run(f->team, s->batch, ky__recurrence_grain(s), pull_rows, &l);
       if (!direct) ky__give(s, d[KY_SEQ_X], l.slope, all);
+      ky__pull_weights(s, d[KY_SEQ_W], l.slope, l.out);
       ky__give(s, d[KY_SEQ_STATE], l.state_slope, states);
       ky__give(s, d[KY_SEQ_EXTRA], l.cell_slope, states);
-      ky__pull_weights(s, d[KY_SEQ_W], l.slope, l.out);
     }
   }
   ky__arena_reset(&f->scratch, mark);

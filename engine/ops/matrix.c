@@ -215,8 +215,8 @@ static void pull_triangle(ky_frame *f, ky_id pc, const stack *b, ky_matrix ga, i
 
 void vjp_triangular_solve(ky_frame *f, ky_id pc) {
   const ky_ins *i = &f->code->ins[pc];
+  const ky_dest db = ky__dest(f, i->b, i->flags & KY_WANT_B); /* written first; a may be b */
   const ky_dest da = ky__dest(f, i->a, i->flags & KY_WANT_A);
-  const ky_dest db = ky__dest(f, i->b, i->flags & KY_WANT_B);
   const ky_factoring q = factoring(f, pc);
   const stack a = value(f, i->a), b = value(f, i->b), r = value(f, pc);
   const ky_place mark = ky__arena_mark(&f->scratch);
@@ -336,8 +336,8 @@ void fwd_solve(ky_frame *f, ky_id pc) {
 
 void vjp_solve(ky_frame *f, ky_id pc) {
   const ky_ins *i = &f->code->ins[pc];
+  const ky_dest db = ky__dest(f, i->b, i->flags & KY_WANT_B); /* written first; a may be b */
   const ky_dest da = ky__dest(f, i->a, i->flags & KY_WANT_A);
-  const ky_dest db = ky__dest(f, i->b, i->flags & KY_WANT_B);
   const ky_factoring q = factoring(f, pc);
   const stack a = value(f, i->a), b = value(f, i->b), r = value(f, pc);
   const size_t n = b.rows, columns = b.columns;

@@ -205,7 +205,17 @@ static ky_var record_logabsdet(ky_tape *t, const ky_var *x, const ky_sample *s) 
 
 /* ---- samples ----------------------------------------------------------------------------- */
 
+/* Matrices and right sides that may be one value, as they are. */
+#define ITSELF                                                                                 \
+  {                                                                                            \
+    .shape = {DIMS(3, 1, 1), DIMS(3, 1, 1)}, .domain = {                                       \
+      {0.5, 2, UNIFORM, 0},                                                                    \
+      {0.5, 2, UNIFORM, 0}                                                                     \
+    }                                                                                          \
+  }
+
 static const ky_sample triangular_solves[] = {
+    ITSELF,
     {.shape = {DIMS(1, 1), DIMS(1, 2)}, .domain = {{1, 2, UNIFORM, 0}}},
     {.shape = {DIMS(3, 3), DIMS(3, 2)}, .s = {3}},
     {.shape = {DIMS(3, 3), DIMS(3, 2)}, .s = {3}, .n = {0, KY_UPPER}},
@@ -225,6 +235,7 @@ static const ky_sample triangular_solves[] = {
 };
 
 static const ky_sample solves[] = {
+    ITSELF,
     {.shape = {DIMS(1, 1), DIMS(1, 2)}, .domain = {{1, 2, UNIFORM, 0}}},
     {.shape = {DIMS(3, 3), DIMS(3, 2)}, .s = {3}},
     {.shape = {DIMS(3, 3), DIMS(3, 1)}, .s = {-3}, .n = {TURNED}},

@@ -210,6 +210,7 @@ static const ky_sample lstm_sequences[] = {
     LSTM(2, 1, 3),
     LSTM(2, 9, 5),
     LSTM(5, 2, 11),
+    LSTM(2, 4, 1), /* weights may be a state as well */
     LSTM(2, 0, 2),
     LSTM(2, 2, 0),
     {.shape = {XW(4, 3, 2, 2)}, .n = {0}, .operands = 2},
@@ -224,6 +225,7 @@ static const ky_sample gru_sequences[] = {
     GRU(2, 1, 3),
     GRU(2, 9, 5),
     GRU(5, 2, 11),
+    GRU(2, 3, 1), /* weights may be the state as well */
     GRU(2, 0, 2),
     GRU(2, 2, 0),
     {.shape = {XW(3, 3, 2, 2)}, .n = {0}, .operands = 2},
