@@ -2,7 +2,7 @@
 /* Shapes: operands of elementwise operations broadcast to a random space. Those of the others
  * are the samples', in which all extents of one size become another size: what had to be equal
  * still is, and larger ones stay larger, so that attributes and indices keep their meaning.
- * Where that is not enough a set has random samples of its own. */
+ * Where that is not enough a set has random samples of its own, and its samples as they are. */
 #include "random_case.h"
 
 #include <string.h>
@@ -198,7 +198,7 @@ static void redraw(op_case *c, ky_draws draws) {
       double *x = &c->x[k].at[n];
       if (draws == SCALED)
         *x *= scale;
-      else if (draws == SPECIAL && below(c, 4) == 0)
+      else if (below(c, 4) == 0)
         *x = special(c);
       else if (below(c, 4))
         *x = (float)((below(c, 2) ? 1 : -1) * exp2(case_uniform(c, -120, 120)));
@@ -211,8 +211,9 @@ bool random_case(op_case *c, int number, ky_draws draws) {
   if (c->set->sample_count == 0) return false;
   case_choose(c, &c->set->samples[0], NULL, number);
   ky_dice dice = {c->stream};
-  ky_sample s = c->set->random ? c->set->random(&dice)
-                               : c->set->samples[dice_roll(&dice, 0, c->set->sample_count - 1)];
+  const bool made = c->set->random && dice_roll(&dice, 0, 3);
+  ky_sample s = made ? c->set->random(&dice)
+                     : c->set->samples[dice_roll(&dice, 0, c->set->sample_count - 1)];
   const uint64_t chosen = dice.state;
   case_choose(c, &s, NULL, number);
   c->stream = chosen;

@@ -106,7 +106,8 @@ static ky_sample random_sample(ky_dice *dice) {
                  .n = {dice_roll(dice, 0, 1)},
                  .s = {dice_roll(dice, 0, 1) ? 0 : 0.3},
                  .operands = (int)dice_roll(dice, 3, 4)};
-  s.shape[3] = roll_mask(dice, &s.shape[0], columns);
+  if (dice_roll(dice, 0, 3) == 0) s.shape[1] = s.shape[2] = s.shape[0]; /* may be one var */
+  s.shape[3] = roll_mask(dice, &s.shape[0], s.shape[1].dims[2]);
   if (dice_roll(dice, 0, 1)) s.kind[3] = MASK;
   return s;
 }

@@ -94,8 +94,8 @@ SAMPLES(sub, a - b, ANYWHERE, ANYWHERE, LIST(sample, plain))
 SAMPLES(mul, (a * b), ANYWHERE, ANYWHERE, LIST(sample, plain))
 SAMPLES(div, a / b, ANYWHERE, POSITIVE, LIST(sample, plain))
 SAMPLES(pow, pow(a, b), POSITIVE, ANYWHERE, LIST(sample, plain))
-SAMPLES(maximum, fmax(a, b), APART, APART, LIST(sample, plain))
-SAMPLES(minimum, fmin(a, b), APART, APART, LIST(sample, plain))
+SAMPLES(maximum, a > b || isnan(a) ? a : b, APART, APART, LIST(sample, plain))
+SAMPLES(minimum, a < b || isnan(a) ? a : b, APART, APART, LIST(sample, plain))
 
 /* ---- functions of libm and their kin ---------------------------------------------------- */
 
@@ -149,7 +149,7 @@ SAMPLES(atan2, atan2(a, b), POSITIVE, POSITIVE, LIST(sample, plain))
 SAMPLES(hypot, hypot(a, b), POSITIVE, POSITIVE, LIST(sample, plain))
 SAMPLES(fmod, fmod(a, b), TWICE, ABOUT_1, LIST(sample, plain))
 SAMPLES(copysign, copysign(a, b), AWAY, AWAY, LIST(sample, plain))
-SAMPLES(logaddexp, fmax(a, b) + log1p(exp(-fabs(a - b))), POSITIVE, POSITIVE,
+SAMPLES(logaddexp, fmax(a, b) + log1p(exp(a == b ? 0 : -fabs(a - b))), POSITIVE, POSITIVE,
         LIST(sample, plain))
 
 /* ---- ternary ----------------------------------------------------------------------------- */

@@ -392,10 +392,11 @@ static void oracle_argmin(const nd *const *x, const ky_sample *s, nd *out) {
   for (int64_t n = 0; n < out->count; n++) {
     nd_index(out, n, index);
     int64_t best = 0;
-    for (int64_t k = 1; k < x[0]->dims[axis]; k++)
-      if (x[0]->at[moved_place(x[0], index, axis, (double)k)] <
-          x[0]->at[moved_place(x[0], index, axis, (double)best)])
+    for (int64_t k = 1; k < x[0]->dims[axis]; k++) {
+      const double least = x[0]->at[moved_place(x[0], index, axis, (double)best)];
+      if (!isnan(least) && !(x[0]->at[moved_place(x[0], index, axis, (double)k)] >= least))
         best = k;
+    }
     out->at[n] = (double)best;
   }
   if (s->n[0]) return;

@@ -24,9 +24,10 @@ static void oracle_cross_entropy(const nd *const *x, const ky_sample *s, nd *out
   for (int64_t n = 0; n < out->count; n++) {
     const double *row = x[0]->at + n * classes;
     const double chosen = row[(int64_t)x[1]->at[n]];
-    double sum = 0;
-    for (int64_t k = 0; k < classes; k++) sum += exp(row[k] - chosen);
-    out->at[n] = log(sum);
+    double top = -INFINITY, sum = 0;
+    for (int64_t k = 0; k < classes; k++) top = fmax(top, row[k]);
+    for (int64_t k = 0; k < classes; k++) sum += exp(row[k] - top);
+    out->at[n] = top - chosen + log(sum);
   }
   reduce(s, out);
 }
@@ -199,5 +200,5 @@ static const ky_example examples_mse[] = {
 };
 
 SAMPLES(bce, log(a) * -b - (1 - b) * log(1 - a), INSIDE, INSIDE)
-SAMPLES(bce_with_logits, log(1 + exp(a)) - a * b, ANYWHERE, INSIDE)
+SAMPLES(bce_with_logits, fmax(a, 0) + log1p(exp(-fabs(a))) - a * b, ANYWHERE, INSIDE)
 SAMPLES(mse, (a - b) * (a - b), ANYWHERE, ANYWHERE)

@@ -55,13 +55,18 @@ static void oracle_mean(const nd *const *x, const ky_sample *s, nd *out) {
   settle_shape(x[0], s, out);
 }
 
+/* NaN if either is. */
+static double larger(double a, double b) { return a > b || isnan(a) ? a : b; }
+
+static double smaller(double a, double b) { return a < b || isnan(a) ? a : b; }
+
 static void oracle_max(const nd *const *x, const ky_sample *s, nd *out) {
-  fold(x[0], s, -INFINITY, fmax, out);
+  fold(x[0], s, -INFINITY, larger, out);
   settle_shape(x[0], s, out);
 }
 
 static void oracle_min(const nd *const *x, const ky_sample *s, nd *out) {
-  fold(x[0], s, INFINITY, fmin, out);
+  fold(x[0], s, INFINITY, smaller, out);
   settle_shape(x[0], s, out);
 }
 
@@ -181,7 +186,7 @@ static void oracle_argmax(const nd *const *x, const ky_sample *s, nd *out) {
     nd_index(out, n, index);
     for (index[axis] = 0; index[axis] < x[0]->dims[axis]; index[axis]++) {
       const double candidate = x[0]->at[nd_place(x[0], x[0]->rank, index)];
-      if (candidate > most || index[axis] == 0) {
+      if (index[axis] == 0 || (!isnan(most) && !(candidate <= most))) {
         most = candidate;
         best = index[axis];
       }

@@ -2,14 +2,16 @@
 /* Samples of softmax and log_softmax: n[0] is the axis. */
 #include "samples.h"
 
-/* Sum of e^(x - a) along the axis, at the place of `index`. */
+/* Natural logarithm of the sum of e^(x - a) along the axis, at the place of `index`. */
 static double partition(const nd *x, const int64_t *index, int axis, double a) {
   int64_t at[KY_MAX_RANK];
-  double sum = 0;
+  double top = -INFINITY, sum = 0;
   for (int k = 0; k < x->rank; k++) at[k] = index[k];
   for (at[axis] = 0; at[axis] < x->dims[axis]; at[axis]++)
-    sum += exp(x->at[nd_place(x, x->rank, at)] - a);
-  return sum;
+    top = fmax(top, x->at[nd_place(x, x->rank, at)] - a);
+  for (at[axis] = 0; at[axis] < x->dims[axis]; at[axis]++)
+    sum += exp(x->at[nd_place(x, x->rank, at)] - a - top);
+  return top + log(sum);
 }
 
 #define ORACLE(name, expression)                                                               \
@@ -19,15 +21,15 @@ static double partition(const nd *x, const int64_t *index, int axis, double a) {
     for (int64_t n = 0; n < out->count; n++) {                                                 \
       int64_t index[KY_MAX_RANK];                                                              \
       nd_index(out, n, index);                                                                 \
-      const double sum = partition(x[0], index, axis, x[0]->at[n]);                            \
+      const double total = partition(x[0], index, axis, x[0]->at[n]);                          \
       out->at[n] = expression;                                                                 \
     }                                                                                          \
   }                                                                                            \
   static ky_var record_##name(ky_tape *t, const ky_var *x, const ky_sample *s) {               \
     return ky_##name(t, x[0], s->n[0]);                                                        \
   }
-ORACLE(softmax, 1 / sum)
-ORACLE(log_softmax, -log(sum))
+ORACLE(softmax, exp(-total))
+ORACLE(log_softmax, -total)
 
 static const ky_sample along[] = {
     {.shape = {DIMS(2, 3)}, .n = {-1}},

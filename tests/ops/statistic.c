@@ -67,10 +67,11 @@ static double of_norm(int64_t n, const double *x, const ky_sample *s) {
 }
 
 static double of_logsumexp(int64_t n, const double *x, const ky_sample *s) {
-  double r = 0;
+  double top = -INFINITY, r = 0;
   (void)s;
-  for (int64_t k = 0; k < n; k++) r += exp(x[k]);
-  return log(r);
+  for (int64_t k = 0; k < n; k++) top = fmax(top, x[k]);
+  for (int64_t k = 0; k < n && !isinf(top); k++) r += exp(x[k] - top);
+  return isinf(top) ? top : top + log(r);
 }
 
 static double of_any(int64_t n, const double *x, const ky_sample *s) {

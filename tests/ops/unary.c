@@ -68,7 +68,7 @@ UNARY(tanh, tanh(a), ANYWHERE, AT(0, 0, 1), AT(1000, 1, 0), AT(-1000, -1, 0),
       ONLY(1e-30, 1e-30), ONLY(NAN, NAN))
 UNARY(sigmoid, 1 / (1 + exp(-a)), ANYWHERE, AT(0, 0.5, 0.25), AT(1000, 1, 0), AT(-1000, 0, 0),
       ONLY(-80, 1.8048513878454153e-35), ONLY(-INFINITY, 0), ONLY(INFINITY, 1), ONLY(NAN, NAN))
-UNARY(relu, a > 0 ? a : 0, SMOOTH, AT(0, 0, 0), AT(1e-30, 1e-30, 1), AT(-INFINITY, 0, 0),
+UNARY(relu, a <= 0 ? 0 : a, SMOOTH, AT(0, 0, 0), AT(1e-30, 1e-30, 1), AT(-INFINITY, 0, 0),
       ONLY(NAN, NAN))
 UNARY(softplus, fmax(a, 0) + log1p(exp(-fabs(a))), ANYWHERE, AT(0, 0.6931471805599453, 0.5),
       AT(1000, 1000, 1), AT(-1000, 0, 0), ONLY(-80, 1.8048513878454153e-35), ONLY(NAN, NAN))
@@ -190,8 +190,12 @@ UNARY(mish, a *tanh(log1p(exp(a))), ANYWHERE, AT(0, 0, 0.6),
       AT(1, 0.8650983882673103, 1.0490362200997922), AT(19, 19, 1), AT(0x1p100, 0x1p100, 1),
       AT(-40, -1.6993417021166245e-16, -1.6568581595637197e-16), AT(-1000, 0, 0),
       ONLY(-INFINITY, NAN), ONLY(NAN, NAN))
-UNARY(hardsigmoid, fmin(fmax(a + 3, 0), 6) / 6, UNBENT, AT(-3, 0, 0), AT(3, 1, 0),
-      AT(0, 0.5, 1.0 / 6), AT(-INFINITY, 0, 0), AT(INFINITY, 1, 0), ONLY(NAN, NAN))
+UNARY(hardsigmoid,
+      a <= -3  ? 0
+      : a >= 3 ? 1
+               : (a + 3) / 6,
+      UNBENT, AT(-3, 0, 0), AT(3, 1, 0), AT(0, 0.5, 1.0 / 6), AT(-INFINITY, 0, 0),
+      AT(INFINITY, 1, 0), ONLY(NAN, NAN))
 UNARY(hardswish, a *fmin(fmax(a + 3, 0), 6) / 6, UNBENT_CENTRE, AT(-3, 0, -0.5), AT(3, 3, 1),
       AT(0, 0, 0.5), AT(-4, 0, 0), AT(4, 4, 1), ONLY(INFINITY, INFINITY), ONLY(NAN, NAN))
 UNARY(softsign, a / (1 + fabs(a)), SMOOTH, AT(0, 0, 1), AT(-1, -0.5, 0.25), AT(1e-30, 1e-30, 1),
@@ -229,9 +233,9 @@ UNARY_SCALAR(rsub, s - a, ANYWHERE, AT_S(0, 3, -3, -1))
 UNARY_SCALAR(rdiv, s / a, POSITIVE, AT_S(0, 2, 0, 0), AT_S(3, -2, -1.5, -0.75))
 UNARY_SCALAR(pow, pow(a, s), POSITIVE, AT_S(0, 0, 1, 0), AT_S(1, 0, 0, 1), AT_S(2, 0, 0, 0),
              AT_S(3, -2, -8, 12), AT_S(0.5, 4, 2, 0.25), AT_S(-1, -2, -0.5, -0.25))
-UNARY_SCALAR(maximum, a > s ? a : s, SMOOTH, AT_S(1, 1, 1, 0.5), AT_S(1, 2, 2, 1),
+UNARY_SCALAR(maximum, a > s || isnan(a) ? a : s, SMOOTH, AT_S(1, 1, 1, 0.5), AT_S(1, 2, 2, 1),
              AT_S(1, -INFINITY, 1, 0), AT_S(1, NAN, NAN, 1))
-UNARY_SCALAR(minimum, a < s ? a : s, SMOOTH, AT_S(1, 1, 1, 0.5), AT_S(1, 2, 1, 0),
+UNARY_SCALAR(minimum, a < s || isnan(a) ? a : s, SMOOTH, AT_S(1, 1, 1, 0.5), AT_S(1, 2, 1, 0),
              AT_S(1, -INFINITY, -INFINITY, 1), AT_S(1, NAN, NAN, 1))
 
 /* ---- activations with a scalar ----------------------------------------------------------- */
