@@ -28,7 +28,8 @@ LABELLED = [((4, 5), (4,), i64), ((4, 5), (4,), i32), ((5,), (), i64), ((2, 3, 4
 for name, fn, high, odd in (
         ("cross_entropy", F.cross_entropy, 3,
          [([1000, -1000], 0), ([1000, -1000], 1), ([-INF, 0], 1), ([NAN, 0], 1), ([0, 0], 1),
-          ([1e300, 0], 1), ([-INF, 0], 0)]),
+          ([1e300, 0], 1), ([-INF, 0], 0), ([INF, 0], 1), ([INF, 0], 0), ([INF, INF], 0),
+          ([-INF, -INF], 0), ([INF, -INF, 1], 2), ([-0.0, 0.0], 0), ([5e-324, -5e-324], 1)]),
         ("nll", F.nll_loss, 0, [([-1, -INF], 1), ([NAN, -1], 1), ([0, -0.0], 0)])):
     op(name, lambda x, n, s, fn=fn: classes(x[0], x[1], fn, n),
        [Sample(real(shape, -3, high, name), whole(rows, 0, shape[-1] - 1, kind), n=(how,))
