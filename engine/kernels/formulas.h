@@ -1,34 +1,39 @@
 /* SPDX-License-Identifier: MIT */
 /* The rows of unary.def, binary.def and ternary.def as inline functions, for float and double:
  * primal_tanh_f32(x, s, u), adjoint_tanh_f32(g, p, s, u), primal_mul_f64(a, b),
- * adjoint_mul_a_f64(g, p, q), ... */
+ * adjoint_mul_a_f64(g, p, q), ...
+ *
+ * A formula may ask for one exponential, EXP, of what does not depend on g.
+ * primal_silu_asks_f32(x, s, u, &y) tells whether it does, and of what; once e = e^y is there,
+ * primal_silu_given_f32(e, x, s, u) is the formula. Likewise adjoint_silu_asks_f32(p, s, u,
+ * &y), adjoint_silu_given_f32(e, g, p, s, u), primal_logaddexp_asks_f32(a, b, &y), ... */
 #ifndef KY_FORMULAS_H
 #define KY_FORMULAS_H
 
 #include <math.h>
+#include <stdbool.h>
 
 /* lgamma without the global variable that it writes; not in ISO C, and so not declared. */
 double lgamma_r(double x, int *sign);
 float lgammaf_r(float x, int *sign);
 
 /* What the rows call by these names. */
-#define SIGMOID(x)                 NAME(sigmoid_of)(x)
+#define SIGMOID(x)                 NAME(sigmoid_of)(x, EXP(-M(fabs)(x)))
 #define LGAMMA(x)                  NAME(lgamma_of)(x)
 #define DIGAMMA(x)                 NAME(digamma_of)(x)
 #define TRIGAMMA(x)                NAME(trigamma_of)(x)
 #define TETRAGAMMA(x)              NAME(tetragamma_of)(x)
 #define ELU(x, above, below)       NAME(elu_of)(x, above, below)
-#define ELU_SLOPE(x, above, below) NAME(elu_slope_of)(x, above, below)
+#define ELU_SLOPE(x, above, below) NAME(elu_slope_of)(x, EXP(x), above, below)
 #define NORMAL_CDF(x)              NAME(normal_cdf_of)(x)
-#define NORMAL_PDF(x)              NAME(normal_pdf_of)(x)
-#define GELU_TANH(x)               NAME(gelu_tanh_of)(x)
-#define GELU_TANH_SLOPE(x)         NAME(gelu_tanh_slope_of)(x)
-#define SILU_SLOPE(x)              NAME(silu_slope_of)(x)
-#define MISH(x)                    NAME(mish_of)(x)
-#define MISH_SLOPE(x)              NAME(mish_slope_of)(x)
+#define NORMAL_PDF(x)              (SQRT_HALF * INV_SQRT_PI * EXP(C(-0.5) * (x) * (x)))
+#define GELU_TANH_CDF(x)           NAME(sigmoid_of)(x, EXP(-M(fabs)(NAME(gelu_tanh_of)(x))))
+#define GELU_TANH_SLOPE(x)         NAME(gelu_tanh_slope_of)(x, GELU_TANH_CDF(x))
+#define SILU_SLOPE(x)              NAME(silu_slope_of)(x, SIGMOID(x))
+#define MISH(x)                    NAME(mish_of)(x, EXP((x) > 20 ? 20 : (x)))
+#define MISH_SLOPE(x)              NAME(mish_slope_of)(x, EXP((x) > 20 ? 20 : (x)))
 #define ATAN2_SLOPE(a, b)          NAME(atan2_slope_of)(a, b)
-#define LOGADDEXP(a, b)            NAME(logaddexp_of)(a, b)
-#define LOGADDEXP_SHARE(a, b)      NAME(logaddexp_share_of)(a, b)
+#define DIFFERENCE(a, b)           NAME(difference_of)(a, b)
 
 #define PI          C(3.14159265358979323846)
 #define LN_2        C(0.69314718055994530942)
@@ -72,14 +77,13 @@ float lgammaf_r(float x, int *sign);
 #undef ELU_SLOPE
 #undef NORMAL_CDF
 #undef NORMAL_PDF
-#undef GELU_TANH
+#undef GELU_TANH_CDF
 #undef GELU_TANH_SLOPE
 #undef SILU_SLOPE
 #undef MISH
 #undef MISH_SLOPE
 #undef ATAN2_SLOPE
-#undef LOGADDEXP
-#undef LOGADDEXP_SHARE
+#undef DIFFERENCE
 #undef PI
 #undef LN_2
 #undef LN_10

@@ -4,8 +4,8 @@
  *
  * What a formula gives for an element must not depend on where the element stands. Arithmetic
  * does not, however it is vectorised; but the vector library and libm round differently. A
- * formula that calls the library is therefore `by_vector`: computed for a vector's width of
- * elements at a time, the last ones together with made-up ones. */
+ * formula that calls the library is therefore `by_vector`: computed for whole vectors of
+ * elements, the last ones together with made-up ones. */
 #ifndef KY_LOOPS_H
 #define KY_LOOPS_H
 
@@ -19,6 +19,7 @@
 
 #define INLINE static inline __attribute__((always_inline))
 #define LANES  16 /* independent partial sums of a run */
+#define BATCH 64  /* elements whose exponentials are computed together */
 
 /* Keeps a short loop whole until it is vectorised. clang does not need it, and complains where
  * it cannot obey. */
@@ -50,18 +51,22 @@ enum { P = 1, A = 2, B = 4 };
 
 #define REAL       float
 #define INDEX      int32_t
+#define EXP        expf
 #define NAME(name) name##_f32
 #include "kernels/loops.inc"
 #undef REAL
 #undef INDEX
+#undef EXP
 #undef NAME
 
 #define REAL       double
 #define INDEX      int64_t
+#define EXP        exp
 #define NAME(name) name##_f64
 #include "kernels/loops.inc"
 #undef REAL
 #undef INDEX
+#undef EXP
 #undef NAME
 
 #endif
