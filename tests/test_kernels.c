@@ -11,7 +11,7 @@
 #define LOGARITHM 17
 /* ---- the rows ---------------------------------------------------------------------------- */
 
-enum { P = 1, A = 2, B = 4 };
+enum { P = 1, A = 2, B = 4, Q = 8 };
 
 /* A row of unary.def: its kernels in a table, and which formulas use the vector library. */
 typedef struct unary_row {

@@ -6,6 +6,13 @@
 
 #include "kernels/formulas.h"
 
+/* Quick forms round once where they multiply and add. */
+#ifdef __FMA__
+  #define HAS_FMA 1
+#else
+  #define HAS_FMA 0
+#endif
+
 #define REAL       float
 #define NAME(name) name##_f32
 #include "kernels/elementwise.inc"

@@ -6,7 +6,10 @@
  * A formula may ask for one exponential, EXP, of what does not depend on g.
  * primal_silu_asks_f32(x, s, u, &y) tells whether it does, and of what; once e = e^y is there,
  * primal_silu_given_f32(e, x, s, u) is the formula. Likewise adjoint_silu_asks_f32(p, s, u,
- * &y), adjoint_silu_given_f32(e, g, p, s, u), primal_logaddexp_asks_f32(a, b, &y), ... */
+ * &y), adjoint_silu_given_f32(e, g, p, s, u), primal_logaddexp_asks_f32(a, b, &y), ...
+ *
+ * primal_fmod_given_f32(e, a, b) is quicker than primal_fmod_f32, and NaN where it does not
+ * know: see near_fmod_of. */
 #ifndef KY_FORMULAS_H
 #define KY_FORMULAS_H
 
@@ -42,31 +45,38 @@ float lgammaf_r(float x, int *sign);
 #define INV_SQRT_PI C(0.56418958354775628695)
 #define SELU_SCALE  C(1.05070098735548049342)
 #define SELU_ALPHA  C(1.67326324235437728482)
-#define SHIFTED     10 /* where asymptotic series begin */
 
 #define REAL       float
 #define NAME(name) name##_f32
 #define M(libm)    libm##f
 #define C(value)   value##f
 #define LGAMMA_R   lgammaf_r
+#define SHIFTED    4 /* where asymptotic series begin */
+#define INTEGERS   0x1p23f
 #include "kernels/formulas.inc"
 #undef REAL
 #undef NAME
 #undef M
 #undef C
 #undef LGAMMA_R
+#undef SHIFTED
+#undef INTEGERS
 
 #define REAL       double
 #define NAME(name) name##_f64
 #define M(libm)    libm
 #define C(value)   value
 #define LGAMMA_R   lgamma_r
+#define SHIFTED    10
+#define INTEGERS   0x1p52
 #include "kernels/formulas.inc"
 #undef REAL
 #undef NAME
 #undef M
 #undef C
 #undef LGAMMA_R
+#undef SHIFTED
+#undef INTEGERS
 
 #undef SIGMOID
 #undef LGAMMA
@@ -91,5 +101,4 @@ float lgammaf_r(float x, int *sign);
 #undef INV_SQRT_PI
 #undef SELU_SCALE
 #undef SELU_ALPHA
-#undef SHIFTED
 #endif

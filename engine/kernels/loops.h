@@ -19,7 +19,7 @@
 
 #define INLINE static inline __attribute__((always_inline))
 #define LANES  16 /* independent partial sums of a run */
-#define BATCH 64  /* elements whose exponentials are computed together */
+#define BATCH  64 /* elements whose exponentials are computed together */
 
 /* Keeps a short loop whole until it is vectorised. clang does not need it, and complains where
  * it cannot obey. */
@@ -46,8 +46,8 @@ INLINE double total_of(double lane[LANES]) {
   return lane[0];
 }
 
-/* The first argument of by_vector loops: bits for primal and adjoints, as in unary.def. */
-enum { P = 1, A = 2, B = 4 };
+/* The first argument of by_vector loops: bits for primal and adjoints, as in the .def files. */
+enum { P = 1, A = 2, B = 4, Q = 8 };
 
 #define REAL       float
 #define INDEX      int32_t
