@@ -120,6 +120,7 @@ const ky_reduce_kernels KY_TABLE(ky__reduce) = {
     .sum_piece = PAIR(sum_piece),
     .sum_block = PAIR(sum_block),
     .sum_rest = PAIR(sum_rest),
+    .put_rows = PAIR(put_rows),
     .add_row = PAIR(add_row),
     .spread = PAIR(spread),
     .max = PAIR(max),

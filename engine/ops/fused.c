@@ -23,10 +23,13 @@ static void run_forward(ky_machine *m, int64_t begin, int64_t end) {
   for (uint32_t k = 0; k <= last; k++) m->value[m->p.inputs + k].stride = 1;
   for (int64_t start = begin; start < end; start += m->tile) {
     const size_t n = ky__tile_length(m, start, end);
+    ky__machine_begin(m, n, last + 1);
     ky__machine_feed(m, all, start, n);
     if (!m->tallies) m->value[m->p.inputs + last].data = out + start * (int64_t)out_size;
-    for (uint32_t k = 0; k <= last; k++)
+    for (uint32_t k = 0; k <= last; k++) {
+      ky__machine_look_ahead(m);
       ky__machine_compute(m, k, n, (void *)(uintptr_t)m->value[m->p.inputs + k].data);
+    }
     if (m->tallies) ky__tally_add(m->f, &m->sum, n, m->value[m->p.inputs + last].data);
   }
 }
@@ -65,15 +68,17 @@ void fwd_fused(ky_frame *f, ky_id pc) {
 /* One contribution of a step to one of its operands, in the order of the reverse sweep. */
 typedef struct pull {
   uint8_t step, slot;
+  uint8_t p, q; /* refs of what the formula reads; g where there is none */
   uint8_t beta;
   bool in_memory; /* `out` is the operand's adjoint, of which each tile has a piece */
+  bool first;     /* and this the first contribution to it */
   char *out;      /* null: the contribution goes to `tally` alone */
   ky_tally tally;
 } pull;
 
 typedef struct reversal {
   ky_machine m;
-  uint32_t pulls;
+  uint32_t pulls, kernels;
   ky_dest dest[KY_FUSION_INPUTS]; /* null: not met yet */
   char *spare;                    /* register for what tallies get */
   char *spread;                   /* register for what an ending gives back */
@@ -89,12 +94,14 @@ static bool pull_to_input(reversal *r, pull *to, uint32_t ref) {
   const ky_id id = ky__operand(m->f->code, m->pc, ref);
   const ky_layout *layout = ky__layout(m->f->code, id);
   to->beta = 1;
-  if (!r->dest[ref].ptr) {
+  const bool met = r->dest[ref].ptr;
+  if (!met) {
     r->dest[ref] = ky__dest(m->f, id, KY_WANT_A);
     if (!r->dest[ref].ptr) return false;
     to->beta = (uint8_t)r->dest[ref].beta;
   }
   to->in_memory = layout->count == m->space->count;
+  to->first = to->in_memory && !met;
   to->out = to->in_memory ? r->dest[ref].ptr : NULL;
   if (to->in_memory) return true;
   to->tally.out = r->dest[ref].ptr;
@@ -116,6 +123,9 @@ static bool list_pulls(reversal *r) {
   const uint32_t wants = wants_of(m);
   uint32_t seen = 0;
   r->pulls = 0;
+  r->kernels = 1; /* the seed's */
+  for (uint32_t k = 0; k < m->p.steps; k++)
+    r->kernels += m->p.step[k].reverse != KY_NO_REGISTER;
   for (uint32_t k = m->p.steps; k-- > 0;) {
     const ky_step *s = &m->p.step[k];
     for (uint32_t n = 0; n < ky__forms[s->op].operands; n++) {
@@ -124,36 +134,32 @@ static bool list_pulls(reversal *r) {
       pull *to = &r->pull[r->pulls++];
       to->step = (uint8_t)k;
       to->slot = (uint8_t)n;
+      to->p = (uint8_t)ky__fusion_saved(&m->p, k, n, 0, KY_REF_NONE);
+      to->q = (uint8_t)ky__fusion_saved(&m->p, k, n, 1, KY_REF_NONE);
       if (ref < m->p.inputs) {
         if (!pull_to_input(r, to, ref)) return false;
       } else {
         const uint32_t at = ref - m->p.inputs;
-        to->in_memory = false;
+        to->in_memory = to->first = false;
         to->out = ky__register(m, m->p.step[at].adjoint);
         to->beta = seen >> at & 1;
         seen |= 1u << at;
       }
     }
   }
+  r->kernels += r->pulls;
   return true;
 }
 
-static ky_piece saved_piece(const reversal *r, const pull *to, int which, const void *g) {
-  const ky_step *s = &r->m.p.step[to->step];
-  switch ((ky_saved)ky__forms[s->op].saved[to->slot][which]) {
-  case KY_SAVED_A: return r->m.value[s->ref[0]];
-  case KY_SAVED_B: return r->m.value[s->ref[1]];
-  case KY_SAVED_C: return r->m.value[s->ref[2]];
-  case KY_SAVED_R: return r->m.value[r->m.p.inputs + to->step];
-  case KY_SAVED_N: break;
-  }
-  return (ky_piece){g, 1};
+/* The tile's elements of `ref`, or of g. */
+static inline ky_piece piece_or(const reversal *r, uint8_t ref, const void *g) {
+  return ref == KY_REF_NONE ? (ky_piece){g, 1} : r->m.value[ref];
 }
 
 /* g where the mask says so, and 0 elsewhere. */
 static void select_g(const reversal *r, const pull *to, size_t n, const void *g, void *out) {
   const double zero = 0;
-  const ky_piece mask = saved_piece(r, to, 0, g);
+  const ky_piece mask = r->m.value[to->p];
   const bool taken = to->slot == 1;
   r->m.f->kernels->test->select((ky_dtype)r->m.p.dtype, n, out, mask.data, mask.stride,
                                 taken ? g : &zero, taken, taken ? &zero : g, !taken);
@@ -172,7 +178,7 @@ static void give(reversal *r, pull *to, int64_t start, size_t n, const void *g) 
     return;
   }
   if (!out) out = r->spare;
-  const ky_piece p = saved_piece(r, to, 0, g), q = saved_piece(r, to, 1, g);
+  const ky_piece p = piece_or(r, to->p, g), q = piece_or(r, to->q, g);
   if (form->kind == KY_MAP1) {
     c->pull1(n, out, beta, g, p.data, p.stride, s->s, s->u);
   } else if (form->kind == KY_MAP2 || form->kind == KY_MAP3) {
@@ -191,25 +197,37 @@ static const void *seed_tile(reversal *r, int64_t start, size_t n) {
   ky_machine *m = &r->m;
   if (m->p.ending == KY_OP_nop) return r->g + start * (int64_t)m->size;
   const ky_piece g = ky__feed_tile(m->f, &r->g_feed, start, n, m->tile);
+  const double divisor = ky__machine_divisor(m);
+  if (g.stride == 1 && divisor == 1) return g.data;
   if (g.stride == 0 && r->spread_held >= n) return r->spread;
-  m->f->kernels->reduce->spread[m->p.dtype](n, r->spread, 0, g.data, g.stride,
-                                            ky__machine_divisor(m));
+  m->f->kernels->reduce->spread[m->p.dtype](n, r->spread, 0, g.data, g.stride, divisor);
   r->spread_held = n;
   return r->spread;
+}
+
+/* What the next tile has of g and of adjoints that it gives to, each the first time. */
+static void expect_adjoints(reversal *r, int64_t start) {
+  ky_machine *m = &r->m;
+  const int64_t next = start + m->tile, size = (int64_t)m->size;
+  const size_t bytes = (size_t)(m->tile * size);
+  if (m->space->count - next < m->tile) return;
+  if (m->p.ending == KY_OP_nop) ky__machine_expect(m, r->g + next * size, bytes);
+  for (uint32_t k = 0; k < r->pulls; k++)
+    if (r->pull[k].first) ky__machine_expect(m, r->pull[k].out + next * size, bytes);
 }
 
 static void reverse_tile(reversal *r, int64_t start, size_t n) {
   ky_machine *m = &r->m;
   const uint32_t last = m->p.steps - 1u;
+  ky__machine_begin(m, n, r->kernels);
   ky__machine_feed(m, m->p.reads, start, n);
-  for (uint32_t k = 0; k < r->pulls; k++)
-    if (r->pull[k].in_memory)
-      ky__expect_stores(r->pull[k].out + start * (int64_t)m->size, n * m->size);
+  expect_adjoints(r, start);
   if (m->p.reads_result)
     m->value[m->p.inputs + last] =
         (ky_piece){(const char *)ky__data(m->f, m->pc) + start * (int64_t)m->size, 1};
   for (uint32_t k = 0; k <= last; k++) {
     if (m->p.step[k].reverse == KY_NO_REGISTER) continue;
+    ky__machine_look_ahead(m);
     char *to = ky__register(m, m->p.step[k].reverse);
     ky__machine_compute(m, k, n, to);
     m->value[m->p.inputs + k] = (ky_piece){to, 1};
@@ -219,6 +237,7 @@ static void reverse_tile(reversal *r, int64_t start, size_t n) {
   for (uint32_t k = 0; k < r->pulls; k++) {
     const uint32_t step = r->pull[k].step, at = m->p.step[step].adjoint;
     const bool seeded = step == last || at == KY_SEED_REGISTER;
+    ky__machine_look_ahead(m);
     give(r, &r->pull[k], start, n, seeded ? seed : ky__register(m, at));
   }
 }

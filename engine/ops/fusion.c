@@ -118,12 +118,13 @@ typedef struct activity {
   uint32_t needed; /* its value is read */
 } activity;
 
-/* The ref that a formula for step k reads, or `none`. */
-static uint32_t saved_ref(const ky_fusion *p, uint32_t k, uint8_t saved, uint32_t none) {
-  switch ((ky_saved)saved) {
-  case KY_SAVED_A: return p->step[k].ref[0];
-  case KY_SAVED_B: return p->step[k].ref[1];
-  case KY_SAVED_C: return p->step[k].ref[2];
+uint32_t ky__fusion_saved(const ky_fusion *p, uint32_t k, uint32_t n, int which,
+                          uint32_t none) {
+  const ky_step *s = &p->step[k];
+  switch ((ky_saved)ky__forms[s->op].saved[n][which]) {
+  case KY_SAVED_A: return s->ref[0];
+  case KY_SAVED_B: return s->ref[1];
+  case KY_SAVED_C: return s->ref[2];
   case KY_SAVED_R: return p->inputs + k;
   case KY_SAVED_N: break;
   }
@@ -165,8 +166,8 @@ static activity find_activity(ky_fusion *p, uint32_t wants) {
       if (!(form->pulled >> n & 1) || !ref_wants(p, step->ref[n], wants, a.wants)) continue;
       if (step->ref[n] >= p->inputs) a.active |= 1u << (step->ref[n] - p->inputs);
       for (int m = 0; m < 2; m++)
-        if (saved_ref(p, k, form->saved[n][m], none) != none)
-          need(p, &a, saved_ref(p, k, form->saved[n][m], none));
+        if (ky__fusion_saved(p, k, n, m, none) != none)
+          need(p, &a, ky__fusion_saved(p, k, n, m, none));
     }
   }
   if (p->turns) {
@@ -228,7 +229,7 @@ static void settle_reverse(ky_fusion *p, activity a) {
     for (uint32_t n = 0; n < form->operands && a.active >> k & 1; n++) {
       if (!(form->pulled >> n & 1)) continue;
       for (int m = 0; m < 2; m++) {
-        const uint32_t ref = saved_ref(p, k, form->saved[n][m], none);
+        const uint32_t ref = ky__fusion_saved(p, k, n, m, none);
         if (ref != none) last_use(lives, ref, p->inputs, now);
       }
       const uint32_t ref = p->step[k].ref[n];
@@ -281,7 +282,7 @@ ky_afterwards ky__fused_afterwards(const ky_code *code, ky_id pc, uint32_t k) {
     for (uint32_t n = 0; n < form->operands; n++) {
       if (!ky__fusion_pulls(&p, step, n, wants)) continue;
       for (int m = 0; m < 2 && rest.contributes; m++) {
-        const uint32_t ref = saved_ref(&p, step, form->saved[n][m], p.inputs);
+        const uint32_t ref = ky__fusion_saved(&p, step, n, m, p.inputs);
         if (ref < p.inputs) rest.reads |= (uint16_t)(1u << ref);
       }
       rest.reads_g |= rest.contributes && seeded;

@@ -21,6 +21,7 @@
 #define KY_FUSION_INPUTS 16u
 #define KY_FUSION_STEPS  32u
 #define KY_NO_REGISTER   0xffu
+#define KY_REF_NONE      0xffu
 #define KY_SEED_REGISTER 0xfeu /* stands for the adjoint that the last step starts with */
 
 typedef struct ky_step {
@@ -108,6 +109,10 @@ static inline uint16_t ky__fused_ending(const ky_code *code, const ky_ins *i) {
 /* Whether the reverse sweep gives something to operand n of step k, other than by handing on
  * what the step itself has got. wants: as for ky__fusion_settle. */
 bool ky__fusion_pulls(const ky_fusion *p, uint32_t k, uint32_t n, uint32_t wants);
+
+/* The ref that the formula for operand n of step k reads as its p (which 0) or q (1), or
+ * `none`. */
+uint32_t ky__fusion_saved(const ky_fusion *p, uint32_t k, uint32_t n, int which, uint32_t none);
 
 /* What a tile of the adjoint still does once it has begun to give to an operand. */
 typedef struct ky_afterwards {

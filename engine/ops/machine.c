@@ -5,6 +5,7 @@
 #define TILE_LEAST 256
 #define TILE_BYTES (24 * 1024) /* of all registers together, while that leaves TILE_LEAST */
 #define TILE_GRAIN 64
+#define FAR_BYTES  (256 * 1024) /* of an operand: half of a common second cache */
 
 /* ---- steps ---------------------------------------------------------------------------- */
 
@@ -52,6 +53,7 @@ bool ky__machine_start(ky_machine *m, ky_frame *f, ky_id pc) {
   if (!ky__fusion_decode(f->code, &f->code->ins[pc], &m->p)) return false;
   m->space = &f->code->layouts.at[m->p.space];
   m->size = ky_dtype_size((ky_dtype)m->p.dtype);
+  m->far = (size_t)m->space->count > FAR_BYTES / m->size;
   for (uint32_t k = 0; k < m->p.steps; k++)
     find_calls(f, m->p.step[k].op, (ky_dtype)m->p.dtype, &m->calls[k]);
   return true;
@@ -143,6 +145,26 @@ bool ky__machine_cut_tiles(ky_machine *m, uint32_t wanted, uint32_t registers,
   return m->registers != NULL;
 }
 
+void ky__machine_begin(ky_machine *m, size_t n, uint32_t kernels) {
+  m->streams = 0;
+  m->portion = ky__whole_lines(n * m->size / kernels);
+}
+
+void ky__machine_expect(ky_machine *m, const void *at, size_t bytes) {
+  if (!m->far || m->streams == KY_STREAMS_MOST) return;
+  m->stream[m->streams++] = (ky_stream){at, (const char *)at + bytes};
+}
+
+void ky__machine_look_ahead(ky_machine *m) {
+  for (uint32_t k = 0; k < m->streams; k++) {
+    ky_stream *s = &m->stream[k];
+    for (size_t done = 0; done < m->portion && s->at < s->end; done += KY_ALIGN) {
+      __builtin_prefetch(s->at);
+      s->at += KY_ALIGN;
+    }
+  }
+}
+
 void ky__machine_feed(ky_machine *m, uint32_t wanted, int64_t start, size_t n) {
   const bool more = m->space->count - start >= 2 * m->tile;
   for (uint32_t k = 0; k < m->p.inputs; k++) {
@@ -150,7 +172,7 @@ void ky__machine_feed(ky_machine *m, uint32_t wanted, int64_t start, size_t n) {
     m->value[k] = ky__feed_tile(m->f, &m->feed[k], start, n, m->tile);
     const size_t bytes = (size_t)m->tile * m->feed[k].size;
     if (more && m->value[k].stride == 1 && !ky__feed_gathers(&m->feed[k]))
-      ky__expect((const char *)m->value[k].data + bytes, bytes);
+      ky__machine_expect(m, (const char *)m->value[k].data + bytes, bytes);
   }
 }
 

@@ -9,7 +9,8 @@
 #include "ops/fusion.h"
 #include "ops/tile.h"
 
-#define KY_TILE_MOST 2048 /* elements */
+#define KY_TILE_MOST    2048 /* elements */
+#define KY_STREAMS_MOST (2 * KY_FUSION_INPUTS)
 
 /* The kernels of an opcode for one dtype; those of its form are set. */
 typedef struct ky_calls {
@@ -20,6 +21,11 @@ typedef struct ky_calls {
   ky_pull2 *pull2[3];
   ky_test test;
 } ky_calls;
+
+/* What the next tile has in memory, as far as the cache has not been told of it. */
+typedef struct ky_stream {
+  const char *at, *end;
+} ky_stream;
 
 /* A fused instruction while it runs. */
 typedef struct ky_machine {
@@ -36,6 +42,10 @@ typedef struct ky_machine {
   size_t stretch;  /* bytes from the registers of one piece to those of the next */
   ky_calls calls[KY_FUSION_STEPS];
   ky_feed feed[KY_FUSION_INPUTS];
+  bool far; /* operands do not stay in the cache from one run to the next */
+  uint32_t streams;
+  size_t portion; /* bytes of each stream that a kernel's time is enough for */
+  ky_stream stream[KY_STREAMS_MOST];
   bool tallies; /* the last step's results are summed, in `sum` */
   ky_tally sum;
   ky_piece value[KY_FUSION_INPUTS + KY_FUSION_STEPS]; /* of the tile under way, by ref */
@@ -86,17 +96,17 @@ void ky__machine_move(ky_machine *m, uint32_t piece, int64_t begin);
 
 /* ---- a tile ------------------------------------------------------------------------------ */
 
-/* Has the cache fetch what will be read or written while the tile is computed. Memory would
- * else be waited for in bursts, one kernel at a time. */
-static inline void ky__expect(const void *at, size_t bytes) {
-  for (size_t k = 0; k < bytes; k += KY_ALIGN) __builtin_prefetch((const char *)at + k);
-}
+/* Begins a tile of n elements that takes `kernels` calls. */
+void ky__machine_begin(ky_machine *m, size_t n, uint32_t kernels);
 
-static inline void ky__expect_stores(const void *at, size_t bytes) {
-  for (size_t k = 0; k < bytes; k += KY_ALIGN) __builtin_prefetch((const char *)at + k, 1);
-}
+/* The next tile will read or write these bytes. */
+void ky__machine_expect(ky_machine *m, const void *at, size_t bytes);
 
-/* The tile's elements of the inputs in `wanted`; those of the next tile are on their way. */
+/* Has the cache fetch a portion of what is expected, while a kernel runs: memory would else be
+ * waited for in bursts. */
+void ky__machine_look_ahead(ky_machine *m);
+
+/* The tile's elements of the inputs in `wanted`; those of the next tile are expected. */
 void ky__machine_feed(ky_machine *m, uint32_t wanted, int64_t start, size_t n);
 
 /* r = the result of step k. */

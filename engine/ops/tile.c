@@ -229,11 +229,26 @@ static void end_row(const ky_frame *f, ky_tally *t, int64_t index, size_t n, con
   t->total = 0;
 }
 
+/* Adds the rows that lie in the next n elements as a whole; returns how many elements these
+ * have. */
+static size_t add_whole_rows(const ky_frame *f, ky_tally *t, size_t n, const char *x) {
+  const size_t row = (size_t)t->pattern.row;
+  if (!row || n < row || t->at || t->parts || row > KY_SUM_PIECE) return 0;
+  char *out = (char *)t->out + t->index * (int64_t)ky_dtype_size(t->dtype);
+  f->kernels->reduce->put_rows[t->dtype](n / row, row, out, t->beta, t->divisor, x);
+  t->index += (int64_t)(n / row);
+  return n / row * row;
+}
+
 void ky__tally_add(const ky_frame *f, ky_tally *t, size_t n, const void *x) {
   const char *from = x;
   const size_t size = ky_dtype_size(t->dtype);
   const int64_t period = t->pattern.row ? t->pattern.row : t->pattern.columns;
   while (n > 0) {
+    const size_t taken = add_whole_rows(f, t, n, from);
+    from += taken * size;
+    n -= taken;
+    if (n == 0) return;
     const size_t rest = (size_t)(period - t->at), part = rest < n ? rest : n;
     if (t->totals)
       f->kernels->reduce->add_row[t->dtype](part, t->totals + t->at, from);
