@@ -87,28 +87,14 @@ static void pull_dense(void *context, uint32_t piece, size_t begin, size_t end) 
           (ptrdiff_t)c->sa, ky__element(c->b, begin * c->sb, c->size), (ptrdiff_t)c->sb);
 }
 
-static void map(ky_frame *f, ky_id pc, ky_map2 *const kernels[2]) {
+static __attribute__((noinline)) void map_strided(ky_frame *f, ky_id pc, ky_map2 *kernel) {
   const ky_ins *i = &f->code->ins[pc];
-  const ky_layout *space = ky__layout(f->code, pc);
-  ky_map2 *const kernel = kernels[i->dtype];
-  void *r = ky__data(f, pc);
-  const void *a = ky__data(f, i->a), *b = ky__data(f, i->b);
-  const ky_class class = ky__class(i);
-  if (class != KY_GENERAL) {
-    dense_call call = {.map = kernel,
-                       .size = ky_dtype_size((ky_dtype)i->dtype),
-                       .r = r,
-                       .a = a,
-                       .b = b,
-                       .sa = class != KY_A_ONE,
-                       .sb = class != KY_B_ONE};
-    ky__team_run(f->team, (size_t)space->count, f->grain, map_dense, &call);
-    return;
-  }
   ky_loop loop;
-  ky__plan(&loop, space, 2,
+  ky__plan(&loop, ky__layout(f->code, pc), 2,
            (const ky_layout *const[]){ky__layout(f->code, i->a), ky__layout(f->code, i->b)});
   if (ky__loop_empty(&loop)) return;
+  void *r = ky__data(f, pc);
+  const void *a = ky__data(f, i->a), *b = ky__data(f, i->b);
   const size_t size = ky_dtype_size((ky_dtype)i->dtype);
   const int last = loop.rank - 1;
   ky_walk w = {0};
@@ -116,6 +102,32 @@ static void map(ky_frame *f, ky_id pc, ky_map2 *const kernels[2]) {
     kernel((size_t)loop.dims[last], ky__run(r, &w, 0, size), ky__run(a, &w, 1, size),
            loop.strides[1][last], ky__run(b, &w, 2, size), loop.strides[2][last]);
   } while (ky__loop_next(&loop, &w));
+}
+
+static __attribute__((noinline)) void share(const ky_frame *f, ky_id pc, dense_call *call,
+                                            ky_job *job) {
+  call->size = ky_dtype_size((ky_dtype)f->code->ins[pc].dtype);
+  ky__team_run(f->team, (size_t)ky__layout(f->code, pc)->count, f->grain, job, call);
+}
+
+static void map(ky_frame *f, ky_id pc, ky_map2 *const kernels[2]) {
+  const ky_ins *i = &f->code->ins[pc];
+  ky_map2 *const kernel = kernels[i->dtype];
+  const ky_class class = ky__class(i);
+  if (class == KY_GENERAL) {
+    map_strided(f, pc, kernel);
+    return;
+  }
+  void *r = ky__data(f, pc);
+  const void *a = ky__data(f, i->a), *b = ky__data(f, i->b);
+  const size_t sa = class != KY_A_ONE, sb = class != KY_B_ONE;
+  if (f->team) {
+    dense_call call = {.map = kernel, .r = r, .a = a, .b = b, .sa = sa, .sb = sb};
+    share(f, pc, &call, map_dense);
+    return;
+  }
+  const size_t n = (size_t)ky__layout(f->code, pc)->count;
+  if (n > 0) kernel(n, r, a, (ptrdiff_t)sa, b, (ptrdiff_t)sb);
 }
 
 /* ---- adjoint ----------------------------------------------------------------------------- */
@@ -137,10 +149,8 @@ static void contributions(ky_frame *f, ky_id pc, ky_pull2 *kernel, void *out, in
                           saved q) {
   const ky_layout *space = ky__layout(f->code, pc);
   const void *g = ky__adjoint(f, pc);
-  const size_t size = ky_dtype_size((ky_dtype)f->code->ins[pc].dtype);
   if (is_flat(p.layout, space) && is_flat(q.layout, space)) {
     dense_call call = {.pull = kernel,
-                       .size = size,
                        .r = out,
                        .g = g,
                        .a = p.data,
@@ -148,12 +158,13 @@ static void contributions(ky_frame *f, ky_id pc, ky_pull2 *kernel, void *out, in
                        .sa = p.layout->count == space->count,
                        .sb = q.layout->count == space->count,
                        .beta = beta};
-    ky__team_run(f->team, (size_t)space->count, f->grain, pull_dense, &call);
+    share(f, pc, &call, pull_dense);
     return;
   }
   ky_loop loop;
   ky__plan(&loop, space, 2, (const ky_layout *const[]){p.layout, q.layout});
   if (ky__loop_empty(&loop)) return;
+  const size_t size = ky_dtype_size((ky_dtype)f->code->ins[pc].dtype);
   const int last = loop.rank - 1;
   ky_walk w = {0};
   do {
@@ -164,14 +175,13 @@ static void contributions(ky_frame *f, ky_id pc, ky_pull2 *kernel, void *out, in
 }
 
 /* Gives operand `id` its adjoint; a broadcast operand gets the sum of the contributions. */
-static void pull(ky_frame *f, ky_id pc, ky_id id, unsigned want, ky_pull2 *const kernels[2],
-                 bool identity, saved p, saved q) {
-  const ky_dest d = ky__dest(f, id, want);
-  if (!d.ptr) return;
+static __attribute__((noinline)) void pull_into(ky_frame *f, ky_id pc, ky_id id, ky_dest d,
+                                                ky_pull2 *kernel, bool identity, saved p,
+                                                saved q) {
   const ky_dtype dtype = (ky_dtype)f->code->ins[pc].dtype;
   const ky_layout *space = ky__layout(f->code, pc), *operand = ky__layout(f->code, id);
   if (ky__same_dims(space, operand)) {
-    contributions(f, pc, kernels[dtype], d.ptr, d.beta, p, q);
+    contributions(f, pc, kernel, d.ptr, d.beta, p, q);
     return;
   }
   const void *summand = ky__adjoint(f, pc);
@@ -179,11 +189,23 @@ static void pull(ky_frame *f, ky_id pc, ky_id id, unsigned want, ky_pull2 *const
   if (!identity) {
     void *scratch = ky__scratch(f, (size_t)space->count * ky_dtype_size(dtype));
     if (!scratch) return;
-    contributions(f, pc, kernels[dtype], scratch, 0, p, q);
+    contributions(f, pc, kernel, scratch, 0, p, q);
     summand = scratch;
   }
   ky__sum_to(f, dtype, d, operand, summand, space);
   ky__arena_reset(&f->scratch, mark);
+}
+
+static inline void pull(ky_frame *f, ky_id pc, ky_id id, unsigned want,
+                        ky_pull2 *const kernels[2], bool identity, saved p, saved q) {
+  const ky_dest d = ky__dest(f, id, want);
+  if (!d.ptr) return;
+  const ky_ins *i = &f->code->ins[pc];
+  const size_t n = (size_t)ky__layout(f->code, pc)->count;
+  if (ky__class(i) == KY_FLAT && !f->team && n > 0) /* nothing to lay out, nobody to share */
+    kernels[i->dtype](n, d.ptr, d.beta, ky__adjoint(f, pc), p.data, 1, q.data, 1);
+  else
+    pull_into(f, pc, id, d, kernels[i->dtype], identity, p, q);
 }
 
 #define IDENTITY_G true

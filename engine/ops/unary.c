@@ -53,55 +53,53 @@ static void pull_dense(void *context, uint32_t piece, size_t begin, size_t end) 
           c->k.u);
 }
 
-static void map(ky_frame *f, ky_id pc, ky_map1 *const kernels[2], scalars k) {
+static __attribute__((noinline)) void map_strided(ky_frame *f, ky_id pc, ky_map1 *kernel,
+                                                  scalars k) {
   const ky_ins *i = &f->code->ins[pc];
-  const ky_layout *space = ky__layout(f->code, pc), *operand = ky__layout(f->code, i->a);
-  ky_map1 *const kernel = kernels[i->dtype];
-  const void *x = ky__data(f, i->a);
-  if (operand->dense) {
-    dense_call call = {.map = kernel,
-                       .size = ky_dtype_size((ky_dtype)i->dtype),
-                       .r = ky__data(f, pc),
-                       .x = x,
-                       .k = k};
-    ky__team_run(f->team, (size_t)space->count, f->grain, map_dense, &call);
-    return;
-  }
+  const ky_layout *operand = ky__layout(f->code, i->a);
   ky_loop loop;
-  ky__plan(&loop, space, 1, &operand);
+  ky__plan(&loop, ky__layout(f->code, pc), 1, &operand);
   if (ky__loop_empty(&loop)) return;
   const size_t size = ky_dtype_size((ky_dtype)i->dtype);
   const int last = loop.rank - 1;
   ky_walk w = {0};
   do {
     kernel((size_t)loop.dims[last], ky__run(ky__data(f, pc), &w, 0, size),
-           ky__run(x, &w, 1, size), loop.strides[1][last], k.s, k.u);
+           ky__run(ky__data(f, i->a), &w, 1, size), loop.strides[1][last], k.s, k.u);
   } while (ky__loop_next(&loop, &w));
 }
 
-/* p: the elements that the formula's p stands for, those of the operand or in the result's
- * space. */
-static void pull(ky_frame *f, ky_id pc, ky_pull1 *const kernels[2], bool reads_operand,
-                 const void *p, scalars k) {
+static __attribute__((noinline)) void share(const ky_frame *f, ky_id pc, dense_call *call,
+                                            ky_job *job) {
+  call->size = ky_dtype_size((ky_dtype)f->code->ins[pc].dtype);
+  ky__team_run(f->team, (size_t)ky__layout(f->code, pc)->count, f->grain, job, call);
+}
+
+static void map(ky_frame *f, ky_id pc, ky_map1 *const kernels[2], scalars k) {
   const ky_ins *i = &f->code->ins[pc];
-  const ky_layout *space = ky__layout(f->code, pc), *operand = ky__layout(f->code, i->a);
-  const ky_dest d = ky__dest(f, i->a, i->flags & KY_WANT_A);
-  if (!d.ptr) return;
-  ky_pull1 *const kernel = kernels[i->dtype];
-  const void *g = ky__adjoint(f, pc);
-  if (!reads_operand || operand->dense) {
-    dense_call call = {.pull = kernel,
-                       .size = ky_dtype_size((ky_dtype)i->dtype),
-                       .r = d.ptr,
-                       .x = p,
-                       .g = g,
-                       .beta = d.beta,
-                       .k = k};
-    ky__team_run(f->team, (size_t)space->count, f->grain, pull_dense, &call);
+  ky_map1 *const kernel = kernels[i->dtype];
+  if (ky__class(i) == KY_GENERAL) {
+    map_strided(f, pc, kernel, k);
     return;
   }
+  void *r = ky__data(f, pc);
+  const void *x = ky__data(f, i->a);
+  if (f->team) {
+    dense_call call = {.map = kernel, .r = r, .x = x, .k = k};
+    share(f, pc, &call, map_dense);
+    return;
+  }
+  const size_t n = (size_t)ky__layout(f->code, pc)->count;
+  if (n > 0) kernel(n, r, x, 1, k.s, k.u);
+}
+
+static __attribute__((noinline)) void pull_strided(ky_frame *f, ky_id pc, ky_pull1 *kernel,
+                                                   ky_dest d, const void *p, scalars k) {
+  const ky_ins *i = &f->code->ins[pc];
+  const ky_layout *operand = ky__layout(f->code, i->a);
+  const void *g = ky__adjoint(f, pc);
   ky_loop loop;
-  ky__plan(&loop, space, 1, &operand);
+  ky__plan(&loop, ky__layout(f->code, pc), 1, &operand);
   if (ky__loop_empty(&loop)) return;
   const size_t size = ky_dtype_size((ky_dtype)i->dtype);
   const int last = loop.rank - 1;
@@ -110,6 +108,28 @@ static void pull(ky_frame *f, ky_id pc, ky_pull1 *const kernels[2], bool reads_o
     kernel((size_t)loop.dims[last], ky__run(d.ptr, &w, 0, size), d.beta,
            ky__run(g, &w, 0, size), ky__run(p, &w, 1, size), loop.strides[1][last], k.s, k.u);
   } while (ky__loop_next(&loop, &w));
+}
+
+/* p: the elements that the formula's p stands for, those of the operand or in the result's
+ * space. */
+static void pull(ky_frame *f, ky_id pc, ky_pull1 *const kernels[2], bool reads_operand,
+                 const void *p, scalars k) {
+  const ky_ins *i = &f->code->ins[pc];
+  const ky_dest d = ky__dest(f, i->a, i->flags & KY_WANT_A);
+  if (!d.ptr) return;
+  ky_pull1 *const kernel = kernels[i->dtype];
+  if (reads_operand && ky__class(i) == KY_GENERAL) {
+    pull_strided(f, pc, kernel, d, p, k);
+    return;
+  }
+  const void *g = ky__adjoint(f, pc);
+  if (f->team) {
+    dense_call call = {.pull = kernel, .r = d.ptr, .x = p, .g = g, .beta = d.beta, .k = k};
+    share(f, pc, &call, pull_dense);
+    return;
+  }
+  const size_t n = (size_t)ky__layout(f->code, pc)->count;
+  if (n > 0) kernel(n, d.ptr, d.beta, g, p, 1, k.s, k.u);
 }
 
 #define SAVED_X (ky__data(f, i->a))
