@@ -133,11 +133,16 @@ static void network_free(network *n) {
   for (int k = 0; k < n->weight_count; k++) ky_tensor_free(n->weights[k]);
 }
 
-/* A loss over everything that has a way of its own to be shared. */
-static ky_var record(network *n, ky_dtype dtype) {
+/* Starts a recording. */
+static ky_tape *begin(network *n) {
   n->tape = ky_tape_new(NULL);
   n->weight_count = 0;
-  ky_tape *t = n->tape;
+  return n->tape;
+}
+
+/* A loss over everything that has a way of its own to be shared. */
+static ky_var record(network *n, ky_dtype dtype) {
+  ky_tape *t = begin(n);
   for (int k = 0; k < ROWS; k++) n->label[k] = k % OUT;
   const ky_var x = weight(n, dtype, 2, (int64_t[]){ROWS, IN});
   const ky_var w = weight(n, dtype, 2, (int64_t[]){OUT, IN});
@@ -190,9 +195,7 @@ static void assert_bits_of_one_thread(recording *recorded) {
 /* Sums in fused runs and on their own, over everything and over rows, with operands that are
  * one element, rows, columns and repeated within a tile; several pieces of a sum each. */
 static ky_var record_sums(network *n, ky_dtype dtype) {
-  n->tape = ky_tape_new(NULL);
-  n->weight_count = 0;
-  ky_tape *t = n->tape;
+  ky_tape *t = begin(n);
   const ky_var x = weight(n, dtype, 2, (int64_t[]){5, 20011});
   const ky_var y = weight(n, dtype, 2, (int64_t[]){2731, 30});
   const ky_var one = weight(n, dtype, 1, (int64_t[]){1});
@@ -217,17 +220,116 @@ static void sums_have_the_bits_of_one_thread(void **state) {
   assert_bits_of_one_thread(record_sums);
 }
 
+#define DIMS(...)                                                                              \
+  (int64_t[]) { __VA_ARGS__ }
+#define SUM_OF_ALL(...)                                                                        \
+  sum_of_all(t, (ky_var[]){__VA_ARGS__}, sizeof(ky_var[]){__VA_ARGS__} / sizeof(ky_var))
+
+/* A number that every element of every term changes, and whose gradients differ. */
+static ky_var sum_of_all(ky_tape *t, const ky_var *terms, size_t count) {
+  ky_var total = ky_none();
+  for (size_t k = 0; k < count; k++) {
+    const ky_var sum = ky_sum_all(t, ky_sin(t, terms[k]));
+    total = k ? ky_add(t, total, sum) : sum;
+  }
+  return total;
+}
+
+/* Operands that are not dense, copies, and what comes of elements one by one. */
+static ky_var record_movement(network *n, ky_dtype dtype) {
+  ky_tape *t = begin(n);
+  const ky_var x = weight(n, dtype, 3, DIMS(7, 61, 43));
+  const ky_var y = weight(n, dtype, 2, DIMS(203, 89));
+  const ky_var turned = ky_permute(t, x, 3, DIMS(2, 0, 1)), yt = ky_transpose(t, y, 0, 1);
+  const ky_var some = ky_slice(t, y, 1, 3, INT64_MAX, 3);
+  const ky_var copy = ky_reshape(t, turned, 2, DIMS(43 * 7, 61));
+  const ky_var flat = ky_reshape(t, y, 1, DIMS(203 * 89));
+  const ky_var wide = ky_concat(t, 3, (ky_var[]){y, some, y}, 1);
+  const ky_var high = ky_concat(t, 2, (ky_var[]){yt, ky_tanh(t, yt)}, 0);
+  const ky_var both = ky_mul(t, turned, ky_lerp(t, turned, ky_exp(t, turned), turned));
+  const ky_var mask = ky_logical_and(t, ky_lt(t, turned, both), ky_isfinite(t, turned));
+  const ky_var chosen = ky_where(t, mask, turned, ky_mul_scalar(t, both, 2));
+  const ky_var small = ky_cast(t, ky_cast(t, yt, dtype == KY_F32 ? KY_F64 : KY_F32), dtype);
+  const ky_var rows =
+      ky_mul(t, ky_expand(t, ky_slice(t, yt, 0, 5, 6, 1), 2, DIMS(89, 203)), yt);
+  return SUM_OF_ALL(copy, flat, wide, high, both, chosen, small, rows);
+}
+
+static ky_var record_borders(network *n, ky_dtype dtype) {
+  ky_tape *t = begin(n);
+  const ky_var x = weight(n, dtype, 3, DIMS(5, 31, 29));
+  const int64_t *before = DIMS(0, 3, 5), *after = DIMS(0, 2, 1), *all = DIMS(1, 3, 2);
+  return SUM_OF_ALL(ky_pad(t, x, 3, all, before, KY_PAD_CONSTANT, 0.25),
+                    ky_pad(t, x, 3, before, after, KY_PAD_REFLECT, 0),
+                    ky_pad(t, x, 3, before, after, KY_PAD_CIRCULAR, 0),
+                    ky_pad(t, x, 3, all, after, KY_PAD_REPLICATE, 0), ky_tril(t, x, 2),
+                    ky_triu(t, ky_permute(t, x, 3, DIMS(0, 2, 1)), -1));
+}
+
+/* Places that repeat, and lines that are sorted. */
+static ky_var record_places(network *n, ky_dtype dtype) {
+  ky_tape *t = begin(n);
+  const ky_var table = weight(n, dtype, 2, DIMS(37, 53));
+  const ky_var x = weight(n, dtype, 2, DIMS(ROWS, 53));
+  for (int k = 0; k < ROWS; k++) n->label[k] = k * k % 37;
+  const ky_var ids = ky_input(t, KY_I64, 1, DIMS(ROWS), n->label);
+  const ky_var column = ky_reshape(t, ids, 2, DIMS(ROWS, 1));
+  const ky_var each = ky_expand(t, column, 2, DIMS(ROWS, 53));
+  ky_var order;
+  const ky_var sorted = ky_sort(t, x, 0, 0, &order);
+  const ky_var inner = ky_gather(t, x, 1, ky_one_hot(t, ids, 37, KY_I64));
+  return SUM_OF_ALL(ky_embedding(t, table, ids, 4), ky_gather(t, table, 0, each), inner,
+                    ky_scatter_sum(t, x, 0, each, 2, DIMS(37, 53)), sorted,
+                    ky_sort(t, ky_transpose(t, x, 0, 1), 0, 1, &order),
+                    ky_gather(t, x, 1, ky_argmin(t, x, 1, 1)));
+}
+
+/* Scans, and statistics of rows, of columns and of strided columns. */
+static ky_var record_statistics(network *n, ky_dtype dtype) {
+  ky_tape *t = begin(n);
+  const ky_var x = weight(n, dtype, 3, DIMS(6, 17, 515));
+  const ky_var a = ky_permute(t, x, 3, DIMS(1, 0, 2));
+  const int64_t *last = DIMS(2), *first = DIMS(0);
+  const ky_var found = ky_any(t, ky_lt(t, x, ky_full(t, dtype, 0, NULL, -0.49)), 1, last, 0);
+  const ky_var places = ky_cast(t, ky_argmax(t, a, 1, 0), dtype);
+  return SUM_OF_ALL(
+      ky_cumsum(t, x, 2), ky_cumsum(t, a, 0), ky_cumprod(t, a, 2), ky_cumprod(t, x, 1),
+      ky_variance(t, x, 1, last, 0, 1), ky_std(t, a, 1, first, 1, 0), ky_prod(t, a, 1, last, 0),
+      ky_norm(t, x, 1, first, 0, KY_NORM_2), ky_norm(t, a, 1, last, 0, KY_NORM_INF),
+      ky_logsumexp(t, x, 1, first, 0), ky_logsumexp(t, a, 1, last, 0), ky_max(t, a, 1, last, 0),
+      ky_max(t, x, 2, DIMS(0, 1), 0), ky_mean(t, a, 1, DIMS(1), 0), ky_cast(t, found, dtype),
+      places);
+}
+
 /* Random numbers: a number depends on its place, not on who makes it. */
 static ky_var record_random(network *n, ky_dtype dtype) {
-  n->tape = ky_tape_new(NULL);
-  n->weight_count = 0;
-  ky_tape *t = n->tape;
+  ky_tape *t = begin(n);
   const ky_var x = weight(n, dtype, 1, (int64_t[]){5003});
   const ky_var u = ky_uniform(t, dtype, 1, (int64_t[]){5003}, -1, 1);
   const ky_var z = ky_normal(t, dtype, 1, (int64_t[]){5003}, 0, 1);
   const ky_var b = ky_bernoulli(t, dtype, 1, (int64_t[]){5003}, 0.3);
   const ky_var y = ky_mul(t, ky_dropout(t, x, 0.4), ky_add(t, u, ky_mul(t, z, b)));
   return ky_sum_all(t, y);
+}
+
+static void movement_has_the_bits_of_one_thread(void **state) {
+  (void)state;
+  assert_bits_of_one_thread(record_movement);
+}
+
+static void borders_have_the_bits_of_one_thread(void **state) {
+  (void)state;
+  assert_bits_of_one_thread(record_borders);
+}
+
+static void places_have_the_bits_of_one_thread(void **state) {
+  (void)state;
+  assert_bits_of_one_thread(record_places);
+}
+
+static void statistics_have_the_bits_of_one_thread(void **state) {
+  (void)state;
+  assert_bits_of_one_thread(record_statistics);
 }
 
 static void random_numbers_have_the_bits_of_one_thread(void **state) {
@@ -389,6 +491,10 @@ int main(void) {
       cmocka_unit_test(random_tapes_have_the_bits_of_one_thread),
       cmocka_unit_test(large_shapes_have_the_bits_of_one_thread),
       cmocka_unit_test(sums_have_the_bits_of_one_thread),
+      cmocka_unit_test(movement_has_the_bits_of_one_thread),
+      cmocka_unit_test(borders_have_the_bits_of_one_thread),
+      cmocka_unit_test(places_have_the_bits_of_one_thread),
+      cmocka_unit_test(statistics_have_the_bits_of_one_thread),
       cmocka_unit_test(random_numbers_have_the_bits_of_one_thread),
       cmocka_unit_test(training_has_the_bits_of_the_tape),
       cmocka_unit_test(a_grain_keeps_small_work_on_one_thread),

@@ -264,6 +264,10 @@ static void ordered(void **state) {
   refused(ky_topk(t, m, 4, 1, 1, &indices), KY_BAD_ARGUMENT, "topk: 4 elements of 3");
   assert_int_equal(indices.id, 0);
   refused(ky_sort(t, m, 2, 0, NULL), KY_BAD_AXIS, "argsort: axis 2 is not in -2..1");
+  const ky_var one =
+      ky_reshape(t, ky_slice(t, ky_slice(t, m, 0, 0, 1, 1), 1, 0, 1, 1), 1, (int64_t[]){1});
+  refused(ky_argsort(t, ky_expand(t, one, 1, (int64_t[]){INT64_C(1) << 32}), 0, 0),
+          KY_BAD_SHAPE, "argsort: [4294967296]: more elements than can be sorted");
 }
 
 /* Programs plan memory by what the rows declare: the same values and gradients must come out.

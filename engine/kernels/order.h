@@ -6,10 +6,12 @@
 
 #include "kytape/base.h"
 
-/* order [n] = positions of the elements of x [n] from the smallest to the largest, or the other
- * way round; equal elements keep their order. spare [n] is room to work in. */
-void ky__argsort(ky_dtype dtype, size_t n, int64_t *order, int64_t *spare, const void *x,
-                 int descending);
+/* order[i so] = positions of the n elements x[i sx] from the smallest to the largest, or the
+ * other way round; equal elements keep their order. room: ky__argsort_room bytes. */
+void ky__argsort(ky_dtype dtype, size_t n, int64_t *order, ptrdiff_t so, const void *x,
+                 ptrdiff_t sx, int descending, void *room);
+
+size_t ky__argsort_room(ky_dtype dtype, size_t n);
 
 /* Position of the first smallest of n >= 1 elements x[i sx]; a NaN counts as the smallest here.
  */

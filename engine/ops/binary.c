@@ -250,23 +250,23 @@ ky_status ky__rule_ternary(ky_query *q) {
   return ky__answer(q, ky__dtype_of(q, a), &out);
 }
 
+static void map3_strip(const void *context, const ky_strip *t) {
+  ky_map3 *const *kernel = context;
+  (*kernel)(t->n, t->at[0], t->at[1], t->step[1], t->at[2], t->step[2], t->at[3], t->step[3]);
+}
+
 static void map3(ky_frame *f, ky_id pc, ky_map3 *const kernels[2]) {
   const ky_ins *i = &f->code->ins[pc];
-  ky_map3 *const kernel = kernels[i->dtype];
   ky_loop loop;
   ky__plan(&loop, ky__layout(f->code, pc), 3,
            (const ky_layout *const[]){ky__layout(f->code, i->a), ky__layout(f->code, i->b),
                                       ky__layout(f->code, i->c)});
-  if (ky__loop_empty(&loop)) return;
   const size_t size = ky_dtype_size((ky_dtype)i->dtype);
-  const int last = loop.rank - 1;
-  ky_walk w = {0};
-  do {
-    kernel((size_t)loop.dims[last], ky__run(ky__data(f, pc), &w, 0, size),
-           ky__run(ky__data(f, i->a), &w, 1, size), loop.strides[1][last],
-           ky__run(ky__data(f, i->b), &w, 2, size), loop.strides[2][last],
-           ky__run(ky__data(f, i->c), &w, 3, size), loop.strides[3][last]);
-  } while (ky__loop_next(&loop, &w));
+  const ky_walked arrays[] = {{ky__data(f, pc), size},
+                              {ky__data(f, i->a), size},
+                              {ky__data(f, i->b), size},
+                              {ky__data(f, i->c), size}};
+  ky__walk(f, &loop, arrays, map3_strip, &kernels[i->dtype]);
 }
 
 #define PULL3(name, side, want, p, q)                                                          \
@@ -286,6 +286,17 @@ static void map3(ky_frame *f, ky_id pc, ky_map3 *const kernels[2]) {
 
 /* ---- comparisons ------------------------------------------------------------------------- */
 
+typedef struct comparison {
+  ky_compare_kernel *kernel;
+  ky_test which;
+  ky_dtype dtype;
+} comparison;
+
+static void compare_strip(const void *context, const ky_strip *t) {
+  const comparison *c = context;
+  c->kernel(c->which, c->dtype, t->n, t->at[0], t->at[1], t->step[1], t->at[2], t->step[2]);
+}
+
 static void compare(ky_frame *f, ky_id pc, ky_test which) {
   const ky_ins *i = &f->code->ins[pc];
   const ky_dtype dtype = (ky_dtype)f->code->ins[i->a].dtype;
@@ -293,15 +304,10 @@ static void compare(ky_frame *f, ky_id pc, ky_test which) {
   ky_loop loop;
   ky__plan(&loop, ky__layout(f->code, pc), 2,
            (const ky_layout *const[]){ky__layout(f->code, i->a), ky__layout(f->code, i->b)});
-  if (ky__loop_empty(&loop)) return;
-  const int last = loop.rank - 1;
-  ky_walk w = {0};
-  do {
-    f->kernels->test->compare(which, dtype, (size_t)loop.dims[last],
-                              ky__run(ky__data(f, pc), &w, 0, 1),
-                              ky__run(ky__data(f, i->a), &w, 1, size), loop.strides[1][last],
-                              ky__run(ky__data(f, i->b), &w, 2, size), loop.strides[2][last]);
-  } while (ky__loop_next(&loop, &w));
+  const comparison c = {f->kernels->test->compare, which, dtype};
+  const ky_walked arrays[] = {
+      {ky__data(f, pc), 1}, {ky__data(f, i->a), size}, {ky__data(f, i->b), size}};
+  ky__walk(f, &loop, arrays, compare_strip, &c);
 }
 
 #define TEST(name, sign)                                                                       \
@@ -311,22 +317,27 @@ KY_TESTS(TEST)
 
 /* ---- where ------------------------------------------------------------------------------- */
 
+typedef struct selection {
+  ky_select_kernel *kernel;
+  ky_dtype dtype;
+} selection;
+
+static void select_strip(const void *context, const ky_strip *t) {
+  const selection *s = context;
+  s->kernel(s->dtype, t->n, t->at[0], t->at[1], t->step[1], t->at[2], t->step[2], t->at[3],
+            t->step[3]);
+}
+
 /* r = mask ? a : b over `space`; r dense, a and b with the given layouts, broadcast. */
 static void choose(const ky_frame *f, ky_dtype dtype, const ky_layout *space, void *r,
                    const void *mask, const ky_layout *lm, const void *a, const ky_layout *la,
                    const void *b, const ky_layout *lb) {
   ky_loop loop;
   ky__plan(&loop, space, 3, (const ky_layout *const[]){lm, la, lb});
-  if (ky__loop_empty(&loop)) return;
   const size_t size = ky_dtype_size(dtype);
-  const int last = loop.rank - 1;
-  ky_walk w = {0};
-  do {
-    f->kernels->test->select(dtype, (size_t)loop.dims[last], ky__run(r, &w, 0, size),
-                             ky__run(mask, &w, 1, 1), loop.strides[1][last],
-                             ky__run(a, &w, 2, size), loop.strides[2][last],
-                             ky__run(b, &w, 3, size), loop.strides[3][last]);
-  } while (ky__loop_next(&loop, &w));
+  const selection s = {f->kernels->test->select, dtype};
+  const ky_walked arrays[] = {{r, size}, {mask, 1}, {a, size}, {b, size}};
+  ky__walk(f, &loop, arrays, select_strip, &s);
 }
 
 void fwd_where(ky_frame *f, ky_id pc) {

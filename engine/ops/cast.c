@@ -18,32 +18,51 @@ ky_status ky__rule_cast(ky_query *q) {
   return ky__answer(q, dtype, &operand);
 }
 
+/* dest, g: of the adjoint, which is dense on both sides. */
+typedef struct casting {
+  const ky_cast_kernels *kernels;
+  ky_dtype to, from;
+  ky_dest dest;
+  const void *g;
+} casting;
+
+static void cast_strip(const void *context, const ky_strip *t) {
+  const casting *c = context;
+  c->kernels->convert(c->to, c->from, t->n, t->at[0], t->at[1], t->step[1]);
+}
+
+static void pull_some(void *context, uint32_t piece, size_t begin, size_t end) {
+  (void)piece;
+  const casting *c = context;
+  void *gx = ky__element(c->dest.ptr, begin, ky_dtype_size(c->to));
+  const void *g = ky__element(c->g, begin, ky_dtype_size(c->from));
+  if (c->dest.beta)
+    c->kernels->convert_add(c->to, c->from, end - begin, gx, g);
+  else
+    c->kernels->convert(c->to, c->from, end - begin, gx, g, 1);
+}
+
 void fwd_cast(ky_frame *f, ky_id pc) {
   const ky_ins *i = &f->code->ins[pc];
   const ky_dtype to = (ky_dtype)i->dtype, from = (ky_dtype)f->code->ins[i->a].dtype;
   const ky_layout *space = ky__layout(f->code, pc), *operand = ky__layout(f->code, i->a);
   ky_loop loop;
   ky__plan(&loop, space, 1, &operand);
-  if (ky__loop_empty(&loop)) return;
-  const int last = loop.rank - 1;
-  ky_walk w = {0};
-  do {
-    f->kernels->cast->convert(
-        to, from, (size_t)loop.dims[last], ky__run(ky__data(f, pc), &w, 0, ky_dtype_size(to)),
-        ky__run(ky__data(f, i->a), &w, 1, ky_dtype_size(from)), loop.strides[1][last]);
-  } while (ky__loop_next(&loop, &w));
+  const casting c = {.kernels = f->kernels->cast, .to = to, .from = from};
+  const ky_walked arrays[] = {{ky__data(f, pc), ky_dtype_size(to)},
+                              {ky__data(f, i->a), ky_dtype_size(from)}};
+  ky__walk(f, &loop, arrays, cast_strip, &c);
 }
 
 void vjp_cast(ky_frame *f, ky_id pc) {
   const ky_ins *i = &f->code->ins[pc];
-  const ky_dtype to = (ky_dtype)f->code->ins[i->a].dtype, from = (ky_dtype)i->dtype;
-  const ky_dest d = ky__dest(f, i->a, i->flags & KY_WANT_A);
-  if (!d.ptr) return;
-  const size_t count = (size_t)ky__layout(f->code, pc)->count;
-  if (d.beta)
-    f->kernels->cast->convert_add(to, from, count, d.ptr, ky__adjoint(f, pc));
-  else
-    f->kernels->cast->convert(to, from, count, d.ptr, ky__adjoint(f, pc), 1);
+  casting c = {.kernels = f->kernels->cast,
+               .to = (ky_dtype)f->code->ins[i->a].dtype,
+               .from = (ky_dtype)i->dtype,
+               .dest = ky__dest(f, i->a, i->flags & KY_WANT_A)};
+  if (!c.dest.ptr) return;
+  c.g = ky__adjoint(f, pc);
+  ky__team_run(f->team, (size_t)ky__layout(f->code, pc)->count, f->grain, pull_some, &c);
 }
 
 /* ---- masks ------------------------------------------------------------------------------- */
@@ -62,19 +81,23 @@ ky_status ky__rule_logical(ky_query *q) {
   return ky__answer(q, KY_MASK, &out);
 }
 
+typedef struct combining {
+  ky_combine *kernel;
+  ky_logic which;
+} combining;
+
+static void combine_strip(const void *context, const ky_strip *t) {
+  const combining *c = context;
+  c->kernel(c->which, t->n, t->at[0], t->at[1], t->step[1], t->at[2], t->step[2]);
+}
+
 static void combine(ky_frame *f, ky_id pc, ky_logic which, ky_id a, ky_id b) {
   ky_loop loop;
   ky__plan(&loop, ky__layout(f->code, pc), 2,
            (const ky_layout *const[]){ky__layout(f->code, a), ky__layout(f->code, b)});
-  if (ky__loop_empty(&loop)) return;
-  const int last = loop.rank - 1;
-  ky_walk w = {0};
-  do {
-    f->kernels->test->combine(which, (size_t)loop.dims[last],
-                              ky__run(ky__data(f, pc), &w, 0, 1),
-                              ky__run(ky__data(f, a), &w, 1, 1), loop.strides[1][last],
-                              ky__run(ky__data(f, b), &w, 2, 1), loop.strides[2][last]);
-  } while (ky__loop_next(&loop, &w));
+  const combining c = {f->kernels->test->combine, which};
+  const ky_walked arrays[] = {{ky__data(f, pc), 1}, {ky__data(f, a), 1}, {ky__data(f, b), 1}};
+  ky__walk(f, &loop, arrays, combine_strip, &c);
 }
 
 void fwd_logical_and(ky_frame *f, ky_id pc) {
@@ -89,18 +112,23 @@ void fwd_logical_not(ky_frame *f, ky_id pc) {
   combine(f, pc, KY_LOGIC_nor, f->code->ins[pc].a, f->code->ins[pc].a);
 }
 
+typedef struct check {
+  ky_finite *kernel;
+  ky_dtype dtype;
+} check;
+
+static void check_strip(const void *context, const ky_strip *t) {
+  const check *c = context;
+  c->kernel(c->dtype, t->n, t->at[0], t->at[1], t->step[1]);
+}
+
 void fwd_isfinite(ky_frame *f, ky_id pc) {
   const ky_ins *i = &f->code->ins[pc];
   const ky_dtype dtype = (ky_dtype)f->code->ins[i->a].dtype;
   const ky_layout *space = ky__layout(f->code, pc), *operand = ky__layout(f->code, i->a);
   ky_loop loop;
   ky__plan(&loop, space, 1, &operand);
-  if (ky__loop_empty(&loop)) return;
-  const int last = loop.rank - 1;
-  ky_walk w = {0};
-  do {
-    f->kernels->test->finite(dtype, (size_t)loop.dims[last], ky__run(ky__data(f, pc), &w, 0, 1),
-                             ky__run(ky__data(f, i->a), &w, 1, ky_dtype_size(dtype)),
-                             loop.strides[1][last]);
-  } while (ky__loop_next(&loop, &w));
+  const check c = {f->kernels->test->finite, dtype};
+  const ky_walked arrays[] = {{ky__data(f, pc), 1}, {ky__data(f, i->a), ky_dtype_size(dtype)}};
+  ky__walk(f, &loop, arrays, check_strip, &c);
 }

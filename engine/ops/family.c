@@ -2,6 +2,8 @@
 /* What the families of operations share. */
 #include "ops/family.h"
 
+#include <string.h>
+
 /* ---- shape rules ------------------------------------------------------------------------- */
 
 static ky_status answer(ky_query *q, ky_dtype dtype, const ky_layout *layout, bool view) {
@@ -57,6 +59,83 @@ void ky__plan(ky_loop *loop, const ky_layout *space, int operands,
   ky__loop_plan(loop, space, operands + 1, strides);
 }
 
+/* The outermost axis that gives every thread several parts, else the longest; -1 for none. The
+ * innermost is counted in units. */
+static int axis_to_cut(const ky_loop *loop, int written, int64_t unit, uint32_t threads) {
+  int longest = -1;
+  int64_t most = 1;
+  for (int k = 0; k < loop->rank; k++) {
+    const int64_t parts = k + 1 < loop->rank ? loop->dims[k] : (loop->dims[k] - 1) / unit + 1;
+    if (parts < 2 || loop->strides[written][k] == 0) continue;
+    if (parts >= 4 * (int64_t)threads) return k;
+    if (parts <= most) continue;
+    most = parts;
+    longest = k;
+  }
+  return longest;
+}
+
+typedef struct shared_loop {
+  const ky_loop *loop;
+  int axis;
+  ky_loop_job *job;
+  void *context;
+} shared_loop;
+
+static void run_part(void *context, uint32_t piece, size_t begin, size_t end) {
+  const shared_loop *s = context;
+  ky_loop part = *s->loop;
+  ky_walk at = {0};
+  part.dims[s->axis] = (int64_t)(end - begin);
+  for (int n = 0; n < part.arrays; n++)
+    at.offset[n] = (int64_t)begin * part.strides[n][s->axis];
+  s->job(s->context, piece, &part, at);
+}
+
+void ky__share_loop(const ky_frame *f, const ky_loop *loop, int written, size_t each,
+                    size_t unit, ky_loop_job *job, void *context) {
+  if (ky__loop_empty(loop)) return;
+  const uint32_t threads = ky__team_size(f->team);
+  const int axis = threads > 1 ? axis_to_cut(loop, written, (int64_t)unit, threads) : -1;
+  if (axis < 0) {
+    job(context, 0, loop, (ky_walk){0});
+    return;
+  }
+  for (int k = 0; k < loop->rank; k++)
+    if (k != axis) each *= (size_t)loop->dims[k];
+  shared_loop s = {loop, axis, job, context};
+  const size_t least = axis + 1 < loop->rank ? 1 : unit;
+  const size_t grain = (ky__grain_of(f, each) + least - 1) / least * least;
+  ky__team_run(f->team, (size_t)loop->dims[axis], grain, run_part, &s);
+}
+
+typedef struct walking {
+  const ky_walked *arrays;
+  ky_strip_job *job;
+  const void *context;
+} walking;
+
+static void walk_part(void *context, uint32_t piece, const ky_loop *part, ky_walk at) {
+  (void)piece;
+  const walking *w = context;
+  const int last = part->rank - 1;
+  ky_strip strip = {.n = (size_t)part->dims[last]};
+  for (int n = 0; n < part->arrays; n++) strip.step[n] = part->strides[n][last];
+  do {
+    for (int n = 0; n < part->arrays; n++)
+      strip.at[n] = ky__run(w->arrays[n].base, &at, n, w->arrays[n].size);
+    w->job(w->context, &strip);
+  } while (ky__loop_next(part, &at));
+}
+
+void ky__walk(const ky_frame *f, const ky_loop *loop, const ky_walked *arrays,
+              ky_strip_job *job, const void *context) {
+  walking w = {arrays, job, context};
+  ky__share_loop(f, loop, 0, 1, 1, walk_part, &w);
+}
+
+/* ---- copies ------------------------------------------------------------------------------ */
+
 /* The axis along which an array's elements stand closest. */
 static int nearest_axis(const ky_loop *loop, int array) {
   int nearest = loop->rank - 1;
@@ -95,6 +174,35 @@ static bool find_plane(ky_loop *loop) {
   return true;
 }
 
+/* A copy: of planes, which the last two axes make, or of runs. */
+typedef struct copying {
+  const ky_copy_kernels *kernels;
+  ky_dtype dtype;
+  size_t size;
+  bool planes;
+  void *dst;
+  int beta;
+  const void *src;
+} copying;
+
+static void copy_part(void *context, uint32_t piece, const ky_loop *part, ky_walk at) {
+  (void)piece;
+  const copying *c = context;
+  const int last = part->rank - 1;
+  const int64_t *to = &part->strides[0][last], *from = &part->strides[1][last];
+  ky_loop walked = *part;
+  walked.rank -= c->planes; /* what is walked is all but the run or plane */
+  do {
+    void *out = ky__run(c->dst, &at, 0, c->size);
+    const void *in = ky__run(c->src, &at, 1, c->size);
+    if (c->planes)
+      c->kernels->plane(c->dtype, (size_t)part->dims[last - 1], (size_t)part->dims[last], out,
+                        to[-1], to[0], c->beta, in, from[-1], from[0]);
+    else
+      c->kernels->run(c->dtype, (size_t)part->dims[last], out, *to, c->beta, in, *from);
+  } while (ky__loop_next(&walked, &at));
+}
+
 void ky__copy(const ky_frame *f, ky_dtype dtype, const ky_layout *space, void *dst,
               const int64_t *dst_strides, int beta, const void *src,
               const int64_t *src_strides) {
@@ -105,22 +213,41 @@ void ky__copy(const ky_frame *f, ky_dtype dtype, const ky_layout *space, void *d
   }
   ky_loop loop;
   ky__loop_plan(&loop, space, 2, strides);
-  if (ky__loop_empty(&loop)) return;
-  const bool planes = find_plane(&loop);
-  const size_t size = ky_dtype_size(dtype);
-  const int last = loop.rank - 1;
-  const int64_t *to = &loop.strides[0][last], *from = &loop.strides[1][last];
-  loop.rank -= planes; /* what is walked is all but the run or plane */
-  ky_walk w = {0};
-  do {
-    void *out = ky__run(dst, &w, 0, size);
-    const void *in = ky__run(src, &w, 1, size);
-    if (planes)
-      f->kernels->copy->plane(dtype, (size_t)loop.dims[last - 1], (size_t)loop.dims[last], out,
-                              to[-1], to[0], beta, in, from[-1], from[0]);
-    else
-      f->kernels->copy->run(dtype, (size_t)loop.dims[last], out, *to, beta, in, *from);
-  } while (ky__loop_next(&loop, &w));
+  copying c = {.kernels = f->kernels->copy,
+               .dtype = dtype,
+               .size = ky_dtype_size(dtype),
+               .planes = find_plane(&loop),
+               .dst = dst,
+               .beta = beta,
+               .src = src};
+  ky__share_loop(f, &loop, 0, 1, 1, copy_part, &c);
+}
+
+static void copy_some(void *context, uint32_t piece, size_t begin, size_t end) {
+  (void)piece;
+  const copying *c = context;
+  c->kernels->run(c->dtype, end - begin, ky__element(c->dst, begin, c->size), 1, c->beta,
+                  ky__element(c->src, begin, c->size), 1);
+}
+
+void ky__copy_run(const ky_frame *f, ky_dtype dtype, size_t count, void *dst, int beta,
+                  const void *src) {
+  copying c = {.kernels = f->kernels->copy,
+               .dtype = dtype,
+               .size = ky_dtype_size(dtype),
+               .dst = dst,
+               .beta = beta,
+               .src = src};
+  ky__team_run(f->team, count, f->grain, copy_some, &c);
+}
+
+static void clear_some(void *context, uint32_t piece, size_t begin, size_t end) {
+  (void)piece;
+  memset((char *)context + begin, 0, end - begin);
+}
+
+void ky__clear(const ky_frame *f, void *dst, size_t bytes) {
+  ky__team_run(f->team, bytes, ky__whole_grain(f, KY_ALIGN), clear_some, dst);
 }
 
 const void *ky__dense_value(ky_frame *f, ky_id id) {
@@ -208,7 +335,7 @@ static void sum_columns(void *context, uint32_t piece, size_t begin, size_t end)
 void ky__sum_to(const ky_frame *f, ky_dtype dtype, ky_dest dst, const ky_layout *to,
                 const void *src, const ky_layout *from) {
   if (to->count == from->count) {
-    f->kernels->copy->run(dtype, (size_t)to->count, dst.ptr, 1, dst.beta, src, 1);
+    ky__copy_run(f, dtype, (size_t)to->count, dst.ptr, dst.beta, src);
     return;
   }
   if (to->count == 1) {

@@ -85,14 +85,52 @@ static inline void *ky__run(const void *base, const ky_walk *w, int n, size_t si
 void ky__plan(ky_loop *loop, const ky_layout *space, int operands,
               const ky_layout *const layouts[]);
 
+/* A part of a loop nest: one axis is cut short, and `at` stands where it begins. */
+typedef void ky_loop_job(void *context, uint32_t piece, const ky_loop *part, ky_walk at);
+
+/* Runs `job` over `loop`, whose innermost runs are of items of `each` elements; nothing where an
+ * extent is 0. The frame's team shares it, cut along an axis on which array `written` moves: no
+ * two parts write the same element. The innermost axis is cut at multiples of `unit`. Not from
+ * within a job. */
+void ky__share_loop(const ky_frame *f, const ky_loop *loop, int written, size_t each,
+                    size_t unit, ky_loop_job *job, void *context);
+
+/* One run of a walk: n elements of each array, `step` elements apart. */
+typedef struct ky_strip {
+  size_t n;
+  void *at[KY_LOOP_ARRAYS];
+  ptrdiff_t step[KY_LOOP_ARRAYS];
+} ky_strip;
+
+typedef void ky_strip_job(const void *context, const ky_strip *strip);
+
+/* An array that is walked: its first element, and the size of one. */
+typedef struct ky_walked {
+  const void *base;
+  size_t size;
+} ky_walked;
+
+/* Runs `job` over all runs of a loop nest over `arrays`, of which the first is written, shared
+ * by the frame's team. Not from within a job. */
+void ky__walk(const ky_frame *f, const ky_loop *loop, const ky_walked *arrays,
+              ky_strip_job *job, const void *context);
+
 /* A copy of `layout`'s dims, dense. */
 ky_layout ky__dense(const ky_layout *layout);
 
 /* dst = beta dst + src for float dtypes, both in the index space of `space`, each with its
- * strides. With beta 0 any dtype. */
+ * strides. With beta 0 any dtype. Shared by the frame's team, as what follows is: not from
+ * within a job. */
 void ky__copy(const ky_frame *f, ky_dtype dtype, const ky_layout *space, void *dst,
               const int64_t *dst_strides, int beta, const void *src,
               const int64_t *src_strides);
+
+/* The same for `count` elements that follow each other on both sides. */
+void ky__copy_run(const ky_frame *f, ky_dtype dtype, size_t count, void *dst, int beta,
+                  const void *src);
+
+/* Zeros. */
+void ky__clear(const ky_frame *f, void *dst, size_t bytes);
 
 /* The value of `id`, dense: itself or a scratch copy. Null for id 0, and with a fault when
  * memory ran out. */

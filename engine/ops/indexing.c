@@ -3,6 +3,7 @@
  * one_hot. An index operand may be broadcast: where one index stands for a whole run, the run
  * is moved as one. Indices are the caller's and may change between the sweeps, so that every
  * read is checked. */
+#include <stdatomic.h>
 #include <string.h>
 
 #include "kernels/indexed.h"
@@ -104,17 +105,27 @@ typedef struct run {
   bool whole; /* one index for all elements, which stand at different places */
 } run;
 
-static run run_at(const pairing *p, const ky_walk *w, const void *flat, const void *table,
-                  const void *index) {
+/* A sweep over the elements of a pairing. */
+typedef struct moving {
+  const ky_frame *f;
+  const pairing *pairing;
+  void *flat, *table;
+  const void *index;
+  int beta;
+  atomic_bool failed; /* at an index that is not in range */
+} moving;
+
+static run run_at(const moving *m, const ky_loop *loop, const ky_walk *w) {
+  const pairing *p = m->pairing;
   const size_t size = ky_dtype_size(p->dtype);
-  const int last = p->loop.rank - 1;
-  run r = {.n = p->loop.dims[last],
-           .sf = p->loop.strides[0][last],
-           .si = p->loop.strides[1][last],
-           .st = p->loop.strides[2][last],
-           .flat = ky__run(flat, w, 0, size),
-           .table = ky__run(table, w, 2, size),
-           .index = ky__run(index, w, 1, ky_dtype_size(p->index_dtype))};
+  const int last = loop->rank - 1;
+  run r = {.n = loop->dims[last],
+           .sf = loop->strides[0][last],
+           .si = loop->strides[1][last],
+           .st = loop->strides[2][last],
+           .flat = ky__run(m->flat, w, 0, size),
+           .table = ky__run(m->table, w, 2, size),
+           .index = ky__run(m->index, w, 1, ky_dtype_size(p->index_dtype))};
   r.whole = r.si == 0 && r.st != 0;
   return r;
 }
@@ -166,32 +177,41 @@ static bool put_run(const ky_frame *f, const pairing *p, const run *r) {
   return true;
 }
 
+static void take_part(void *context, uint32_t piece, const ky_loop *part, ky_walk at) {
+  (void)piece;
+  moving *m = context;
+  do {
+    const run r = run_at(m, part, &at);
+    if (!take_run(m->f, m->pairing, &r, m->beta)) atomic_store(&m->failed, true);
+  } while (!atomic_load(&m->failed) && ky__loop_next(part, &at));
+}
+
+static void put_part(void *context, uint32_t piece, const ky_loop *part, ky_walk at) {
+  (void)piece;
+  moving *m = context;
+  do {
+    const run r = run_at(m, part, &at);
+    if (!put_run(m->f, m->pairing, &r)) atomic_store(&m->failed, true);
+  } while (!atomic_load(&m->failed) && ky__loop_next(part, &at));
+}
+
 /* flat = beta flat + the table's elements at the indices of operand b. */
 static void take(ky_frame *f, ky_id pc, const pairing *p, void *flat, int beta,
                  const void *table) {
   const ky_id index = f->code->ins[pc].b;
-  if (ky__loop_empty(&p->loop)) return;
-  ky_walk w = {0};
-  do {
-    const run r = run_at(p, &w, flat, table, ky__data(f, index));
-    if (take_run(f, p, &r, beta)) continue;
-    name_bad_index(f, index, p->extent);
-    return;
-  } while (ky__loop_next(&p->loop, &w));
+  moving m = {f, p, flat, (void *)(uintptr_t)table, ky__data(f, index), beta, false};
+  ky__share_loop(f, &p->loop, 0, 1, 1, take_part, &m);
+  if (m.failed) name_bad_index(f, index, p->extent);
 }
 
 /* The table's elements at the indices of operand b get those of flat added, in row-major order.
- */
+ * Threads take parts of the table, each all indices: where there is one axis alone, only one
+ * thread can. */
 static void put(ky_frame *f, ky_id pc, const pairing *p, void *table, const void *flat) {
   const ky_id index = f->code->ins[pc].b;
-  if (ky__loop_empty(&p->loop)) return;
-  ky_walk w = {0};
-  do {
-    const run r = run_at(p, &w, flat, table, ky__data(f, index));
-    if (put_run(f, p, &r)) continue;
-    name_bad_index(f, index, p->extent);
-    return;
-  } while (ky__loop_next(&p->loop, &w));
+  moving m = {f, p, (void *)(uintptr_t)flat, table, ky__data(f, index), 1, false};
+  ky__share_loop(f, &p->loop, 2, 1, 1, put_part, &m);
+  if (m.failed) name_bad_index(f, index, p->extent);
 }
 
 /* ---- gather ------------------------------------------------------------------------------ */
@@ -227,8 +247,9 @@ void fwd_gather(ky_frame *f, ky_id pc) {
 }
 
 /* Lets `d` be dense with the dims of `layout`, and zero when it has nothing yet. */
-static ky_layout clear_dest(const ky_ins *i, ky_dest d, const ky_layout *layout) {
-  if (!d.beta) memset(d.ptr, 0, (size_t)layout->count * ky_dtype_size((ky_dtype)i->dtype));
+static ky_layout clear_dest(const ky_frame *f, const ky_ins *i, ky_dest d,
+                            const ky_layout *layout) {
+  if (!d.beta) ky__clear(f, d.ptr, (size_t)layout->count * ky_dtype_size((ky_dtype)i->dtype));
   return ky__dense(layout);
 }
 
@@ -236,7 +257,7 @@ void vjp_gather(ky_frame *f, ky_id pc) {
   const ky_ins *i = &f->code->ins[pc];
   const ky_dest d = ky__dest(f, i->a, i->flags & KY_WANT_A);
   if (!d.ptr) return;
-  const ky_layout table = clear_dest(i, d, ky__layout(f->code, i->a));
+  const ky_layout table = clear_dest(f, i, d, ky__layout(f->code, i->a));
   const pairing p = along_axis(f, pc, ky__layout(f->code, pc)->strides, &table);
   put(f, pc, &p, d.ptr, ky__adjoint(f, pc));
 }
@@ -261,7 +282,7 @@ void fwd_scatter_sum(ky_frame *f, ky_id pc) {
   const ky_layout *out = ky__layout(f->code, pc);
   const pairing p = along_axis(f, pc, ky__layout(f->code, i->a)->strides, out);
   void *r = ky__data(f, pc);
-  if (out->count) memset(r, 0, (size_t)out->count * ky_dtype_size((ky_dtype)i->dtype));
+  ky__clear(f, r, (size_t)out->count * ky_dtype_size((ky_dtype)i->dtype));
   put(f, pc, &p, r, ky__data(f, i->a));
 }
 
@@ -325,7 +346,7 @@ void vjp_embedding(ky_frame *f, ky_id pc) {
   const ky_ins *i = &f->code->ins[pc];
   const ky_dest d = ky__dest(f, i->a, i->flags & KY_WANT_A);
   if (!d.ptr) return;
-  const ky_layout table = clear_dest(i, d, ky__layout(f->code, i->a));
+  const ky_layout table = clear_dest(f, i, d, ky__layout(f->code, i->a));
   const pairing p = rows_of(f, pc, &table);
   put(f, pc, &p, d.ptr, ky__adjoint(f, pc));
 }
@@ -351,31 +372,53 @@ ky_status ky__rule_one_hot(ky_query *q) {
   return ky__answer(q, dtype, &out);
 }
 
-/* Ones go where indices point; the table is the result, row by row. */
+/* Rows of one_hot, and their indices. */
+typedef struct marking {
+  char *out;
+  const char *index;
+  ky_dtype index_dtype;
+  size_t size, classes;
+  ky_word one;
+  atomic_bool failed;
+} marking;
+
+static bool mark_run(const marking *m, int64_t n, char *row, const char *index, int64_t step) {
+  const size_t bytes = m->classes * m->size;
+  for (int64_t k = 0; k < n; k++, row += bytes, index += step) {
+    int64_t place;
+    if (!ky__places(m->index_dtype, 1, &place, index, 0, (int64_t)m->classes, (int64_t)m->size))
+      return false;
+    memset(row, 0, bytes);
+    memcpy(row + place, &m->one, m->size);
+  }
+  return true;
+}
+
+static void mark_part(void *context, uint32_t piece, const ky_loop *part, ky_walk at) {
+  (void)piece;
+  marking *m = context;
+  const int last = part->rank - 1;
+  const size_t size = ky_dtype_size(m->index_dtype);
+  do {
+    if (!mark_run(m, part->dims[last], ky__run(m->out, &at, 0, m->classes * m->size),
+                  ky__run(m->index, &at, 1, size), part->strides[1][last] * (int64_t)size))
+      atomic_store(&m->failed, true);
+  } while (!atomic_load(&m->failed) && ky__loop_next(part, &at));
+}
+
+/* Ones go where indices point; the result is filled row by row. */
 void fwd_one_hot(ky_frame *f, ky_id pc) {
   const ky_ins *i = &f->code->ins[pc];
-  const ky_layout *index = ky__layout(f->code, i->a), *out = ky__layout(f->code, pc);
-  const size_t size = ky_dtype_size((ky_dtype)i->dtype);
-  const ky_dtype index_dtype = (ky_dtype)f->code->ins[i->a].dtype;
+  const ky_layout *index = ky__layout(f->code, i->a);
+  if (ky__layout(f->code, pc)->count == 0) return;
+  marking m = {.out = ky__data(f, pc),
+               .index = ky__data(f, i->a),
+               .index_dtype = (ky_dtype)f->code->ins[i->a].dtype,
+               .size = ky_dtype_size((ky_dtype)i->dtype),
+               .classes = i->b};
+  f->kernels->copy->fill((ky_dtype)i->dtype, 1, &m.one, 1, 0);
   ky_loop loop;
   ky__plan(&loop, index, 1, &index);
-  if (out->count == 0 || ky__loop_empty(&loop)) return;
-  memset(ky__data(f, pc), 0, (size_t)out->count * size);
-  ky_word one;
-  f->kernels->copy->fill((ky_dtype)i->dtype, 1, &one, 1, 0);
-  const int last = loop.rank - 1;
-  ky_walk w = {0};
-  do {
-    char *row = ky__run(ky__data(f, pc), &w, 0, i->b * size);
-    const char *indices = ky__run(ky__data(f, i->a), &w, 1, ky_dtype_size(index_dtype));
-    const int64_t step = loop.strides[1][last] * (int64_t)ky_dtype_size(index_dtype);
-    for (int64_t k = 0; k < loop.dims[last]; k++, row += i->b * size) {
-      int64_t place;
-      if (!ky__places(index_dtype, 1, &place, indices + k * step, 0, i->b, (int64_t)size)) {
-        name_bad_index(f, i->a, i->b);
-        return;
-      }
-      memcpy(row + place, &one, size);
-    }
-  } while (ky__loop_next(&loop, &w));
+  ky__share_loop(f, &loop, 0, m.classes, 1, mark_part, &m);
+  if (m.failed) name_bad_index(f, i->a, i->b);
 }

@@ -130,8 +130,8 @@ void vjp_reshape(ky_frame *f, ky_id pc) {
   const ky_ins *i = &f->code->ins[pc];
   const ky_dest d = ky__dest(f, i->a, i->flags & KY_WANT_A);
   if (!d.ptr) return;
-  f->kernels->copy->run((ky_dtype)i->dtype, (size_t)ky__layout(f->code, pc)->count, d.ptr, 1,
-                        d.beta, ky__adjoint(f, pc), 1);
+  ky__copy_run(f, (ky_dtype)i->dtype, (size_t)ky__layout(f->code, pc)->count, d.ptr, d.beta,
+               ky__adjoint(f, pc));
 }
 
 /* ---- permute ----------------------------------------------------------------------------- */
@@ -231,7 +231,7 @@ void vjp_slice(ky_frame *f, ky_id pc) {
   const size_t size = ky_dtype_size(dtype);
   const ky_layout *space = ky__layout(f->code, pc);
   const ky_layout dense = ky__dense(space), target = ky__dense(ky__layout(f->code, i->a));
-  if (!d.beta) memset(d.ptr, 0, (size_t)target.count * size);
+  if (!d.beta) ky__clear(f, d.ptr, (size_t)target.count * size);
   if (space->count == 0) return;
   const positions p = positions_of(f->code, i);
   int64_t strides[KY_MAX_RANK];

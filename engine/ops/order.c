@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: MIT */
 /* Positions by order along an axis: argsort and argmin. Sorted values are a gather of what
  * argsort finds, so neither has a derivative of its own. */
-#include "kernels/order.h"
+#include "ops/argsort.h"
 
+#include "kernels/order.h"
 #include "ops/family.h"
 
 /* The lines of an operand along one axis: array 0 is the dense result, 1 the operand. */
@@ -42,76 +43,86 @@ ky_status ky__rule_argsort(ky_query *q) {
   if (q->ins->c > 1)
     return ky__fail(q->fault, KY_BAD_ARGUMENT, "descending is %u, wants 0 or 1",
                     (unsigned)q->ins->c);
+  if (operand.dims[q->ins->b] > UINT32_MAX)
+    return ky__fail(q->fault, KY_BAD_SHAPE, "more elements than can be sorted");
   q->klass = KY_GENERAL;
   return ky__answer(q, KY_I64, &operand);
 }
 
-/* Room for the positions of a line, where the result has no dense place for them, for as many
- * again, and for a dense copy of the line. A result without a dense place has two lines at
- * least, so that this is never more than a copy of the result and one of the operand. */
-typedef struct desk {
-  int64_t *order; /* null: the result's own memory */
-  int64_t *spare;
-  void *keys;
-} desk;
+/* Lines that are worked on, each thread with room of its own. */
+typedef struct ordering {
+  const lines *lines;
+  ky_dtype dtype;
+  int64_t *out;
+  const void *x;
+  int descending;
+  char *room;
+  size_t room_bytes; /* a thread's */
+} ordering;
 
-static bool set_up(ky_frame *f, const lines *l, size_t size, desk *d) {
-  const bool dense = l->out_stride == 1;
-  int64_t *room = ky__scratch(f, l->length * ((dense ? 1 : 2) * sizeof *room + size));
-  if (!room) return false;
-  d->order = dense ? NULL : room;
-  d->spare = dense ? room : room + l->length;
-  d->keys = d->spare + l->length;
-  return true;
+size_t ky__argsort_scratch(const ky_code *code, ky_id pc, uint32_t threads) {
+  const ky_ins *i = &code->ins[pc];
+  const size_t length = (size_t)ky__layout(code, i->a)->dims[i->b];
+  return threads * ky__argsort_room((ky_dtype)code->ins[i->a].dtype, length) + KY_ALIGN;
 }
 
-static void sort_line(const ky_frame *f, const lines *l, ky_dtype dtype, const desk *d,
-                      int64_t *out, const void *x, int descending) {
-  const void *keys = x;
-  if (l->stride != 1) {
-    f->kernels->copy->run(dtype, l->length, d->keys, 1, 0, x, l->stride);
-    keys = d->keys;
-  }
-  int64_t *order = d->order ? d->order : out;
-  ky__argsort(dtype, l->length, order, d->spare, keys, descending);
-  if (d->order) f->kernels->copy->run(KY_I64, l->length, out, l->out_stride, 0, order, 1);
+static void sort_part(void *context, uint32_t piece, const ky_loop *part, ky_walk at) {
+  const ordering *o = context;
+  const lines *l = o->lines;
+  const int last = part->rank - 1;
+  const size_t size = ky_dtype_size(o->dtype);
+  void *room = o->room + piece * o->room_bytes;
+  do {
+    int64_t *out = ky__run(o->out, &at, 0, sizeof *out);
+    const char *x = ky__run(o->x, &at, 1, size);
+    for (int64_t k = 0; k < part->dims[last]; k++)
+      ky__argsort(o->dtype, l->length, out + k * part->strides[0][last], l->out_stride,
+                  x + k * part->strides[1][last] * (int64_t)size, l->stride, o->descending,
+                  room);
+  } while (ky__loop_next(part, &at));
 }
+
+#define PASSES 8 /* over a line when it is sorted, each as long as other work on it */
 
 void fwd_argsort(ky_frame *f, ky_id pc) {
   const ky_ins *i = &f->code->ins[pc];
-  const ky_dtype dtype = (ky_dtype)f->code->ins[i->a].dtype;
-  const size_t size = ky_dtype_size(dtype);
   const lines l = lines_of(f, pc, true);
+  if (ky__layout(f->code, pc)->count == 0) return;
+  ordering o = {.lines = &l,
+                .dtype = (ky_dtype)f->code->ins[i->a].dtype,
+                .out = ky__data(f, pc),
+                .x = ky__data(f, i->a),
+                .descending = (int)i->c};
+  o.room_bytes = ky__argsort_room(o.dtype, l.length);
   const ky_place mark = ky__arena_mark(&f->scratch);
-  desk d;
-  if (ky__loop_empty(&l.loop) || l.length == 0 || !set_up(f, &l, size, &d)) return;
-  const int last = l.loop.rank - 1;
-  ky_walk w = {0};
-  do {
-    int64_t *out = ky__run(ky__data(f, pc), &w, 0, sizeof *out);
-    const char *x = ky__run(ky__data(f, i->a), &w, 1, size);
-    for (int64_t k = 0; k < l.loop.dims[last]; k++)
-      sort_line(f, &l, dtype, &d, out + k * l.loop.strides[0][last],
-                x + k * l.loop.strides[1][last] * (int64_t)size, (int)i->c);
-  } while (ky__loop_next(&l.loop, &w));
+  o.room = ky__scratch(f, ky__team_size(f->team) * o.room_bytes);
+  if (o.room) ky__share_loop(f, &l.loop, 0, PASSES * l.length, 1, sort_part, &o);
   ky__arena_reset(&f->scratch, mark);
 }
 
 /* ---- argmin ------------------------------------------------------------------------------ */
 
-void fwd_argmin(ky_frame *f, ky_id pc) {
-  const ky_ins *i = &f->code->ins[pc];
-  const ky_dtype dtype = (ky_dtype)f->code->ins[i->a].dtype;
-  const size_t size = ky_dtype_size(dtype);
-  const lines l = lines_of(f, pc, false);
-  if (ky__loop_empty(&l.loop)) return;
-  const int last = l.loop.rank - 1;
-  ky_walk w = {0};
+static void search_part(void *context, uint32_t piece, const ky_loop *part, ky_walk at) {
+  (void)piece;
+  const ordering *o = context;
+  const lines *l = o->lines;
+  const int last = part->rank - 1;
+  const size_t size = ky_dtype_size(o->dtype);
   do {
-    int64_t *out = ky__run(ky__data(f, pc), &w, 0, sizeof *out);
-    const char *x = ky__run(ky__data(f, i->a), &w, 1, size);
-    for (int64_t k = 0; k < l.loop.dims[last]; k++)
-      out[k * l.loop.strides[0][last]] = ky__argmin(
-          dtype, l.length, x + k * l.loop.strides[1][last] * (int64_t)size, l.stride);
-  } while (ky__loop_next(&l.loop, &w));
+    int64_t *out = ky__run(o->out, &at, 0, sizeof *out);
+    const char *x = ky__run(o->x, &at, 1, size);
+    for (int64_t k = 0; k < part->dims[last]; k++)
+      out[k * part->strides[0][last]] = ky__argmin(
+          o->dtype, l->length, x + k * part->strides[1][last] * (int64_t)size, l->stride);
+  } while (ky__loop_next(part, &at));
+}
+
+void fwd_argmin(ky_frame *f, ky_id pc) {
+  const ky_id a = f->code->ins[pc].a;
+  const lines l = lines_of(f, pc, false);
+  ordering o = {.lines = &l,
+                .dtype = (ky_dtype)f->code->ins[a].dtype,
+                .out = ky__data(f, pc),
+                .x = ky__data(f, a)};
+  ky__share_loop(f, &l.loop, 0, l.length, 1, search_part, &o);
 }

@@ -7,6 +7,14 @@
 #include "kytape/ops.h"
 #include "ops/family.h"
 
+/* Row `row` of `space`, its last axis aside. */
+static void stand_at(const ky_layout *space, size_t row, int64_t index[KY_MAX_RANK]) {
+  for (int k = space->rank - 1; k-- > 0;) {
+    index[k] = (int64_t)row % space->dims[k];
+    row /= (size_t)space->dims[k];
+  }
+}
+
 /* Moves on to the next row of `space`, its last axis aside; false behind the last. */
 static bool next_row(const ky_layout *space, int64_t index[KY_MAX_RANK]) {
   for (int k = space->rank - 1; k-- > 0;) {
@@ -31,32 +39,54 @@ static int64_t between(int64_t x, int64_t low, int64_t high) {
 }
 
 /* to = beta to + the triangle of from, to dense; nothing outside of it. */
+typedef struct triangle {
+  const ky_frame *f;
+  const ky_layout *space;
+  ky_dtype dtype;
+  bool lower;
+  int64_t diagonal;
+  char *to;
+  int beta;
+  const char *from;
+  const int64_t *strides; /* of from */
+} triangle;
+
+static void move_row(const triangle *t, const int64_t *index, char *row) {
+  const int64_t size = (int64_t)ky_dtype_size(t->dtype);
+  const int column = t->space->rank - 1;
+  const int64_t n = t->space->dims[column], on = index[column - 1] + t->diagonal;
+  const int64_t low = t->lower ? 0 : between(on, 0, n);
+  const int64_t high = t->lower ? between(on + 1, 0, n) : n;
+  int64_t offset = low * t->strides[column];
+  for (int k = 0; k < column; k++) offset += index[k] * t->strides[k];
+  if (!t->beta) {
+    memset(row, 0, (size_t)(low * size));
+    memset(row + high * size, 0, (size_t)((n - high) * size));
+  }
+  if (low < high)
+    t->f->kernels->copy->run(t->dtype, (size_t)(high - low), row + low * size, 1, t->beta,
+                             t->from + offset * size, t->strides[column]);
+}
+
+static void move_rows(void *context, uint32_t piece, size_t begin, size_t end) {
+  (void)piece;
+  const triangle *t = context;
+  const size_t bytes = (size_t)t->space->dims[t->space->rank - 1] * ky_dtype_size(t->dtype);
+  int64_t index[KY_MAX_RANK] = {0};
+  stand_at(t->space, begin, index);
+  for (size_t row = begin; row < end; row++, next_row(t->space, index))
+    move_row(t, index, t->to + row * bytes);
+}
+
 static void move_triangle(const ky_frame *f, ky_id pc, bool lower, void *to, int beta,
                           const void *from, const int64_t *strides) {
   const ky_ins *i = &f->code->ins[pc];
   const ky_layout *space = ky__layout(f->code, pc);
-  const ky_dtype dtype = (ky_dtype)i->dtype;
-  const int64_t size = (int64_t)ky_dtype_size(dtype);
-  const int column = space->rank - 1;
-  const int64_t n = space->dims[column], diagonal = (int32_t)i->b;
   if (space->count == 0) return;
-  char *row = to;
-  int64_t index[KY_MAX_RANK] = {0};
-  do {
-    const int64_t on = index[column - 1] + diagonal;
-    const int64_t low = lower ? 0 : between(on, 0, n);
-    const int64_t high = lower ? between(on + 1, 0, n) : n;
-    int64_t offset = low * strides[column];
-    for (int k = 0; k < column; k++) offset += index[k] * strides[k];
-    if (!beta) {
-      memset(row, 0, (size_t)(low * size));
-      memset(row + high * size, 0, (size_t)((n - high) * size));
-    }
-    if (low < high)
-      f->kernels->copy->run(dtype, (size_t)(high - low), row + low * size, 1, beta,
-                            (const char *)from + offset * size, strides[column]);
-    row += n * size;
-  } while (next_row(space, index));
+  triangle t = {f,          space, (ky_dtype)i->dtype, lower,  (int32_t)i->b,
+                (char *)to, beta,  (const char *)from, strides};
+  const size_t n = (size_t)space->dims[space->rank - 1];
+  ky__team_run(f->team, (size_t)space->count / n, ky__grain_of(f, n), move_rows, &t);
 }
 
 static void keep_triangle(ky_frame *f, ky_id pc, bool lower) {
@@ -170,78 +200,140 @@ ky_status ky__rule_pad(ky_query *q) {
 
 /* The rows of a padded value and what they show of an operand-shaped array. */
 typedef struct rows {
+  const ky_frame *f;
   ky_dtype dtype;
   ky_pad_mode mode;
   const ky_layout *space; /* of the result */
   border border[KY_MAX_RANK];
   const int64_t *strides; /* of the operand-shaped array */
-  int64_t index[KY_MAX_RANK];
+  size_t unit;            /* rows that one thread takes together */
+  char *shown;            /* the operand-shaped array, */
+  char *padded;           /* and that of the result's shape */
+  bool empty;             /* there is nothing to show */
+  int beta;
+  ky_word value; /* of constants */
 } rows;
 
 static rows rows_of(const ky_frame *f, ky_id pc, const int64_t *strides) {
   const ky_ins *i = &f->code->ins[pc];
-  rows r = {.dtype = (ky_dtype)i->dtype,
+  rows r = {.f = f,
+            .dtype = (ky_dtype)i->dtype,
             .mode = mode_of(i),
             .space = ky__layout(f->code, pc),
-            .strides = strides};
+            .strides = strides,
+            .unit = 1};
   for (int k = 0; k < r.space->rank; k++) r.border[k] = border_of(f->code, pc, k);
   return r;
 }
 
-/* Where the current row's operand row starts, in elements; false for a row of constants. */
-static bool find_row(const rows *r, int64_t *offset) {
+static void share_rows(const rows *r, ky_job *job) {
+  const size_t n = (size_t)r->space->dims[r->space->rank - 1] * r->unit;
+  ky__team_run(r->f->team, (size_t)r->space->count / n, ky__grain_of(r->f, n), job,
+               (void *)(uintptr_t)r);
+}
+
+/* Where a row's operand row starts, in elements; false for a row of constants. */
+static bool find_row(const rows *r, const int64_t *index, int64_t *offset) {
   *offset = 0;
   for (int k = 0; k + 1 < r->space->rank; k++) {
-    const int64_t at = shown(&r->border[k], r->mode, r->index[k]);
+    const int64_t at = shown(&r->border[k], r->mode, index[k]);
     if (at < 0) return false;
     *offset += at * r->strides[k];
   }
   return true;
 }
 
+static void pad_row(const rows *r, const int64_t *index, char *to) {
+  ky_copy_run_kernel *const run = r->f->kernels->copy->run;
+  const int last = r->space->rank - 1;
+  const border *b = &r->border[last];
+  const int64_t size = (int64_t)ky_dtype_size(r->dtype), stride = r->strides[last];
+  const int64_t step = b->step * stride;
+  int64_t offset;
+  const bool constant = r->empty || !find_row(r, index, &offset);
+  const bool edges = !constant && r->mode != KY_PAD_CONSTANT;
+  const char *value = (const char *)&r->value;
+  const char *row = constant ? value : r->shown + offset * size;
+  const char *before = edges ? row + b->first_before * stride * size : value;
+  const char *after = edges ? row + b->first_after * stride * size : value;
+  run(r->dtype, (size_t)b->before, to, 1, 0, before, edges ? step : 0);
+  to += b->before * size;
+  run(r->dtype, (size_t)b->inside, to, 1, 0, row, constant ? 0 : stride);
+  to += b->inside * size;
+  run(r->dtype, (size_t)b->after, to, 1, 0, after, edges ? step : 0);
+}
+
+static void pad_rows(void *context, uint32_t piece, size_t begin, size_t end) {
+  (void)piece;
+  const rows *r = context;
+  const size_t bytes = (size_t)r->space->dims[r->space->rank - 1] * ky_dtype_size(r->dtype);
+  int64_t index[KY_MAX_RANK] = {0};
+  stand_at(r->space, begin, index);
+  for (size_t row = begin; row < end; row++, next_row(r->space, index))
+    pad_row(r, index, r->padded + row * bytes);
+}
+
 void fwd_pad(ky_frame *f, ky_id pc) {
   const ky_ins *i = &f->code->ins[pc];
   const ky_layout *operand = ky__layout(f->code, i->a);
-  const int64_t size = (int64_t)ky_dtype_size((ky_dtype)i->dtype);
-  const void *x = ky__data(f, i->a);
-  char *to = ky__data(f, pc);
   rows r = rows_of(f, pc, operand->strides);
-  const int last = r.space->rank - 1;
+  r.shown = ky__data(f, i->a);
+  r.padded = ky__data(f, pc);
+  r.empty = operand->count == 0;
   if (r.space->count == 0) return;
-  if (last < 0) {
-    memcpy(to, x, (size_t)size);
+  if (r.space->rank == 0) {
+    memcpy(r.padded, r.shown, ky_dtype_size(r.dtype));
     return;
   }
-  ky_word value;
-  f->kernels->copy->fill(r.dtype, 1, &value,
+  f->kernels->copy->fill(r.dtype, 1, &r.value,
                          ky__pool_f64(f->code, i->b + 2 * (uint32_t)r.space->rank), 0);
-  const border b = r.border[last];
-  const int64_t stride = r.strides[last], step = b.step * stride;
-  do {
-    int64_t offset;
-    const bool constant = operand->count == 0 || !find_row(&r, &offset);
-    const bool edges = !constant && r.mode != KY_PAD_CONSTANT;
-    const char *row = constant ? (const char *)&value : (const char *)x + offset * size;
-    const char *before = edges ? row + b.first_before * stride * size : (const char *)&value;
-    const char *after = edges ? row + b.first_after * stride * size : (const char *)&value;
-    f->kernels->copy->run(r.dtype, (size_t)b.before, to, 1, 0, before, edges ? step : 0);
-    f->kernels->copy->run(r.dtype, (size_t)b.inside, to + b.before * size, 1, 0, row,
-                          constant ? 0 : stride);
-    f->kernels->copy->run(r.dtype, (size_t)b.after, to + (b.before + b.inside) * size, 1, 0,
-                          after, edges ? step : 0);
-    to += (b.before + b.inside + b.after) * size;
-  } while (next_row(r.space, r.index));
+  share_rows(&r, pad_rows);
 }
 
 /* to[k step] += g[k], one after the other where they meet in one place. */
-static void add_edge(const ky_frame *f, ky_dtype dtype, int64_t n, char *to, int64_t step,
-                     const char *g) {
-  const int64_t size = (int64_t)ky_dtype_size(dtype);
+static void add_edge(const rows *r, int64_t n, char *to, int64_t step, const char *g) {
+  ky_copy_run_kernel *const run = r->f->kernels->copy->run;
+  const int64_t size = (int64_t)ky_dtype_size(r->dtype);
   if (step != 0) {
-    f->kernels->copy->run(dtype, (size_t)n, to, step, 1, g, 1);
+    run(r->dtype, (size_t)n, to, step, 1, g, 1);
     return;
   }
-  for (int64_t k = 0; k < n; k++) f->kernels->copy->run(dtype, 1, to, 1, 1, g + k * size, 1);
+  for (int64_t k = 0; k < n; k++) run(r->dtype, 1, to, 1, 1, g + k * size, 1);
+}
+
+static void pull_row(const rows *r, const int64_t *index, const char *g) {
+  const border *b = &r->border[r->space->rank - 1];
+  const int64_t size = (int64_t)ky_dtype_size(r->dtype);
+  const bool once = r->mode == KY_PAD_CONSTANT; /* each element is shown once */
+  int64_t offset;
+  if (!find_row(r, index, &offset)) return;
+  char *row = r->shown + offset * size;
+  const char *inside = g + b->before * size, *after = inside + b->inside * size;
+  r->f->kernels->copy->run(r->dtype, (size_t)b->inside, row, 1, once ? r->beta : 1, inside, 1);
+  if (once) return;
+  add_edge(r, b->before, row + b->first_before * size, b->step, g);
+  add_edge(r, b->after, row + b->first_after * size, b->step, after);
+}
+
+static void pull_rows(void *context, uint32_t piece, size_t begin, size_t end) {
+  (void)piece;
+  const rows *r = context;
+  const size_t bytes = (size_t)r->space->dims[r->space->rank - 1] * ky_dtype_size(r->dtype);
+  int64_t index[KY_MAX_RANK] = {0};
+  stand_at(r->space, begin * r->unit, index);
+  for (size_t row = begin * r->unit; row < end * r->unit; row++, next_row(r->space, index))
+    pull_row(r, index, r->padded + row * bytes);
+}
+
+/* Rows that may show the same row of the operand: all but those apart on leading axes that are
+ * not padded. */
+static size_t rows_together(const rows *r) {
+  if (r->mode == KY_PAD_CONSTANT) return 1;
+  size_t together = 1;
+  int k = 0;
+  while (k + 1 < r->space->rank && r->border[k].before == 0 && r->border[k].after == 0) k++;
+  for (; k + 1 < r->space->rank; k++) together *= (size_t)r->space->dims[k];
+  return together;
 }
 
 void vjp_pad(ky_frame *f, ky_id pc) {
@@ -249,28 +341,17 @@ void vjp_pad(ky_frame *f, ky_id pc) {
   const ky_dest d = ky__dest(f, i->a, i->flags & KY_WANT_A);
   if (!d.ptr) return;
   const ky_layout target = ky__dense(ky__layout(f->code, i->a));
-  const int64_t size = (int64_t)ky_dtype_size((ky_dtype)i->dtype);
-  const char *g = ky__adjoint(f, pc);
   rows r = rows_of(f, pc, target.strides);
-  const int last = r.space->rank - 1;
   if (target.count == 0) return;
-  if (last < 0) {
-    f->kernels->copy->run(r.dtype, 1, d.ptr, 1, d.beta, g, 1);
+  r.shown = d.ptr;
+  r.padded = (char *)(uintptr_t)ky__adjoint(f, pc);
+  r.beta = d.beta;
+  if (r.space->rank == 0) {
+    f->kernels->copy->run(r.dtype, 1, d.ptr, 1, d.beta, r.padded, 1);
     return;
   }
-  const border b = r.border[last];
-  const bool once = r.mode == KY_PAD_CONSTANT; /* each element is shown once */
-  if (!once && !d.beta) memset(d.ptr, 0, (size_t)(target.count * size));
-  do {
-    int64_t offset;
-    if (find_row(&r, &offset)) {
-      char *row = (char *)d.ptr + offset * size;
-      const char *after = g + (b.before + b.inside) * size;
-      f->kernels->copy->run(r.dtype, (size_t)b.inside, row, 1, once ? d.beta : 1,
-                            g + b.before * size, 1);
-      if (!once) add_edge(f, r.dtype, b.before, row + b.first_before * size, b.step, g);
-      if (!once) add_edge(f, r.dtype, b.after, row + b.first_after * size, b.step, after);
-    }
-    g += (b.before + b.inside + b.after) * size;
-  } while (next_row(r.space, r.index));
+  if (r.mode != KY_PAD_CONSTANT && !d.beta)
+    ky__clear(f, d.ptr, (size_t)target.count * ky_dtype_size(r.dtype));
+  r.unit = rows_together(&r);
+  share_rows(&r, pull_rows);
 }

@@ -111,16 +111,20 @@ static void spread_some(void *context, uint32_t piece, size_t begin, size_t end)
   s->kernel(end - begin, ky__element(s->to.ptr, begin, s->size), s->to.beta, s->g, 0, s->n);
 }
 
+static void spread_strip(const void *context, const ky_strip *t) {
+  const shared_spread *s = context;
+  s->kernel(t->n, t->at[0], s->to.beta, t->at[1], t->step[1], s->n);
+}
+
 /* ga = g / n, all along the reduced axes */
 static void spread(ky_frame *f, ky_id pc, double n) {
   const ky_ins *i = &f->code->ins[pc];
   const ky_dest d = ky__dest(f, i->a, i->flags & KY_WANT_A);
   if (!d.ptr) return;
   const ky_layout *space = ky__layout(f->code, i->a);
-  const char *g = ky__adjoint(f, pc);
-  ky_spread_kernel *const kernel = f->kernels->reduce->spread[i->dtype];
+  shared_spread s = {f->kernels->reduce->spread[i->dtype], d, ky__adjoint(f, pc), n,
+                     ky_dtype_size((ky_dtype)i->dtype)};
   if (ky__layout(f->code, pc)->count == 1) {
-    shared_spread s = {kernel, d, g, n, ky_dtype_size((ky_dtype)i->dtype)};
     ky__team_run(f->team, (size_t)space->count, f->grain, spread_some, &s);
     return;
   }
@@ -130,14 +134,8 @@ static void spread(ky_frame *f, ky_id pc, double n) {
   result_strides(f->code, pc, i->b, strides[1]);
   ky_loop loop;
   ky__loop_plan(&loop, space, 2, strides);
-  if (ky__loop_empty(&loop)) return;
-  const size_t size = ky_dtype_size((ky_dtype)i->dtype);
-  const int last = loop.rank - 1;
-  ky_walk w = {0};
-  do {
-    kernel((size_t)loop.dims[last], ky__run(d.ptr, &w, 0, size), d.beta,
-           ky__run(g, &w, 1, size), loop.strides[1][last], n);
-  } while (ky__loop_next(&loop, &w));
+  const ky_walked arrays[] = {{d.ptr, s.size}, {s.g, s.size}};
+  ky__walk(f, &loop, arrays, spread_strip, &s);
 }
 
 static double reduced_count(const ky_code *code, ky_id pc) {
@@ -154,11 +152,57 @@ void vjp_mean(ky_frame *f, ky_id pc) { spread(f, pc, reduced_count(f->code, pc))
 
 /* ---- max and min ------------------------------------------------------------------------- */
 
+/* A choice, or what its adjoint shares out. */
+typedef struct choice {
+  const ky_reduce_kernels *kernels;
+  ky_extremum_kernel *extremum;
+  ky_dtype dtype;
+  size_t size; /* of an element of x, and of what lies like it */
+  ky_dest to;
+  const void *g, *x;
+  void *r;
+} choice;
+
+static void choose_part(const void *context, const ky_reduce_plan *part,
+                        const int64_t *offset) {
+  const choice *c = context;
+  const int64_t size = (int64_t)c->size;
+  c->extremum(part, (char *)c->r + offset[0] * size, (const char *)c->x + offset[1] * size);
+}
+
+static void share_part(const void *context, const ky_reduce_plan *part, const int64_t *offset) {
+  const choice *c = context;
+  const int64_t size = (int64_t)c->size;
+  c->kernels->share[c->dtype](part, (char *)c->to.ptr + offset[2] * size, c->to.beta,
+                              (const char *)c->g + offset[0] * size,
+                              (const char *)c->r + offset[0] * size,
+                              (const char *)c->x + offset[1] * size);
+}
+
+static void argmax_part(const void *context, const ky_reduce_plan *part,
+                        const int64_t *offset) {
+  const choice *c = context;
+  c->kernels->argmax(c->dtype, part, (int64_t *)c->r + offset[0],
+                     (const char *)c->x + offset[1] * (int64_t)c->size);
+}
+
+static choice choice_of(const ky_frame *f, ky_id pc) {
+  const ky_ins *i = &f->code->ins[pc];
+  const ky_dtype dtype = (ky_dtype)f->code->ins[i->a].dtype;
+  return (choice){.kernels = f->kernels->reduce,
+                  .dtype = dtype,
+                  .size = ky_dtype_size(dtype),
+                  .x = ky__data(f, i->a),
+                  .r = ky__data(f, pc)};
+}
+
 static void choose(ky_frame *f, ky_id pc, ky_extremum_kernel *const kernels[2]) {
   const ky_ins *i = &f->code->ins[pc];
   ky_reduce_plan plan;
   plan_forward(f->code, pc, i->b, &plan);
-  kernels[i->dtype](&plan, ky__data(f, pc), ky__data(f, i->a));
+  choice c = choice_of(f, pc);
+  c.extremum = kernels[i->dtype];
+  ky__share_reduction(f, &plan, choose_part, &c);
 }
 
 /* The elements equal to the result share g. */
@@ -170,8 +214,10 @@ static void share(ky_frame *f, ky_id pc) {
   result_strides(f->code, pc, i->b, strides);
   ky_reduce_plan plan;
   ky__plan_share(&plan, ky__layout(f->code, i->a), strides);
-  f->kernels->reduce->share[i->dtype](&plan, d.ptr, d.beta, ky__adjoint(f, pc), ky__data(f, pc),
-                                      ky__data(f, i->a));
+  choice c = choice_of(f, pc);
+  c.to = d;
+  c.g = ky__adjoint(f, pc);
+  ky__share_reduction(f, &plan, share_part, &c);
 }
 
 void fwd_max(ky_frame *f, ky_id pc) { choose(f, pc, f->kernels->reduce->max); }
@@ -188,6 +234,6 @@ void fwd_argmax(ky_frame *f, ky_id pc) {
   const ky_ins *i = &f->code->ins[pc];
   ky_reduce_plan plan;
   plan_forward(f->code, pc, 1u << i->b, &plan);
-  f->kernels->reduce->argmax((ky_dtype)f->code->ins[i->a].dtype, &plan, ky__data(f, pc),
-                             ky__data(f, i->a));
+  const choice c = choice_of(f, pc);
+  ky__share_reduction(f, &plan, argmax_part, &c);
 }

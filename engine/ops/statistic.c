@@ -43,16 +43,43 @@ ky_status ky__rule_quantifier(ky_query *q) {
 
 /* ---- sweeps ------------------------------------------------------------------------------ */
 
+typedef struct statistic {
+  ky_statistic_fn *kernel;
+  ky_statistic whole;
+  size_t size; /* of an element */
+} statistic;
+
+static void *moved(const void *array, int64_t offset, size_t size) {
+  return array ? (char *)(uintptr_t)array + offset * (int64_t)size : NULL;
+}
+
+static void take_part(const void *context, const ky_reduce_plan *part, const int64_t *offset) {
+  const statistic *c = context;
+  ky_statistic s = c->whole;
+  s.plan = part;
+  s.r = moved(s.r, offset[0], c->size);
+  s.mean = moved(s.mean, offset[0], c->size);
+  s.g = moved(s.g, offset[0], c->size);
+  s.x = moved(s.x, offset[1], c->size);
+  s.gx = moved(s.gx, offset[2], c->size);
+  c->kernel(&s);
+}
+
+static void share(const ky_frame *f, ky_id pc, const ky_reduce_plan *plan,
+                  ky_statistic_fn *kernel, ky_statistic s) {
+  const statistic c = {kernel, s, ky_dtype_size((ky_dtype)f->code->ins[pc].dtype)};
+  ky__share_reduction(f, plan, take_part, &c);
+}
+
 static void reduce(ky_frame *f, ky_id pc, ky_statistic_fn *kernel, ky_statistic s) {
   const ky_ins *i = &f->code->ins[pc];
   int64_t strides[KY_MAX_RANK];
   ky__reduced_strides(f->code, pc, i->b, keeps(i), strides);
   ky_reduce_plan plan;
   ky__plan_reduction(&plan, ky__layout(f->code, i->a), strides);
-  s.plan = &plan;
   s.x = ky__data(f, i->a);
   s.r = ky__data(f, pc);
-  kernel(&s);
+  share(f, pc, &plan, kernel, s);
 }
 
 /* Kernels get the result only if the row declares that its adjoint reads it. */
@@ -64,13 +91,12 @@ static void pull(ky_frame *f, ky_id pc, ky_statistic_fn *kernel, ky_statistic s)
   ky__reduced_strides(f->code, pc, i->b, keeps(i), strides);
   ky_reduce_plan plan;
   ky__plan_share(&plan, ky__layout(f->code, i->a), strides);
-  s.plan = &plan;
   s.x = ky__data(f, i->a);
   s.r = ky__opinfo[i->op].reads & KY_READS_R ? ky__data(f, pc) : NULL;
   s.g = ky__adjoint(f, pc);
   s.gx = d.ptr;
   s.beta = d.beta;
-  kernel(&s);
+  share(f, pc, &plan, kernel, s);
 }
 
 void fwd_prod(ky_frame *f, ky_id pc) {
@@ -134,13 +160,28 @@ void vjp_norm(ky_frame *f, ky_id pc) {
 
 /* ---- masks ------------------------------------------------------------------------------- */
 
+typedef struct quantifier {
+  ky_quantify *kernel;
+  uint8_t *out;
+  const uint8_t *in;
+  bool all;
+} quantifier;
+
+static void quantify_part(const void *context, const ky_reduce_plan *part,
+                          const int64_t *offset) {
+  const quantifier *q = context;
+  q->kernel(part, q->out + offset[0], q->in + offset[1], q->all);
+}
+
 static void quantify(ky_frame *f, ky_id pc, bool all) {
   const ky_ins *i = &f->code->ins[pc];
   int64_t strides[KY_MAX_RANK];
   ky__reduced_strides(f->code, pc, i->b, keeps(i), strides);
   ky_reduce_plan plan;
   ky__plan_reduction(&plan, ky__layout(f->code, i->a), strides);
-  f->kernels->statistic->quantify(&plan, ky__data(f, pc), ky__data(f, i->a), all);
+  const quantifier q = {f->kernels->statistic->quantify, ky__data(f, pc), ky__data(f, i->a),
+                        all};
+  ky__share_reduction(f, &plan, quantify_part, &q);
 }
 
 void fwd_any(ky_frame *f, ky_id pc) { quantify(f, pc, false); }

@@ -154,20 +154,27 @@ static void pull(ky_frame *f, ky_id pc, ky_pull1 *const kernels[2], bool reads_o
 
 /* ---- comparisons with a scalar ----------------------------------------------------------- */
 
+typedef struct comparison {
+  ky_compare_scalar_kernel *kernel;
+  ky_test which;
+  ky_dtype dtype;
+  double scalar;
+} comparison;
+
+static void compare_strip(const void *context, const ky_strip *t) {
+  const comparison *c = context;
+  c->kernel(c->which, c->dtype, t->n, t->at[0], t->at[1], t->step[1], c->scalar);
+}
+
 static void compare_scalar(ky_frame *f, ky_id pc, ky_test which) {
   const ky_ins *i = &f->code->ins[pc];
   const ky_dtype dtype = (ky_dtype)f->code->ins[i->a].dtype;
   const ky_layout *space = ky__layout(f->code, pc), *operand = ky__layout(f->code, i->a);
   ky_loop loop;
   ky__plan(&loop, space, 1, &operand);
-  if (ky__loop_empty(&loop)) return;
-  const int last = loop.rank - 1;
-  ky_walk w = {0};
-  do {
-    f->kernels->test->compare_scalar(
-        which, dtype, (size_t)loop.dims[last], ky__run(ky__data(f, pc), &w, 0, 1),
-        ky__run(ky__data(f, i->a), &w, 1, ky_dtype_size(dtype)), loop.strides[1][last], i->imm);
-  } while (ky__loop_next(&loop, &w));
+  const comparison c = {f->kernels->test->compare_scalar, which, dtype, i->imm};
+  const ky_walked arrays[] = {{ky__data(f, pc), 1}, {ky__data(f, i->a), ky_dtype_size(dtype)}};
+  ky__walk(f, &loop, arrays, compare_strip, &c);
 }
 
 #define TEST(name, sign)                                                                       \

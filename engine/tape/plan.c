@@ -10,6 +10,7 @@
 #include <string.h>
 
 #include "opinfo.h"
+#include "ops/argsort.h"
 #include "ops/convolution.h"
 #include "ops/family.h"
 #include "ops/fused.h"
@@ -373,6 +374,7 @@ static size_t scratch_of(const ky_code *code, ky_id pc, uint32_t threads) {
   if (attr == KY_ATTR_FUSED) return ky__fused_scratch(code, pc, threads);
   if (attr == KY_ATTR_LIST_CONV) return ky__convolution_scratch(code, pc, threads);
   if (attr == KY_ATTR_RESIZE) return ky__resample_scratch(code, pc, threads);
+  if (attr == KY_ATTR_ORDER) return ky__argsort_scratch(code, pc, threads);
   if (attr == KY_ATTR_LIST_CLASS) /* weights, and their sums */
     return 2 * ((size_t)ky__layout(code, ky__operand(code, pc, 2))->count * sizeof(double) +
                 KY_ALIGN);

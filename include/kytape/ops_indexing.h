@@ -63,7 +63,7 @@ KY_API ky_var ky_masked_fill(ky_tape *t, ky_var x, ky_var mask, double value);
 
 /* Positions (i64) of the elements along an axis from the smallest to the largest, or from the
  * largest down; equal elements keep their order. x [...] -> [...]. No gradient passes. Errors:
- * BAD_AXIS. */
+ * BAD_AXIS, BAD_SHAPE (2^32 elements or more). */
 KY_API ky_var ky_argsort(ky_tape *t, ky_var x, int64_t axis, int descending);
 
 /* The elements along an axis in the order of ky_argsort, of which it is a ky_gather; ga = g

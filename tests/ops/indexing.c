@@ -349,9 +349,13 @@ static const ky_sample samples_of_argsort[] = {
     {.shape = {DIMS(3, 0)}, .n = {1}},
     {.shape = {DIMS(0, 3)}, .n = {1}},
     {.shape = {DIMS(900)}, .domain = {{-3, 3, UNIFORM, 0}}},
+    {.shape = {DIMS(211, 3)}, .n = {0, 1}, .domain = {{-300, 300, UNIFORM, 0}}},
     {.shape = {DIMS(2, 9)}, .kind = {INT32}, .n = {1}},
     {.shape = {DIMS(2, 9)}, .kind = {INT64}, .n = {1, 1}},
     {.shape = {DIMS(2, 9)}, .kind = {MASK}, .n = {1}},
+    {.shape = {DIMS(2, 90)}, .kind = {INT32}, .n = {1, 1}},
+    {.shape = {DIMS(2, 90)}, .kind = {INT64}, .n = {1}},
+    {.shape = {DIMS(2, 90)}, .kind = {MASK}, .n = {1}},
 };
 
 static const ky_example examples_argsort[] = {
