@@ -284,6 +284,31 @@ static ky_var record_places(network *n, ky_dtype dtype) {
                     ky_gather(t, x, 1, ky_argmin(t, x, 1, 1)));
 }
 
+/* Batches of matrices, and one for all threads. */
+static ky_var record_matrices(network *n, ky_dtype dtype) {
+  ky_tape *t = begin(n);
+  const ky_var many = weight(n, dtype, 3, DIMS(11, 19, 19)),
+               one = weight(n, dtype, 2, DIMS(150, 150));
+  const ky_var b = weight(n, dtype, 3, DIMS(11, 19, 5)), c = weight(n, dtype, 2, DIMS(150, 70));
+  ky_var terms[10];
+  int count = 0;
+  for (int k = 0; k < 2; k++) {
+    const ky_var x = k ? one : many, y = k ? c : b;
+    const int64_t extent = k ? 150 : 19;
+    const ky_var eye =
+        ky_triu(t, ky_tril(t, ky_full(t, dtype, 2, DIMS(extent, extent), 1), 0), 0);
+    const ky_var gram = ky_matmul(t, x, ky_transpose(t, x, -1, -2));
+    const ky_var a = ky_add(t, gram, ky_mul_scalar(t, eye, 4));
+    const ky_var l = ky_cholesky(t, a);
+    terms[count++] = l;
+    terms[count++] = ky_triangular_solve(t, l, y, 0);
+    terms[count++] = ky_solve(t, a, y);
+    terms[count++] = ky_logdet(t, a);
+    terms[count++] = ky_logabsdet(t, ky_sub(t, a, ky_mul_scalar(t, eye, 9)));
+  }
+  return sum_of_all(t, terms, (size_t)count);
+}
+
 /* Scans, and statistics of rows, of columns and of strided columns. */
 static ky_var record_statistics(network *n, ky_dtype dtype) {
   ky_tape *t = begin(n);
@@ -330,6 +355,11 @@ static void places_have_the_bits_of_one_thread(void **state) {
 static void statistics_have_the_bits_of_one_thread(void **state) {
   (void)state;
   assert_bits_of_one_thread(record_statistics);
+}
+
+static void matrices_have_the_bits_of_one_thread(void **state) {
+  (void)state;
+  assert_bits_of_one_thread(record_matrices);
 }
 
 static void random_numbers_have_the_bits_of_one_thread(void **state) {
@@ -495,6 +525,7 @@ int main(void) {
       cmocka_unit_test(borders_have_the_bits_of_one_thread),
       cmocka_unit_test(places_have_the_bits_of_one_thread),
       cmocka_unit_test(statistics_have_the_bits_of_one_thread),
+      cmocka_unit_test(matrices_have_the_bits_of_one_thread),
       cmocka_unit_test(random_numbers_have_the_bits_of_one_thread),
       cmocka_unit_test(training_has_the_bits_of_the_tape),
       cmocka_unit_test(a_grain_keeps_small_work_on_one_thread),

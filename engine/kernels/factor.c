@@ -3,8 +3,6 @@
  * is negated first, which is little work for a block. */
 #include "kernels/factor.h"
 
-#include "kernels/gemm.h"
-
 #define BLOCK  KY_FACTOR_BLOCK
 #define NARROW 16 /* columns that are eliminated one by one */
 
@@ -25,7 +23,7 @@ static ky_matrix turned(ky_matrix x) { return (ky_matrix){x.data, x.column, x.ro
 static void add_product(const ky_factoring *q, size_t m, size_t n, size_t k, ky_matrix a,
                         ky_matrix b, ky_matrix c) {
   const ky_product p = {.m = m, .n = n, .k = k, .a = a, .b = b, .d = c, .c = c};
-  ky__multiply(q->kernels, q->dtype, &p);
+  q->multiply(q->context, q->dtype, &p);
 }
 
 /* ---- triangular solve -------------------------------------------------------------------- */

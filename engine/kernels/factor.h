@@ -6,10 +6,14 @@
 
 #include "kernels/kernels.h"
 
-/* What all of them need. */
+/* What all of them need. `multiply` is ky__multiply, or shares its work among threads. */
+typedef void ky_multiply_fn(const void *context, ky_dtype dtype, const ky_product *p);
+
 typedef struct ky_factoring {
   const ky_kernels *kernels;
   ky_dtype dtype;
+  ky_multiply_fn *multiply;
+  const void *context; /* its first argument */
   void *room; /* n * n elements for the factorisations of n rows, if n is beyond KY_FACTOR_BLOCK
                  n * KY_FACTOR_BLOCK */
 } ky_factoring;

@@ -64,31 +64,107 @@ static void copy(const ky_frame *f, ky_dtype dtype, size_t rows, size_t columns,
 }
 
 /* c = beta c + a b */
-static void multiply(const ky_frame *f, ky_dtype dtype, size_t m, size_t n, size_t k,
-                     ky_matrix a, ky_matrix b, int beta, ky_matrix c) {
+static void multiply(const ky_factoring *q, size_t m, size_t n, size_t k, ky_matrix a,
+                     ky_matrix b, int beta, ky_matrix c) {
   ky_product p = {.m = m, .n = n, .k = k, .a = a, .b = b, .c = c};
   if (beta) p.d = c;
-  ky__multiply(f->kernels, dtype, &p);
+  q->multiply(q->context, q->dtype, &p);
 }
 
-static ky_factoring factoring(const ky_frame *f, ky_id pc) {
-  return (ky_factoring){f->kernels, (ky_dtype)f->code->ins[pc].dtype, NULL};
+static void multiply_alone(const void *context, ky_dtype dtype, const ky_product *p) {
+  ky__multiply(((const ky_frame *)context)->kernels, dtype, p);
 }
 
-/* Room for a matrix; null and a fault when memory ran out. */
-static ky_matrix room(ky_frame *f, ky_dtype dtype, size_t rows, size_t columns) {
-  return (ky_matrix){ky__scratch(f, rows * columns * ky_dtype_size(dtype)), (ptrdiff_t)columns,
-                     1};
+static void multiply_shared(const void *context, ky_dtype dtype, const ky_product *p) {
+  ky__product(context, dtype, p);
 }
 
-/* Room for what a factorisation of n rows moves. */
-static void *factor_room(ky_frame *f, ky_dtype dtype, size_t n) {
-  return room(f, dtype, n, n < KY_FACTOR_BLOCK ? n : KY_FACTOR_BLOCK).data;
+/* Bytes that a factorisation of n rows moves. */
+static size_t factor_bytes(const stack *a) {
+  const size_t n = a->rows;
+  return n * (n < KY_FACTOR_BLOCK ? n : KY_FACTOR_BLOCK) * a->size;
+}
+
+static ky_matrix matrix_at(void *room, size_t columns) {
+  return (ky_matrix){room, (ptrdiff_t)columns, 1};
 }
 
 static double element(ky_dtype dtype, ky_matrix m, size_t i, size_t j) {
   const ptrdiff_t at = (ptrdiff_t)i * m.row + (ptrdiff_t)j * m.column;
   return dtype == KY_F32 ? (double)((const float *)m.data)[at] : ((const double *)m.data)[at];
+}
+
+/* ---- sweeps over a batch ------------------------------------------------------------------
+ */
+
+#define FINE SIZE_MAX
+
+typedef struct batch batch;
+
+/* What an instruction does with matrix k, in a room of its own, which is q's too. The number of
+ * a pivot that forbids it, or FINE. */
+typedef size_t matrix_fn(const batch *s, const ky_factoring *q, int64_t k);
+
+typedef struct failure {
+  int64_t matrix; /* -1 for none */
+  size_t pivot;
+} failure;
+
+struct batch {
+  ky_frame *f;
+  ky_id pc;
+  const ky_ins *ins;
+  stack a, b, r;
+  ky_dest da, db;
+  matrix_fn *one;
+  ky_multiply_fn *multiply;
+  char *rooms;
+  size_t room_bytes; /* a thread's */
+  failure failed[KY_MAX_THREADS];
+};
+
+static void batch_of(batch *s, ky_frame *f, ky_id pc) {
+  s->f = f;
+  s->pc = pc;
+  s->ins = &f->code->ins[pc];
+  s->a = value(f, s->ins->a);
+  s->da = s->db = (ky_dest){NULL, 0};
+}
+
+static void take_matrices(void *context, uint32_t piece, size_t begin, size_t end) {
+  batch *s = context;
+  ky_factoring q = {.kernels = s->f->kernels,
+                    .dtype = (ky_dtype)s->ins->dtype,
+                    .multiply = s->multiply,
+                    .context = s->f,
+                    .room = s->rooms + piece * s->room_bytes};
+  for (size_t k = begin; k < end; k++) {
+    const size_t pivot = s->one(s, &q, (int64_t)k);
+    if (pivot == FINE) continue;
+    s->failed[piece] = (failure){(int64_t)k, pivot};
+    return;
+  }
+}
+
+/* Runs `one` for all matrices, which threads take; where there are fewer than threads, these
+ * share products instead. Returns the first that failed. */
+static failure each_matrix(batch *s, size_t room_bytes, matrix_fn *one) {
+  ky_frame *f = s->f;
+  const size_t count = (size_t)batches(s->a.layout), n = s->a.rows;
+  const bool apart = count >= ky__team_size(f->team);
+  s->one = one;
+  s->multiply = apart ? multiply_alone : multiply_shared;
+  s->room_bytes = room_bytes;
+  const size_t grain = apart ? ky__grain_of(f, n * n * (1 + n / 16)) : count + 1;
+  const uint32_t pieces = ky__team_pieces(f->team, count, grain);
+  for (uint32_t k = 0; k < KY_MAX_THREADS && k < pieces; k++) s->failed[k].matrix = -1;
+  const ky_place mark = ky__arena_mark(&f->scratch);
+  s->rooms = ky__scratch(f, pieces * room_bytes);
+  if (s->rooms) ky__team_run(f->team, count, grain, take_matrices, s);
+  ky__arena_reset(&f->scratch, mark);
+  for (uint32_t k = 0; k < pieces; k++)
+    if (s->failed[k].matrix >= 0) return s->failed[k];
+  return (failure){-1, 0};
 }
 
 /* ---- rules ------------------------------------------------------------------------------- */
@@ -151,12 +227,12 @@ ky_status ky__rule_solve(ky_query *q) {
 
 ky_status ky__rule_logdet(ky_query *q) {
   KY_TRY(need_square(q, q->ins->a));
-  ky_layout batch = *ky__layout_of(q, q->ins->a);
-  batch.rank -= 2;
-  ky__layout_settle(&batch);
+  ky_layout rest = *ky__layout_of(q, q->ins->a);
+  rest.rank -= 2;
+  ky__layout_settle(&rest);
   q->klass = KY_GENERAL;
   q->aux_bytes = lu_bytes(q);
-  return ky__answer(q, ky__dtype_of(q, q->ins->a), &batch);
+  return ky__answer(q, ky__dtype_of(q, q->ins->a), &rest);
 }
 
 /* ---- triangular_solve -------------------------------------------------------------------- */
@@ -167,21 +243,25 @@ static ky_triangle triangle(const ky_ins *i, ky_matrix a, bool back) {
   return ((i->c & KY_TRANSPOSED) != 0) != back ? ky__transposed(t) : t;
 }
 
+static size_t solve_triangle(const batch *s, const ky_factoring *q, int64_t k) {
+  const ky_matrix x = matrix(&s->r, k);
+  copy(s->f, q->dtype, s->b.rows, s->b.columns, x, 0, matrix(&s->b, k));
+  ky__solve_triangle(q, s->b.rows, s->b.columns, triangle(s->ins, matrix(&s->a, k), false),
+                     x.data);
+  return FINE;
+}
+
 void fwd_triangular_solve(ky_frame *f, ky_id pc) {
-  const ky_ins *i = &f->code->ins[pc];
-  const stack a = value(f, i->a), b = value(f, i->b), r = value(f, pc);
-  if (r.layout->count == 0) return;
-  const ky_factoring q = factoring(f, pc);
-  for (int64_t n = 0; n < batches(a.layout); n++) {
-    const ky_matrix x = matrix(&r, n);
-    copy(f, q.dtype, b.rows, b.columns, x, 0, matrix(&b, n));
-    ky__solve_triangle(&q, b.rows, b.columns, triangle(i, matrix(&a, n), false), x.data);
-  }
+  batch s;
+  batch_of(&s, f, pc);
+  s.b = value(f, s.ins->b);
+  s.r = value(f, pc);
+  if (s.r.layout->count) each_matrix(&s, 0, solve_triangle);
 }
 
 /* to = beta to + from, in the triangle; elsewhere to = beta to. from is [n,n], or null where to
  * has the sum already. */
-static void add_triangle(ky_frame *f, ky_dtype dtype, size_t n, ky_triangle to, int beta,
+static void add_triangle(const ky_frame *f, ky_dtype dtype, size_t n, ky_triangle to, int beta,
                          ky_matrix from) {
   const size_t off = to.unit ? 1 : 0;
   const ky_matrix m = to.matrix;
@@ -201,89 +281,91 @@ static void add_triangle(ky_frame *f, ky_dtype dtype, size_t n, ky_triangle to, 
 
 /* ga = beta ga - gb r' in the triangle, for op(a) = a; - r gb' for its transpose. z is gb, and
  * is left negated. */
-static void pull_triangle(ky_frame *f, ky_id pc, const stack *b, ky_matrix ga, int beta,
-                          ky_matrix z, ky_matrix r, ky_matrix square) {
-  const ky_ins *i = &f->code->ins[pc];
-  const ky_dtype dtype = (ky_dtype)i->dtype;
-  const size_t n = b->rows, k = b->columns;
-  const bool trans = i->c & KY_TRANSPOSED;
-  const ky_triangle place = {ga, (i->c & KY_UPPER) != 0, (i->c & KY_UNIT_DIAGONAL) != 0};
-  f->kernels->triangle->negate[dtype](n, k, z.data, z.row, z.data, z.row);
-  multiply(f, dtype, n, n, k, trans ? r : z, turned(trans ? z : r), 0, beta ? square : ga);
-  add_triangle(f, dtype, n, place, beta, beta ? square : (ky_matrix){NULL, 0, 0});
+static void pull_triangle(const batch *s, const ky_factoring *q, ky_matrix ga, ky_matrix z,
+                          ky_matrix r, ky_matrix square) {
+  const size_t n = s->b.rows, k = s->b.columns;
+  const uint32_t flags = s->ins->c;
+  const int beta = s->da.beta;
+  const bool trans = flags & KY_TRANSPOSED;
+  const ky_triangle place = {ga, (flags & KY_UPPER) != 0, (flags & KY_UNIT_DIAGONAL) != 0};
+  q->kernels->triangle->negate[q->dtype](n, k, z.data, z.row, z.data, z.row);
+  multiply(q, n, n, k, trans ? r : z, turned(trans ? z : r), 0, beta ? square : ga);
+  add_triangle(s->f, q->dtype, n, place, beta, beta ? square : (ky_matrix){NULL, 0, 0});
+}
+
+static size_t pull_solution(const batch *s, const ky_factoring *q, int64_t k) {
+  const size_t n = s->b.rows, columns = s->b.columns;
+  const ky_matrix z = matrix_at(q->room, columns);
+  const ky_matrix square = matrix_at((char *)q->room + n * columns * s->b.size, n);
+  copy(s->f, q->dtype, n, columns, z, 0, dense_matrix(&s->b, ky__adjoint(s->f, s->pc), k));
+  ky__solve_triangle(q, n, columns, triangle(s->ins, matrix(&s->a, k), true), z.data);
+  if (s->db.ptr)
+    copy(s->f, q->dtype, n, columns, dense_matrix(&s->b, s->db.ptr, k), s->db.beta, z);
+  if (s->da.ptr)
+    pull_triangle(s, q, dense_matrix(&s->a, s->da.ptr, k), z, matrix(&s->r, k), square);
+  return FINE;
 }
 
 void vjp_triangular_solve(ky_frame *f, ky_id pc) {
-  const ky_ins *i = &f->code->ins[pc];
-  const ky_dest db = ky__dest(f, i->b, i->flags & KY_WANT_B); /* written first; a may be b */
-  const ky_dest da = ky__dest(f, i->a, i->flags & KY_WANT_A);
-  const ky_factoring q = factoring(f, pc);
-  const stack a = value(f, i->a), b = value(f, i->b), r = value(f, pc);
-  const ky_place mark = ky__arena_mark(&f->scratch);
-  const ky_matrix z = room(f, q.dtype, b.rows, b.columns);
-  const ky_matrix square = da.beta ? room(f, q.dtype, a.rows, a.rows) : z;
-  if (f->fault->status == KY_OK) {
-    for (int64_t n = 0; n < batches(a.layout) && a.rows; n++) {
-      copy(f, q.dtype, b.rows, b.columns, z, 0, dense_matrix(&b, ky__adjoint(f, pc), n));
-      ky__solve_triangle(&q, b.rows, b.columns, triangle(i, matrix(&a, n), true), z.data);
-      if (db.ptr) copy(f, q.dtype, b.rows, b.columns, dense_matrix(&b, db.ptr, n), db.beta, z);
-      if (da.ptr)
-        pull_triangle(f, pc, &b, dense_matrix(&a, da.ptr, n), da.beta, z, matrix(&r, n),
-                      square);
-    }
-  }
-  ky__arena_reset(&f->scratch, mark);
+  batch s;
+  batch_of(&s, f, pc);
+  s.db = ky__dest(f, s.ins->b, s.ins->flags & KY_WANT_B); /* written first; a may be b */
+  s.da = ky__dest(f, s.ins->a, s.ins->flags & KY_WANT_A);
+  s.b = value(f, s.ins->b);
+  s.r = value(f, pc);
+  const size_t n = s.a.rows, elements = n * s.b.columns + (s.da.beta ? n * n : 0);
+  if (n && f->fault->status == KY_OK) each_matrix(&s, elements * s.a.size, pull_solution);
 }
 
 /* ---- cholesky ---------------------------------------------------------------------------- */
 
+static size_t factor_cholesky(const batch *s, const ky_factoring *q, int64_t k) {
+  const size_t n = s->a.rows;
+  const ky_matrix l = matrix(&s->r, k);
+  copy(s->f, q->dtype, n, n, l, 0, matrix(&s->a, k));
+  const size_t bad = ky__cholesky(q, n, l.data);
+  return bad < n ? bad : FINE;
+}
+
 void fwd_cholesky(ky_frame *f, ky_id pc) {
-  const stack a = value(f, f->code->ins[pc].a), r = value(f, pc);
-  if (r.layout->count == 0) return;
-  const size_t n = a.rows;
-  ky_factoring q = factoring(f, pc);
-  const ky_place mark = ky__arena_mark(&f->scratch);
-  q.room = factor_room(f, q.dtype, n);
-  for (int64_t k = 0; k < batches(a.layout) && f->fault->status == KY_OK; k++) {
-    const ky_matrix l = matrix(&r, k);
-    copy(f, q.dtype, n, n, l, 0, matrix(&a, k));
-    const size_t bad = ky__cholesky(&q, n, l.data);
-    if (bad < n)
-      ky__fail(f->fault, KY_SINGULAR, "matrix %lld is not positive definite: pivot %zu is %g",
-               (long long)k, bad, element(q.dtype, l, bad, bad));
-  }
-  ky__arena_reset(&f->scratch, mark);
+  batch s;
+  batch_of(&s, f, pc);
+  s.r = value(f, pc);
+  if (s.r.layout->count == 0) return;
+  const failure bad = each_matrix(&s, factor_bytes(&s.a), factor_cholesky);
+  if (bad.matrix >= 0)
+    ky__fail(f->fault, KY_SINGULAR, "matrix %lld is not positive definite: pivot %zu is %g",
+             (long long)bad.matrix, bad.pivot,
+             element((ky_dtype)s.ins->dtype, matrix(&s.r, bad.matrix), bad.pivot, bad.pivot));
 }
 
 /* With s = r' g, made symmetric by its lower half: ga = r'^-1 s r^-1 / 2. g counts where r is
- * not the constant 0. Leaves it in x. */
-static void pull_factor(const ky_factoring *q, ky_frame *f, size_t n, ky_matrix r, ky_matrix g,
-                        ky_matrix x, ky_matrix y) {
+ * not the constant 0. */
+static size_t pull_factor(const batch *s, const ky_factoring *q, int64_t k) {
+  const size_t n = s->r.rows;
+  const ky_matrix r = matrix(&s->r, k), g = dense_matrix(&s->r, ky__adjoint(s->f, s->pc), k);
+  const ky_matrix x = matrix_at(q->room, n);
+  const ky_matrix y = matrix_at((char *)q->room + n * n * s->r.size, n);
   const ky_triangle back = ky__transposed((ky_triangle){r, false, false});
-  copy(f, q->dtype, n, n, x, 0, g);
-  add_triangle(f, q->dtype, n, (ky_triangle){x, false, false}, 0, (ky_matrix){NULL, 0, 0});
-  multiply(f, q->dtype, n, n, n, turned(r), x, 0, y);
-  f->kernels->triangle->mirror[q->dtype](n, y.data);
+  copy(s->f, q->dtype, n, n, x, 0, g);
+  add_triangle(s->f, q->dtype, n, (ky_triangle){x, false, false}, 0, (ky_matrix){NULL, 0, 0});
+  multiply(q, n, n, n, turned(r), x, 0, y);
+  q->kernels->triangle->mirror[q->dtype](n, y.data);
   ky__solve_triangle(q, n, n, back, y.data);
-  copy(f, q->dtype, n, n, x, 0, turned(y)); /* solves work on columns */
+  copy(s->f, q->dtype, n, n, x, 0, turned(y)); /* solves work on columns */
   ky__solve_triangle(q, n, n, back, x.data);
-  f->kernels->triangle->symmetrize[q->dtype](n, x.data);
+  q->kernels->triangle->symmetrize[q->dtype](n, x.data);
+  copy(s->f, q->dtype, n, n, dense_matrix(&s->r, s->da.ptr, k), s->da.beta, x);
+  return FINE;
 }
 
 void vjp_cholesky(ky_frame *f, ky_id pc) {
-  const ky_ins *i = &f->code->ins[pc];
-  const ky_dest d = ky__dest(f, i->a, i->flags & KY_WANT_A);
-  if (!d.ptr) return;
-  const ky_factoring q = factoring(f, pc);
-  const stack r = value(f, pc);
-  const size_t n = r.rows;
-  const ky_place mark = ky__arena_mark(&f->scratch);
-  const ky_matrix x = room(f, q.dtype, n, n), y = room(f, q.dtype, n, n);
-  for (int64_t k = 0; k < batches(r.layout) && n && f->fault->status == KY_OK; k++) {
-    pull_factor(&q, f, n, matrix(&r, k), dense_matrix(&r, ky__adjoint(f, pc), k), x, y);
-    copy(f, q.dtype, n, n, dense_matrix(&r, d.ptr, k), d.beta, x);
-  }
-  ky__arena_reset(&f->scratch, mark);
+  batch s;
+  batch_of(&s, f, pc);
+  s.da = ky__dest(f, s.ins->a, s.ins->flags & KY_WANT_A);
+  s.r = value(f, pc);
+  const size_t n = s.r.rows;
+  if (s.da.ptr && n) each_matrix(&s, 2 * n * n * s.r.size, pull_factor);
 }
 
 /* ---- lu ---------------------------------------------------------------------------------- */
@@ -302,59 +384,63 @@ static kept kept_of(const ky_frame *f, ky_id pc, const stack *a, int64_t k) {
 }
 
 /* Factors the k-th matrix; the number of the first pivot that is 0. */
-static size_t factor(ky_frame *f, const ky_factoring *q, const stack *a, int64_t k, kept to) {
-  copy(f, q->dtype, a->rows, a->rows, to.lu, 0, matrix(a, k));
-  return ky__lu(q, a->rows, to.lu.data, to.pivots);
+static size_t factor(const batch *s, const ky_factoring *q, int64_t k, kept to) {
+  const size_t n = s->a.rows;
+  copy(s->f, q->dtype, n, n, to.lu, 0, matrix(&s->a, k));
+  return ky__lu(q, n, to.lu.data, to.pivots);
 }
 
-static void fail_singular(ky_frame *f, int64_t k, size_t pivot) {
-  ky__fail(f->fault, KY_SINGULAR, "matrix %lld is singular: pivot %zu is 0", (long long)k,
-           pivot);
+static void fail_singular(ky_frame *f, failure bad) {
+  if (bad.matrix >= 0)
+    ky__fail(f->fault, KY_SINGULAR, "matrix %lld is singular: pivot %zu is 0",
+             (long long)bad.matrix, bad.pivot);
+}
+
+static size_t solve(const batch *s, const ky_factoring *q, int64_t k) {
+  const size_t n = s->b.rows, columns = s->b.columns;
+  const kept to = kept_of(s->f, s->pc, &s->a, k);
+  const size_t bad = factor(s, q, k, to);
+  if (bad < n) return bad;
+  if (columns == 0) return FINE;
+  const ky_matrix x = matrix(&s->r, k);
+  copy(s->f, q->dtype, n, columns, x, 0, matrix(&s->b, k));
+  ky__lu_solve(q, n, columns, to.lu.data, to.pivots, false, x.data);
+  return FINE;
 }
 
 void fwd_solve(ky_frame *f, ky_id pc) {
-  const ky_ins *i = &f->code->ins[pc];
-  const stack a = value(f, i->a), b = value(f, i->b), r = value(f, pc);
-  if (a.layout->count == 0) return;
-  ky_factoring q = factoring(f, pc);
-  const ky_place mark = ky__arena_mark(&f->scratch);
-  q.room = factor_room(f, q.dtype, a.rows);
-  for (int64_t k = 0; k < batches(a.layout) && f->fault->status == KY_OK; k++) {
-    const kept to = kept_of(f, pc, &a, k);
-    const size_t bad = factor(f, &q, &a, k, to);
-    if (bad < a.rows) {
-      fail_singular(f, k, bad);
-      break;
-    }
-    if (b.columns == 0) continue;
-    const ky_matrix x = matrix(&r, k);
-    copy(f, q.dtype, b.rows, b.columns, x, 0, matrix(&b, k));
-    ky__lu_solve(&q, b.rows, b.columns, to.lu.data, to.pivots, false, x.data);
-  }
-  ky__arena_reset(&f->scratch, mark);
+  batch s;
+  batch_of(&s, f, pc);
+  s.b = value(f, s.ins->b);
+  s.r = value(f, pc);
+  if (s.a.layout->count) fail_singular(f, each_matrix(&s, factor_bytes(&s.a), solve));
+}
+
+static size_t pull_solve(const batch *s, const ky_factoring *q, int64_t k) {
+  const size_t n = s->b.rows, columns = s->b.columns;
+  const kept from = kept_of(s->f, s->pc, &s->a, k);
+  const ky_matrix z = matrix_at(q->room, columns);
+  if (columns)
+    copy(s->f, q->dtype, n, columns, z, 0, dense_matrix(&s->b, ky__adjoint(s->f, s->pc), k));
+  ky__lu_solve(q, n, columns, from.lu.data, from.pivots, true, z.data);
+  if (s->db.ptr && columns)
+    copy(s->f, q->dtype, n, columns, dense_matrix(&s->b, s->db.ptr, k), s->db.beta, z);
+  if (!s->da.ptr) return FINE;
+  q->kernels->triangle->negate[q->dtype](n, columns, z.data, z.row, z.data, z.row);
+  multiply(q, n, n, columns, z, turned(matrix(&s->r, k)), s->da.beta,
+           dense_matrix(&s->a, s->da.ptr, k));
+  return FINE;
 }
 
 void vjp_solve(ky_frame *f, ky_id pc) {
-  const ky_ins *i = &f->code->ins[pc];
-  const ky_dest db = ky__dest(f, i->b, i->flags & KY_WANT_B); /* written first; a may be b */
-  const ky_dest da = ky__dest(f, i->a, i->flags & KY_WANT_A);
-  const ky_factoring q = factoring(f, pc);
-  const stack a = value(f, i->a), b = value(f, i->b), r = value(f, pc);
-  const size_t n = b.rows, columns = b.columns;
-  const ky_place mark = ky__arena_mark(&f->scratch);
-  const ky_matrix z = room(f, q.dtype, n, columns);
-  for (int64_t k = 0; k < batches(a.layout) && n && f->fault->status == KY_OK; k++) {
-    const kept from = kept_of(f, pc, &a, k);
-    if (columns) copy(f, q.dtype, n, columns, z, 0, dense_matrix(&b, ky__adjoint(f, pc), k));
-    ky__lu_solve(&q, n, columns, from.lu.data, from.pivots, true, z.data);
-    if (db.ptr && columns)
-      copy(f, q.dtype, n, columns, dense_matrix(&b, db.ptr, k), db.beta, z);
-    if (!da.ptr) continue;
-    f->kernels->triangle->negate[q.dtype](n, columns, z.data, z.row, z.data, z.row);
-    multiply(f, q.dtype, n, n, columns, z, turned(matrix(&r, k)), da.beta,
-             dense_matrix(&a, da.ptr, k));
-  }
-  ky__arena_reset(&f->scratch, mark);
+  batch s;
+  batch_of(&s, f, pc);
+  s.db = ky__dest(f, s.ins->b, s.ins->flags & KY_WANT_B); /* written first; a may be b */
+  s.da = ky__dest(f, s.ins->a, s.ins->flags & KY_WANT_A);
+  s.b = value(f, s.ins->b);
+  s.r = value(f, pc);
+  if (s.b.rows && f->fault->status == KY_OK)
+    each_matrix(&s, s.b.rows * s.b.columns * s.b.size, pull_solve);
 }
 
 /* ---- determinants ------------------------------------------------------------------------ */
@@ -371,29 +457,29 @@ static double log_pivots(ky_dtype dtype, size_t n, kept from, bool *negative) {
   return sum;
 }
 
-static void forward_logdet(ky_frame *f, ky_id pc, bool absolute) {
-  const stack a = value(f, f->code->ins[pc].a);
-  ky_factoring q = factoring(f, pc);
-  const ky_place mark = ky__arena_mark(&f->scratch);
-  q.room = factor_room(f, q.dtype, a.rows);
-  for (int64_t k = 0; k < batches(a.layout) && f->fault->status == KY_OK; k++) {
-    bool negative = false;
-    double r = 0;
-    if (a.rows) {
-      const kept to = kept_of(f, pc, &a, k);
-      const size_t bad = factor(f, &q, &a, k, to);
-      r = log_pivots(q.dtype, a.rows, to, &negative);
-      if (bad < a.rows) negative = false;
-    }
-    if (negative && !absolute) r = (double)NAN;
-    f->kernels->copy->fill(q.dtype, 1, (char *)ky__data(f, pc) + (size_t)k * a.size, r, 0);
+static size_t take_logabsdet(const batch *s, const ky_factoring *q, int64_t k) {
+  const size_t n = s->a.rows;
+  bool negative = false;
+  double r = 0;
+  if (n) {
+    const kept to = kept_of(s->f, s->pc, &s->a, k);
+    const size_t bad = factor(s, q, k, to);
+    r = log_pivots(q->dtype, n, to, &negative);
+    if (bad < n) negative = false;
   }
-  ky__arena_reset(&f->scratch, mark);
+  if (negative && s->ins->op == KY_OP_logdet) r = (double)NAN;
+  q->kernels->copy->fill(q->dtype, 1, ky__element(ky__data(s->f, s->pc), (size_t)k, s->a.size),
+                         r, 0);
+  return FINE;
 }
 
-void fwd_logdet(ky_frame *f, ky_id pc) { forward_logdet(f, pc, false); }
+void fwd_logdet(ky_frame *f, ky_id pc) {
+  batch s;
+  batch_of(&s, f, pc);
+  each_matrix(&s, factor_bytes(&s.a), take_logabsdet);
+}
 
-void fwd_logabsdet(ky_frame *f, ky_id pc) { forward_logdet(f, pc, true); }
+void fwd_logabsdet(ky_frame *f, ky_id pc) { fwd_logdet(f, pc); }
 
 static size_t zero_pivot(ky_dtype dtype, size_t n, ky_matrix lu) {
   size_t i = 0;
@@ -401,28 +487,29 @@ static size_t zero_pivot(ky_dtype dtype, size_t n, ky_matrix lu) {
   return i;
 }
 
+static size_t pull_logdet(const batch *s, const ky_factoring *q, int64_t k) {
+  const size_t n = s->a.rows;
+  const ky_dtype dtype = q->dtype;
+  const ky_matrix z = matrix_at(q->room, n);
+  const ky_matrix g = {(void *)(uintptr_t)ky__adjoint(s->f, s->pc), 1, 1};
+  const kept from = kept_of(s->f, s->pc, &s->a, k);
+  const size_t bad = zero_pivot(dtype, n, from.lu);
+  if (bad < n) return bad;
+  q->kernels->copy->fill(dtype, n * n, z.data, 0, 0);
+  for (size_t j = 0; j < n; j++)
+    q->kernels->copy->fill(dtype, 1, ky__element(z.data, j * (n + 1), s->a.size),
+                           element(dtype, g, (size_t)k, 0), 0);
+  ky__lu_solve(q, n, n, from.lu.data, from.pivots, true, z.data);
+  copy(s->f, dtype, n, n, dense_matrix(&s->a, s->da.ptr, k), s->da.beta, z);
+  return FINE;
+}
+
 void vjp_logdet(ky_frame *f, ky_id pc) {
-  const ky_ins *i = &f->code->ins[pc];
-  const ky_dest d = ky__dest(f, i->a, i->flags & KY_WANT_A);
-  if (!d.ptr) return;
-  const ky_factoring q = factoring(f, pc);
-  const stack a = value(f, i->a);
-  const size_t n = a.rows;
-  const ky_place mark = ky__arena_mark(&f->scratch);
-  const ky_matrix z = room(f, q.dtype, n, n);
-  const ky_matrix g = {(void *)(uintptr_t)ky__adjoint(f, pc), 1, 1};
-  for (int64_t k = 0; k < batches(a.layout) && n && f->fault->status == KY_OK; k++) {
-    const kept from = kept_of(f, pc, &a, k);
-    const size_t bad = zero_pivot(q.dtype, n, from.lu);
-    if (bad < n) fail_singular(f, k, bad);
-    f->kernels->copy->fill(q.dtype, n * n, z.data, 0, 0);
-    for (size_t j = 0; j < n; j++)
-      f->kernels->copy->fill(q.dtype, 1, (char *)z.data + j * (n + 1) * a.size,
-                             element(q.dtype, g, (size_t)k, 0), 0);
-    ky__lu_solve(&q, n, n, from.lu.data, from.pivots, true, z.data);
-    copy(f, q.dtype, n, n, dense_matrix(&a, d.ptr, k), d.beta, z);
-  }
-  ky__arena_reset(&f->scratch, mark);
+  batch s;
+  batch_of(&s, f, pc);
+  s.da = ky__dest(f, s.ins->a, s.ins->flags & KY_WANT_A);
+  const size_t n = s.a.rows;
+  if (s.da.ptr && n) fail_singular(f, each_matrix(&s, n * n * s.a.size, pull_logdet));
 }
 
 void vjp_logabsdet(ky_frame *f, ky_id pc) { vjp_logdet(f, pc); }
