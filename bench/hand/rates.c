@@ -5,9 +5,10 @@
 
 #include <math.h>
 
-#define BLOCK  1024
-#define INLINE static inline __attribute__((always_inline)) /* so that a call is a known one   \
-                                                             */
+#define BLOCK 1024
+#define INLINE                                                                                 \
+  static inline __attribute__((always_inline)) /* so that a call is a known one                \
+                                                */
 
 static float x_f32[BLOCK], r_f32[BLOCK];
 static double x_f64[BLOCK], r_f64[BLOCK];

@@ -9,6 +9,7 @@
 
 #define TILE  256          /* columns at a time: 2 KiB of double */
 #define BLOCK KY_SUM_BLOCK /* elements of a run summed in REAL before they go into doubles */
+static_assert(KY_REDUCE_TILE % TILE == 0, "cuts leave tiles as they are");
 static_assert(LANES == KY_SUM_LANES, "lanes that a sum is carried on in");
 static_assert(KY_SUM_PIECE % BLOCK == 0, "a piece ends where a block does");
 

@@ -13,6 +13,10 @@ typedef struct ky_reduce_plan {
   ky_loop reduced;
 } ky_reduce_plan;
 
+/* Kernels work on results that lie side by side in tiles, and on one left over in a way of its
+ * own. A plan that is cut here, along its innermost kept axis, has the same tiles. */
+#define KY_REDUCE_TILE 256
+
 /* Plans the reduction of an array with layout `in`; out_strides are the result's strides in the
  * index space of `in`, 0 on the axes to reduce (an axis of extent 1 counts as kept). */
 void ky__plan_reduction(ky_reduce_plan *plan, const ky_layout *in, const int64_t *out_strides);

@@ -4,12 +4,14 @@
  * side. */
 #include "kernels/statistic.h"
 
+#include <assert.h>
 #include <math.h>
 
 #include "kernels/loops.h"
 
 #define TILE  128 /* columns at a time: 1 KiB of double for each thing that is kept of them */
 #define CHUNK 256 /* exponentials of a run that wait to be used */
+static_assert(KY_REDUCE_TILE % TILE == 0, "cuts leave tiles as they are");
 
 /* Whether rows should be walked along the kept axis: it lies closer in memory. */
 static bool by_columns(const ky_reduce_plan *plan) {

@@ -88,10 +88,10 @@ void ky__plan(ky_loop *loop, const ky_layout *space, int operands,
 /* A part of a loop nest: one axis is cut short, and `at` stands where it begins. */
 typedef void ky_loop_job(void *context, uint32_t piece, const ky_loop *part, ky_walk at);
 
-/* Runs `job` over `loop`, whose innermost runs are of items of `each` elements; nothing where an
- * extent is 0. The frame's team shares it, cut along an axis on which array `written` moves: no
- * two parts write the same element. The innermost axis is cut at multiples of `unit`. Not from
- * within a job. */
+/* Runs `job` over `loop`, whose innermost runs are of items of `each` elements; nothing where
+ * an extent is 0. The frame's team shares it, cut along an axis on which array `written` moves:
+ * no two parts write the same element. The innermost axis is cut at multiples of `unit`. Not
+ * from within a job. */
 void ky__share_loop(const ky_frame *f, const ky_loop *loop, int written, size_t each,
                     size_t unit, ky_loop_job *job, void *context);
 

@@ -37,10 +37,6 @@ int64_t ky__reduced_count(const ky_code *code, ky_id pc, uint32_t axes) {
   return count;
 }
 
-/* Results side by side are worked on in tiles, and one left over in a way of its own: cuts must
- * leave tiles as they are. */
-#define TILES 256
-
 typedef struct shared_plan {
   const ky_reduce_plan *plan;
   ky_reduction_job *job;
@@ -59,5 +55,5 @@ void ky__share_reduction(const ky_frame *f, const ky_reduce_plan *plan, ky_reduc
   shared_plan s = {plan, job, context};
   size_t each = 1;
   for (int k = 0; k < plan->reduced.rank; k++) each *= (size_t)plan->reduced.dims[k];
-  ky__share_loop(f, &plan->kept, 0, each, TILES, reduce_part, &s);
+  ky__share_loop(f, &plan->kept, 0, each, KY_REDUCE_TILE, reduce_part, &s);
 }
