@@ -61,6 +61,11 @@ static inline void *ky__element(const void *base, size_t index, size_t size) {
   return (char *)(uintptr_t)base + index * size;
 }
 
+/* The array that begins `elements` further on, or earlier; null for null. */
+static inline void *ky__moved(const void *base, int64_t elements, size_t size) {
+  return base ? (char *)(uintptr_t)base + elements * (int64_t)size : NULL;
+}
+
 /* ky__multiply, shared by the frame's team. Not from within a job. */
 void ky__product(const ky_frame *f, ky_dtype dtype, const ky_product *p);
 

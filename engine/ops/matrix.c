@@ -131,6 +131,15 @@ static void batch_of(batch *s, ky_frame *f, ky_id pc) {
   s->da = s->db = (ky_dest){NULL, 0};
 }
 
+/* Of the adjoint of a solution r of a and b. */
+static void batch_of_solution(batch *s, ky_frame *f, ky_id pc) {
+  batch_of(s, f, pc);
+  s->b = value(f, s->ins->b);
+  s->r = value(f, pc);
+  s->db = ky__dest(f, s->ins->b, s->ins->flags & KY_WANT_B); /* written first; a may be b */
+  s->da = ky__dest(f, s->ins->a, s->ins->flags & KY_WANT_A);
+}
+
 static void take_matrices(void *context, uint32_t piece, size_t begin, size_t end) {
   batch *s = context;
   ky_factoring q = {.kernels = s->f->kernels,
@@ -308,11 +317,7 @@ static size_t pull_solution(const batch *s, const ky_factoring *q, int64_t k) {
 
 void vjp_triangular_solve(ky_frame *f, ky_id pc) {
   batch s;
-  batch_of(&s, f, pc);
-  s.db = ky__dest(f, s.ins->b, s.ins->flags & KY_WANT_B); /* written first; a may be b */
-  s.da = ky__dest(f, s.ins->a, s.ins->flags & KY_WANT_A);
-  s.b = value(f, s.ins->b);
-  s.r = value(f, pc);
+  batch_of_solution(&s, f, pc);
   const size_t n = s.a.rows, elements = n * s.b.columns + (s.da.beta ? n * n : 0);
   if (n && f->fault->status == KY_OK) each_matrix(&s, elements * s.a.size, pull_solution);
 }
@@ -434,11 +439,7 @@ static size_t pull_solve(const batch *s, const ky_factoring *q, int64_t k) {
 
 void vjp_solve(ky_frame *f, ky_id pc) {
   batch s;
-  batch_of(&s, f, pc);
-  s.db = ky__dest(f, s.ins->b, s.ins->flags & KY_WANT_B); /* written first; a may be b */
-  s.da = ky__dest(f, s.ins->a, s.ins->flags & KY_WANT_A);
-  s.b = value(f, s.ins->b);
-  s.r = value(f, pc);
+  batch_of_solution(&s, f, pc);
   if (s.b.rows && f->fault->status == KY_OK)
     each_matrix(&s, s.b.rows * s.b.columns * s.b.size, pull_solve);
 }

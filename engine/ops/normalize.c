@@ -84,22 +84,18 @@ typedef struct shared {
   size_t size; /* of an element */
 } shared;
 
-static void *moved(const void *base, size_t elements, size_t size) {
-  return base ? ky__element(base, elements, size) : NULL;
-}
-
 static void run_rows(void *context, uint32_t piece, size_t begin, size_t end) {
   (void)piece;
   const shared *all = context;
   ky_normalize s = all->s;
   const size_t at = begin * s.pitch;
   s.rows = end - begin;
-  s.x = moved(s.x, at, all->size);
-  s.r = moved(s.r, at, all->size);
-  s.g = moved(s.g, at, all->size);
-  s.gx = moved(s.gx, at, all->size);
-  s.mean = moved(s.mean, begin, all->size);
-  s.rstd = moved(s.rstd, begin, all->size);
+  s.x = ky__moved(s.x, (int64_t)at, all->size);
+  s.r = ky__moved(s.r, (int64_t)at, all->size);
+  s.g = ky__moved(s.g, (int64_t)at, all->size);
+  s.gx = ky__moved(s.gx, (int64_t)at, all->size);
+  s.mean = ky__moved(s.mean, (int64_t)begin, all->size);
+  s.rstd = ky__moved(s.rstd, (int64_t)begin, all->size);
   all->run(&s);
 }
 
@@ -108,10 +104,10 @@ static void run_columns(void *context, uint32_t piece, size_t begin, size_t end)
   const shared *all = context;
   ky_normalize s = all->s;
   s.n = end - begin;
-  s.x = moved(s.x, begin, all->size);
-  s.g = moved(s.g, begin, all->size);
-  s.gw = moved(s.gw, begin, all->size);
-  s.gb = moved(s.gb, begin, all->size);
+  s.x = ky__moved(s.x, (int64_t)begin, all->size);
+  s.g = ky__moved(s.g, (int64_t)begin, all->size);
+  s.gw = ky__moved(s.gw, (int64_t)begin, all->size);
+  s.gb = ky__moved(s.gb, (int64_t)begin, all->size);
   all->run(&s);
 }
 

@@ -49,19 +49,15 @@ typedef struct statistic {
   size_t size; /* of an element */
 } statistic;
 
-static void *moved(const void *array, int64_t offset, size_t size) {
-  return array ? (char *)(uintptr_t)array + offset * (int64_t)size : NULL;
-}
-
 static void take_part(const void *context, const ky_reduce_plan *part, const int64_t *offset) {
   const statistic *c = context;
   ky_statistic s = c->whole;
   s.plan = part;
-  s.r = moved(s.r, offset[0], c->size);
-  s.mean = moved(s.mean, offset[0], c->size);
-  s.g = moved(s.g, offset[0], c->size);
-  s.x = moved(s.x, offset[1], c->size);
-  s.gx = moved(s.gx, offset[2], c->size);
+  s.r = ky__moved(s.r, offset[0], c->size);
+  s.mean = ky__moved(s.mean, offset[0], c->size);
+  s.g = ky__moved(s.g, offset[0], c->size);
+  s.x = ky__moved(s.x, offset[1], c->size);
+  s.gx = ky__moved(s.gx, offset[2], c->size);
   c->kernel(&s);
 }
 
