@@ -76,15 +76,15 @@ typedef struct ky_dest {
   int beta;  /* 0: first contribution, store; 1: add */
 } ky_dest;
 
-/* The first destination of `id`; null and a fault when memory ran out. */
-ky_dest ky__dest_first(ky_frame *f, ky_id id);
+/* Gives the adjoint of `id` a place; false and a fault when memory ran out. */
+bool ky__place_adjoint(ky_frame *f, ky_id id);
 
 /* The destination for operand `id`, null unless `want`. Marks the operand as seen: the caller
  * must then write every element. */
 static inline ky_dest ky__dest(ky_frame *f, ky_id id, unsigned want) {
   if (!want) return (ky_dest){NULL, 0};
   const int beta = f->seen[id];
-  if (!beta && !f->planned) return ky__dest_first(f, id);
+  if (!beta && !f->planned && !ky__place_adjoint(f, id)) return (ky_dest){NULL, 0};
   f->seen[id] = 1;
   return (ky_dest){(void *)(uintptr_t)ky__adjoint(f, id), beta};
 }
