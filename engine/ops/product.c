@@ -221,6 +221,14 @@ void vjp_matmul(ky_frame *f, ky_id pc) {
 
 /* ---- linear ------------------------------------------------------------------------------ */
 
+#define FEW 64 /* weights up to which setting a product up takes longer than forming it */
+
+/* Whether a layer has one vector, and hardly any weights. */
+static bool is_tiny(const ky_layout *x, const ky_layout *w, const ky_layout *out) {
+  return w->count <= FEW && w->dims[1] < KY_GEMM_LONG && x->count == w->dims[1] &&
+         out->count == w->dims[0] && x->dense && w->dense;
+}
+
 ky_status ky__rule_linear(ky_query *q) {
   const ky_id ids[3] = {q->ins->a, q->ins->b, q->ins->c};
   KY_TRY(ky__need_float(q, ids[0]));
@@ -240,7 +248,7 @@ ky_status ky__rule_linear(ky_query *q) {
   ky_layout out = x;
   out.dims[x.rank - 1] = w.dims[0];
   KY_TRY(ky__layout_dense(out.rank, out.dims, &out, q->fault));
-  q->klass = KY_GENERAL;
+  q->klass = is_tiny(&x, &w, &out) ? KY_TINY : KY_GENERAL;
   return ky__answer(q, ky__dtype_of(q, ids[0]), &out);
 }
 
@@ -283,16 +291,6 @@ static sizes sizes_of(const ky_frame *f, ky_id pc) {
   return (sizes){rows, (size_t)w->dims[1], (size_t)w->dims[0]};
 }
 
-#define FEW 64 /* weights up to which setting a product up takes longer than forming it */
-
-/* Whether a layer has one vector, and hardly any weights. */
-static inline bool is_tiny(const ky_code *code, ky_id pc) {
-  const ky_ins *i = &code->ins[pc];
-  const ky_layout *x = ky__layout(code, i->a), *w = ky__layout(code, i->b);
-  return w->count <= FEW && w->dims[1] < KY_GEMM_LONG && x->count == w->dims[1] &&
-         ky__layout(code, pc)->count == w->dims[0] && x->dense && w->dense;
-}
-
 /* With the bits of ky__product. */
 static void map_tiny(ky_frame *f, ky_id pc) {
   const ky_ins *i = &f->code->ins[pc];
@@ -322,7 +320,7 @@ static void pull_tiny(ky_frame *f, ky_id pc) {
 }
 
 void fwd_linear(ky_frame *f, ky_id pc) {
-  if (is_tiny(f->code, pc)) {
+  if (ky__class(&f->code->ins[pc]) == KY_TINY) {
     map_tiny(f, pc);
     return;
   }
@@ -454,7 +452,7 @@ static void stream_weight(ky_frame *f, ky_dtype dtype, const ky_product *p,
 }
 
 void vjp_linear(ky_frame *f, ky_id pc) {
-  if (is_tiny(f->code, pc)) {
+  if (ky__class(&f->code->ins[pc]) == KY_TINY) {
     pull_tiny(f, pc);
     return;
   }
