@@ -59,9 +59,9 @@ ky_status ky__rule_where(ky_query *q) {
 
 /* ---- forward ----------------------------------------------------------------------------- */
 
-/* A kernel's call over dense arrays and single elements: r from a and b, or r (a dense adjoint)
- * from g and the saved a and b. A stride is 1, or 0 for a single element. */
-typedef struct dense_call {
+/* A kernel's calls: r from a and b, or r (a dense adjoint) from g and the saved a and b. Over
+ * dense arrays and single elements a stride is 1, or 0 for a single element. */
+typedef struct calls {
   ky_map2 *map;
   ky_pull2 *pull;
   size_t size; /* of an element */
@@ -69,11 +69,11 @@ typedef struct dense_call {
   const void *g, *a, *b;
   size_t sa, sb;
   int beta;
-} dense_call;
+} calls;
 
 static void map_dense(void *context, uint32_t piece, size_t begin, size_t end) {
   (void)piece;
-  const dense_call *c = context;
+  const calls *c = context;
   c->map(end - begin, ky__element(c->r, begin, c->size),
          ky__element(c->a, begin * c->sa, c->size), (ptrdiff_t)c->sa,
          ky__element(c->b, begin * c->sb, c->size), (ptrdiff_t)c->sb);
@@ -81,53 +81,54 @@ static void map_dense(void *context, uint32_t piece, size_t begin, size_t end) {
 
 static void pull_dense(void *context, uint32_t piece, size_t begin, size_t end) {
   (void)piece;
-  const dense_call *c = context;
+  const calls *c = context;
   c->pull(end - begin, ky__element(c->r, begin, c->size), c->beta,
           ky__element(c->g, begin, c->size), ky__element(c->a, begin * c->sa, c->size),
           (ptrdiff_t)c->sa, ky__element(c->b, begin * c->sb, c->size), (ptrdiff_t)c->sb);
 }
 
-static __attribute__((noinline)) void map_strided(ky_frame *f, ky_id pc, ky_map2 *kernel) {
+static void map_strip(const void *context, const ky_strip *t) {
+  const calls *c = context;
+  c->map(t->n, t->at[0], t->at[1], t->step[1], t->at[2], t->step[2]);
+}
+
+static void pull_strip(const void *context, const ky_strip *t) {
+  const calls *c = context;
+  c->pull(t->n, t->at[0], c->beta, t->at[1], t->at[2], t->step[2], t->at[3], t->step[3]);
+}
+
+static __attribute__((noinline)) void map_strided(ky_frame *f, ky_id pc, const calls *c) {
   const ky_ins *i = &f->code->ins[pc];
+  const size_t size = ky_dtype_size((ky_dtype)i->dtype);
   ky_loop loop;
   ky__plan(&loop, ky__layout(f->code, pc), 2,
            (const ky_layout *const[]){ky__layout(f->code, i->a), ky__layout(f->code, i->b)});
-  if (ky__loop_empty(&loop)) return;
-  void *r = ky__data(f, pc);
-  const void *a = ky__data(f, i->a), *b = ky__data(f, i->b);
-  const size_t size = ky_dtype_size((ky_dtype)i->dtype);
-  const int last = loop.rank - 1;
-  ky_walk w = {0};
-  do {
-    kernel((size_t)loop.dims[last], ky__run(r, &w, 0, size), ky__run(a, &w, 1, size),
-           loop.strides[1][last], ky__run(b, &w, 2, size), loop.strides[2][last]);
-  } while (ky__loop_next(&loop, &w));
+  const ky_walked arrays[] = {{c->r, size}, {c->a, size}, {c->b, size}};
+  ky__walk(f, &loop, 1, arrays, map_strip, c);
 }
 
-static __attribute__((noinline)) void share(const ky_frame *f, ky_id pc, dense_call *call,
+static __attribute__((noinline)) void share(const ky_frame *f, ky_id pc, calls *c,
                                             ky_job *job) {
-  call->size = ky_dtype_size((ky_dtype)f->code->ins[pc].dtype);
-  ky__team_run(f->team, (size_t)ky__layout(f->code, pc)->count, f->grain, job, call);
+  c->size = ky_dtype_size((ky_dtype)f->code->ins[pc].dtype);
+  ky__team_run(f->team, (size_t)ky__layout(f->code, pc)->count, f->grain, job, c);
 }
 
 static void map(ky_frame *f, ky_id pc, ky_map2 *const kernels[2]) {
   const ky_ins *i = &f->code->ins[pc];
-  ky_map2 *const kernel = kernels[i->dtype];
   const ky_class class = ky__class(i);
-  if (class == KY_GENERAL) {
-    map_strided(f, pc, kernel);
-    return;
-  }
-  void *r = ky__data(f, pc);
-  const void *a = ky__data(f, i->a), *b = ky__data(f, i->b);
-  const size_t sa = class != KY_A_ONE, sb = class != KY_B_ONE;
-  if (f->team) {
-    dense_call call = {.map = kernel, .r = r, .a = a, .b = b, .sa = sa, .sb = sb};
-    share(f, pc, &call, map_dense);
-    return;
-  }
+  calls c = {.map = kernels[i->dtype],
+             .r = ky__data(f, pc),
+             .a = ky__data(f, i->a),
+             .b = ky__data(f, i->b),
+             .sa = class != KY_A_ONE,
+             .sb = class != KY_B_ONE};
   const size_t n = (size_t)ky__layout(f->code, pc)->count;
-  if (n > 0) kernel(n, r, a, (ptrdiff_t)sa, b, (ptrdiff_t)sb);
+  if (class == KY_GENERAL)
+    map_strided(f, pc, &c);
+  else if (f->team)
+    share(f, pc, &c, map_dense);
+  else if (n > 0)
+    c.map(n, c.r, c.a, (ptrdiff_t)c.sa, c.b, (ptrdiff_t)c.sb);
 }
 
 /* ---- adjoint ----------------------------------------------------------------------------- */
@@ -148,30 +149,23 @@ static bool is_flat(const ky_layout *layout, const ky_layout *space) {
 static void contributions(ky_frame *f, ky_id pc, ky_pull2 *kernel, void *out, int beta, saved p,
                           saved q) {
   const ky_layout *space = ky__layout(f->code, pc);
-  const void *g = ky__adjoint(f, pc);
+  calls c = {.pull = kernel,
+             .r = out,
+             .g = ky__adjoint(f, pc),
+             .a = p.data,
+             .b = q.data,
+             .sa = p.layout->count == space->count,
+             .sb = q.layout->count == space->count,
+             .beta = beta};
   if (is_flat(p.layout, space) && is_flat(q.layout, space)) {
-    dense_call call = {.pull = kernel,
-                       .r = out,
-                       .g = g,
-                       .a = p.data,
-                       .b = q.data,
-                       .sa = p.layout->count == space->count,
-                       .sb = q.layout->count == space->count,
-                       .beta = beta};
-    share(f, pc, &call, pull_dense);
+    share(f, pc, &c, pull_dense);
     return;
   }
   ky_loop loop;
-  ky__plan(&loop, space, 2, (const ky_layout *const[]){p.layout, q.layout});
-  if (ky__loop_empty(&loop)) return;
+  ky__plan(&loop, space, 3, (const ky_layout *const[]){space, p.layout, q.layout});
   const size_t size = ky_dtype_size((ky_dtype)f->code->ins[pc].dtype);
-  const int last = loop.rank - 1;
-  ky_walk w = {0};
-  do {
-    kernel((size_t)loop.dims[last], ky__run(out, &w, 0, size), beta, ky__run(g, &w, 0, size),
-           ky__run(p.data, &w, 1, size), loop.strides[1][last], ky__run(q.data, &w, 2, size),
-           loop.strides[2][last]);
-  } while (ky__loop_next(&loop, &w));
+  const ky_walked arrays[] = {{c.r, size}, {c.g, size}, {c.a, size}, {c.b, size}};
+  ky__walk(f, &loop, 1, arrays, pull_strip, &c);
 }
 
 /* Gives operand `id` its adjoint; a broadcast operand gets the sum of the contributions. */
@@ -266,7 +260,7 @@ static void map3(ky_frame *f, ky_id pc, ky_map3 *const kernels[2]) {
                               {ky__data(f, i->a), size},
                               {ky__data(f, i->b), size},
                               {ky__data(f, i->c), size}};
-  ky__walk(f, &loop, arrays, map3_strip, &kernels[i->dtype]);
+  ky__walk(f, &loop, 1, arrays, map3_strip, &kernels[i->dtype]);
 }
 
 #define PULL3(name, side, want, p, q)                                                          \
@@ -307,7 +301,7 @@ static void compare(ky_frame *f, ky_id pc, ky_test which) {
   const comparison c = {f->kernels->test->compare, which, dtype};
   const ky_walked arrays[] = {
       {ky__data(f, pc), 1}, {ky__data(f, i->a), size}, {ky__data(f, i->b), size}};
-  ky__walk(f, &loop, arrays, compare_strip, &c);
+  ky__walk(f, &loop, 1, arrays, compare_strip, &c);
 }
 
 #define TEST(name, sign)                                                                       \
@@ -337,7 +331,7 @@ static void choose(const ky_frame *f, ky_dtype dtype, const ky_layout *space, vo
   const size_t size = ky_dtype_size(dtype);
   const selection s = {f->kernels->test->select, dtype};
   const ky_walked arrays[] = {{r, size}, {mask, 1}, {a, size}, {b, size}};
-  ky__walk(f, &loop, arrays, select_strip, &s);
+  ky__walk(f, &loop, 1, arrays, select_strip, &s);
 }
 
 void fwd_where(ky_frame *f, ky_id pc) {

@@ -51,7 +51,7 @@ void fwd_cast(ky_frame *f, ky_id pc) {
   const casting c = {.kernels = f->kernels->cast, .to = to, .from = from};
   const ky_walked arrays[] = {{ky__data(f, pc), ky_dtype_size(to)},
                               {ky__data(f, i->a), ky_dtype_size(from)}};
-  ky__walk(f, &loop, arrays, cast_strip, &c);
+  ky__walk(f, &loop, 1, arrays, cast_strip, &c);
 }
 
 void vjp_cast(ky_frame *f, ky_id pc) {
@@ -97,7 +97,7 @@ static void combine(ky_frame *f, ky_id pc, ky_logic which, ky_id a, ky_id b) {
            (const ky_layout *const[]){ky__layout(f->code, a), ky__layout(f->code, b)});
   const combining c = {f->kernels->test->combine, which};
   const ky_walked arrays[] = {{ky__data(f, pc), 1}, {ky__data(f, a), 1}, {ky__data(f, b), 1}};
-  ky__walk(f, &loop, arrays, combine_strip, &c);
+  ky__walk(f, &loop, 1, arrays, combine_strip, &c);
 }
 
 void fwd_logical_and(ky_frame *f, ky_id pc) {
@@ -130,5 +130,5 @@ void fwd_isfinite(ky_frame *f, ky_id pc) {
   ky__plan(&loop, space, 1, &operand);
   const check c = {f->kernels->test->finite, dtype};
   const ky_walked arrays[] = {{ky__data(f, pc), 1}, {ky__data(f, i->a), ky_dtype_size(dtype)}};
-  ky__walk(f, &loop, arrays, check_strip, &c);
+  ky__walk(f, &loop, 1, arrays, check_strip, &c);
 }

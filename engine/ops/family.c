@@ -128,10 +128,10 @@ static void walk_part(void *context, uint32_t piece, const ky_loop *part, ky_wal
   } while (ky__loop_next(part, &at));
 }
 
-void ky__walk(const ky_frame *f, const ky_loop *loop, const ky_walked *arrays,
+void ky__walk(const ky_frame *f, const ky_loop *loop, size_t each, const ky_walked *arrays,
               ky_strip_job *job, const void *context) {
   walking w = {arrays, job, context};
-  ky__share_loop(f, loop, 0, 1, 1, walk_part, &w);
+  ky__share_loop(f, loop, 0, each, 1, walk_part, &w);
 }
 
 /* ---- copies ------------------------------------------------------------------------------ */

@@ -116,8 +116,8 @@ typedef struct ky_walked {
 } ky_walked;
 
 /* Runs `job` over all runs of a loop nest over `arrays`, of which the first is written, shared
- * by the frame's team. Not from within a job. */
-void ky__walk(const ky_frame *f, const ky_loop *loop, const ky_walked *arrays,
+ * by the frame's team. each: as for ky__share_loop. Not from within a job. */
+void ky__walk(const ky_frame *f, const ky_loop *loop, size_t each, const ky_walked *arrays,
               ky_strip_job *job, const void *context);
 
 /* A copy of `layout`'s dims, dense. */

@@ -102,27 +102,21 @@ void fwd_argsort(ky_frame *f, ky_id pc) {
 
 /* ---- argmin ------------------------------------------------------------------------------ */
 
-static void search_part(void *context, uint32_t piece, const ky_loop *part, ky_walk at) {
-  (void)piece;
+static void search_strip(const void *context, const ky_strip *t) {
   const ordering *o = context;
-  const lines *l = o->lines;
-  const int last = part->rank - 1;
-  const size_t size = ky_dtype_size(o->dtype);
-  do {
-    int64_t *out = ky__run(o->out, &at, 0, sizeof *out);
-    const char *x = ky__run(o->x, &at, 1, size);
-    for (int64_t k = 0; k < part->dims[last]; k++)
-      out[k * part->strides[0][last]] = ky__argmin(
-          o->dtype, l->length, x + k * part->strides[1][last] * (int64_t)size, l->stride);
-  } while (ky__loop_next(part, &at));
+  const ptrdiff_t step = t->step[1] * (ptrdiff_t)ky_dtype_size(o->dtype);
+  int64_t *out = t->at[0];
+  for (size_t k = 0; k < t->n; k++)
+    out[(ptrdiff_t)k * t->step[0]] =
+        ky__argmin(o->dtype, o->lines->length, (const char *)t->at[1] + (ptrdiff_t)k * step,
+                   o->lines->stride);
 }
 
 void fwd_argmin(ky_frame *f, ky_id pc) {
   const ky_id a = f->code->ins[pc].a;
   const lines l = lines_of(f, pc, false);
-  ordering o = {.lines = &l,
-                .dtype = (ky_dtype)f->code->ins[a].dtype,
-                .out = ky__data(f, pc),
-                .x = ky__data(f, a)};
-  ky__share_loop(f, &l.loop, 0, l.length, 1, search_part, &o);
+  const ordering o = {.lines = &l, .dtype = (ky_dtype)f->code->ins[a].dtype};
+  const ky_walked arrays[] = {{ky__data(f, pc), sizeof(int64_t)},
+                              {ky__data(f, a), ky_dtype_size(o.dtype)}};
+  ky__walk(f, &l.loop, l.length, arrays, search_strip, &o);
 }

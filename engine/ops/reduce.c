@@ -135,7 +135,7 @@ static void spread(ky_frame *f, ky_id pc, double n) {
   ky_loop loop;
   ky__loop_plan(&loop, space, 2, strides);
   const ky_walked arrays[] = {{d.ptr, s.size}, {s.g, s.size}};
-  ky__walk(f, &loop, arrays, spread_strip, &s);
+  ky__walk(f, &loop, 1, arrays, spread_strip, &s);
 }
 
 static double reduced_count(const ky_code *code, ky_id pc) {

@@ -4,87 +4,72 @@
 #include "kernels/kernels.h"
 #include "ops/family.h"
 
-/* The rows of an instruction: loops over all axes but its own; array 0 has the strides of the
- * dense result, array 1 those of the operand. */
+/* The rows of an instruction: loops over all axes but its own; array 1 has the strides of the
+ * operand, the others those of the dense result. */
 typedef struct rows {
   ky_loop loop;
   size_t n; /* elements of a row */
   ky_pitch at_r, at_x;
 } rows;
 
-static void plan_rows(const ky_code *code, ky_id pc, rows *p) {
+static void plan_rows(const ky_code *code, ky_id pc, int arrays, rows *p) {
   const ky_ins *i = &code->ins[pc];
   const ky_layout *result = ky__layout(code, pc), *operand = ky__layout(code, i->a);
-  int64_t strides[2][KY_MAX_RANK];
+  int64_t strides[KY_LOOP_ARRAYS][KY_MAX_RANK];
   ky_layout rest = *result;
   rest.dims[i->b] = 1;
-  for (int k = 0; k < rest.rank; k++) {
-    strides[0][k] = result->strides[k];
-    strides[1][k] = operand->strides[k];
-  }
-  ky__loop_plan(&p->loop, &rest, 2, strides);
+  for (int n = 0; n < arrays; n++)
+    for (int k = 0; k < rest.rank; k++)
+      strides[n][k] = n == 1 ? operand->strides[k] : result->strides[k];
+  ky__loop_plan(&p->loop, &rest, arrays, strides);
   const int last = p->loop.rank - 1;
   p->n = (size_t)result->dims[i->b];
   p->at_r = (ky_pitch){p->loop.strides[0][last], result->strides[i->b]};
   p->at_x = (ky_pitch){p->loop.strides[1][last], operand->strides[i->b]};
 }
 
-/* A scan of some arrays: r (or gx, with beta) from x and, in the adjoints, g. */
+/* A scan of rows; a strip is some of them. */
 typedef struct scan {
   const ky_scan_kernels *kernels;
   ky_dtype dtype;
   const rows *rows;
-  void *r;
   int beta;
-  const void *g, *x;
-  void *gx;
 } scan;
 
-static void sum_part(void *context, uint32_t piece, const ky_loop *part, ky_walk at) {
-  (void)piece;
+static void sum_strip(const void *context, const ky_strip *t) {
   const scan *s = context;
-  const size_t size = ky_dtype_size(s->dtype), count = (size_t)part->dims[part->rank - 1];
-  do {
-    s->kernels->sum[s->dtype](count, s->rows->n, ky__run(s->r, &at, 0, size), s->beta,
-                              s->rows->at_r, ky__run(s->x, &at, 1, size), s->rows->at_x);
-  } while (ky__loop_next(part, &at));
+  s->kernels->sum[s->dtype](t->n, s->rows->n, t->at[0], s->beta, s->rows->at_r, t->at[1],
+                            s->rows->at_x);
 }
 
-static void product_part(void *context, uint32_t piece, const ky_loop *part, ky_walk at) {
-  (void)piece;
+static void product_strip(const void *context, const ky_strip *t) {
   const scan *s = context;
-  const size_t size = ky_dtype_size(s->dtype), count = (size_t)part->dims[part->rank - 1];
-  do {
-    s->kernels->product[s->dtype](count, s->rows->n, ky__run(s->r, &at, 0, size), s->rows->at_r,
-                                  ky__run(s->x, &at, 1, size), s->rows->at_x);
-  } while (ky__loop_next(part, &at));
+  s->kernels->product[s->dtype](t->n, s->rows->n, t->at[0], s->rows->at_r, t->at[1],
+                                s->rows->at_x);
 }
 
-static void pull_product_part(void *context, uint32_t piece, const ky_loop *part, ky_walk at) {
-  (void)piece;
+static void pull_product_strip(const void *context, const ky_strip *t) {
   const scan *s = context;
-  const size_t size = ky_dtype_size(s->dtype), count = (size_t)part->dims[part->rank - 1];
-  do {
-    s->kernels->pull_product[s->dtype](
-        count, s->rows->n, ky__run(s->gx, &at, 0, size), s->beta, ky__run(s->g, &at, 0, size),
-        ky__run(s->r, &at, 0, size), s->rows->at_r, ky__run(s->x, &at, 1, size), s->rows->at_x);
-  } while (ky__loop_next(part, &at));
+  s->kernels->pull_product[s->dtype](t->n, s->rows->n, t->at[0], s->beta, t->at[2], t->at[3],
+                                     s->rows->at_r, t->at[1], s->rows->at_x);
 }
 
-static scan scan_of(const ky_frame *f, ky_id pc, const rows *p) {
-  return (scan){
-      .kernels = f->kernels->scan, .dtype = (ky_dtype)f->code->ins[pc].dtype, .rows = p};
+static void walk_rows(ky_frame *f, ky_id pc, const rows *p, int beta, const ky_walked *arrays,
+                      ky_strip_job *job) {
+  const scan s = {f->kernels->scan, (ky_dtype)f->code->ins[pc].dtype, p, beta};
+  ky__walk(f, &p->loop, p->n, arrays, job, &s);
 }
 
-void fwd_cumsum(ky_frame *f, ky_id pc) {
+static void forward(ky_frame *f, ky_id pc, ky_strip_job *job) {
   if (ky__layout(f->code, pc)->count == 0) return;
+  const size_t size = ky_dtype_size((ky_dtype)f->code->ins[pc].dtype);
   rows p;
-  plan_rows(f->code, pc, &p);
-  scan s = scan_of(f, pc, &p);
-  s.r = ky__data(f, pc);
-  s.x = ky__data(f, f->code->ins[pc].a);
-  ky__share_loop(f, &p.loop, 0, p.n, 1, sum_part, &s);
+  plan_rows(f->code, pc, 2, &p);
+  const ky_walked arrays[] = {{ky__data(f, pc), size}, {ky__data(f, f->code->ins[pc].a), size}};
+  walk_rows(f, pc, &p, 0, arrays, job);
 }
+
+void fwd_cumsum(ky_frame *f, ky_id pc) { forward(f, pc, sum_strip); }
 
 /* The running sum of g from the last element to the first. */
 void vjp_cumsum(ky_frame *f, ky_id pc) {
@@ -92,40 +77,29 @@ void vjp_cumsum(ky_frame *f, ky_id pc) {
   const ky_dest d = ky__dest(f, i->a, i->flags & KY_WANT_A);
   if (!d.ptr || ky__layout(f->code, pc)->count == 0) return;
   rows p;
-  plan_rows(f->code, pc, &p);
-  const ptrdiff_t size = (ptrdiff_t)ky_dtype_size((ky_dtype)i->dtype);
-  const ptrdiff_t last = (ptrdiff_t)(p.n - 1) * p.at_r.step * size;
+  plan_rows(f->code, pc, 2, &p);
+  const size_t size = ky_dtype_size((ky_dtype)i->dtype);
+  const ptrdiff_t last = (ptrdiff_t)(p.n - 1) * p.at_r.step * (ptrdiff_t)size;
   for (int k = 0; k < p.loop.rank; k++) p.loop.strides[1][k] = p.loop.strides[0][k];
   p.at_r.step = -p.at_r.step;
   p.at_x = p.at_r;
-  scan s = scan_of(f, pc, &p);
-  s.r = (char *)d.ptr + last;
-  s.beta = d.beta;
-  s.x = (const char *)ky__adjoint(f, pc) + last;
-  ky__share_loop(f, &p.loop, 0, p.n, 1, sum_part, &s);
+  const ky_walked arrays[] = {{(char *)d.ptr + last, size},
+                              {(const char *)ky__adjoint(f, pc) + last, size}};
+  walk_rows(f, pc, &p, d.beta, arrays, sum_strip);
 }
 
-void fwd_cumprod(ky_frame *f, ky_id pc) {
-  if (ky__layout(f->code, pc)->count == 0) return;
-  rows p;
-  plan_rows(f->code, pc, &p);
-  scan s = scan_of(f, pc, &p);
-  s.r = ky__data(f, pc);
-  s.x = ky__data(f, f->code->ins[pc].a);
-  ky__share_loop(f, &p.loop, 0, p.n, 1, product_part, &s);
-}
+void fwd_cumprod(ky_frame *f, ky_id pc) { forward(f, pc, product_strip); }
 
 void vjp_cumprod(ky_frame *f, ky_id pc) {
   const ky_ins *i = &f->code->ins[pc];
   const ky_dest d = ky__dest(f, i->a, i->flags & KY_WANT_A);
   if (!d.ptr || ky__layout(f->code, pc)->count == 0) return;
+  const size_t size = ky_dtype_size((ky_dtype)i->dtype);
   rows p;
-  plan_rows(f->code, pc, &p);
-  scan s = scan_of(f, pc, &p);
-  s.r = ky__data(f, pc);
-  s.gx = d.ptr;
-  s.beta = d.beta;
-  s.g = ky__adjoint(f, pc);
-  s.x = ky__data(f, i->a);
-  ky__share_loop(f, &p.loop, 0, p.n, 1, pull_product_part, &s);
+  plan_rows(f->code, pc, 4, &p);
+  const ky_walked arrays[] = {{d.ptr, size},
+                              {ky__data(f, i->a), size},
+                              {ky__adjoint(f, pc), size},
+                              {ky__data(f, pc), size}};
+  walk_rows(f, pc, &p, d.beta, arrays, pull_product_strip);
 }

@@ -27,8 +27,8 @@ static inline scalars scalars_of(const ky_code *code, const ky_ins *i, int count
   return (scalars){ky__pool_f64(code, i->b), ky__pool_f64(code, i->b + 1)};
 }
 
-/* A kernel's call over dense arrays: n elements of r (or ga) from x (or p) and g. */
-typedef struct dense_call {
+/* A kernel's calls: r (or ga) from x (or p) and g. */
+typedef struct calls {
   ky_map1 *map;
   ky_pull1 *pull;
   size_t size; /* of an element */
@@ -36,78 +36,69 @@ typedef struct dense_call {
   const void *x, *g;
   int beta;
   scalars k;
-} dense_call;
+} calls;
 
 static void map_dense(void *context, uint32_t piece, size_t begin, size_t end) {
   (void)piece;
-  const dense_call *c = context;
+  const calls *c = context;
   c->map(end - begin, ky__element(c->r, begin, c->size), ky__element(c->x, begin, c->size), 1,
          c->k.s, c->k.u);
 }
 
 static void pull_dense(void *context, uint32_t piece, size_t begin, size_t end) {
   (void)piece;
-  const dense_call *c = context;
+  const calls *c = context;
   c->pull(end - begin, ky__element(c->r, begin, c->size), c->beta,
           ky__element(c->g, begin, c->size), ky__element(c->x, begin, c->size), 1, c->k.s,
           c->k.u);
 }
 
-static __attribute__((noinline)) void map_strided(ky_frame *f, ky_id pc, ky_map1 *kernel,
-                                                  scalars k) {
-  const ky_ins *i = &f->code->ins[pc];
-  const ky_layout *operand = ky__layout(f->code, i->a);
-  ky_loop loop;
-  ky__plan(&loop, ky__layout(f->code, pc), 1, &operand);
-  if (ky__loop_empty(&loop)) return;
-  const size_t size = ky_dtype_size((ky_dtype)i->dtype);
-  const int last = loop.rank - 1;
-  ky_walk w = {0};
-  do {
-    kernel((size_t)loop.dims[last], ky__run(ky__data(f, pc), &w, 0, size),
-           ky__run(ky__data(f, i->a), &w, 1, size), loop.strides[1][last], k.s, k.u);
-  } while (ky__loop_next(&loop, &w));
+static void map_strip(const void *context, const ky_strip *t) {
+  const calls *c = context;
+  c->map(t->n, t->at[0], t->at[1], t->step[1], c->k.s, c->k.u);
 }
 
-static __attribute__((noinline)) void share(const ky_frame *f, ky_id pc, dense_call *call,
+static void pull_strip(const void *context, const ky_strip *t) {
+  const calls *c = context;
+  c->pull(t->n, t->at[0], c->beta, t->at[1], t->at[2], t->step[2], c->k.s, c->k.u);
+}
+
+static __attribute__((noinline)) void map_strided(ky_frame *f, ky_id pc, const calls *c) {
+  const ky_ins *i = &f->code->ins[pc];
+  const ky_layout *operand = ky__layout(f->code, i->a);
+  const size_t size = ky_dtype_size((ky_dtype)i->dtype);
+  ky_loop loop;
+  ky__plan(&loop, ky__layout(f->code, pc), 1, &operand);
+  const ky_walked arrays[] = {{c->r, size}, {c->x, size}};
+  ky__walk(f, &loop, 1, arrays, map_strip, c);
+}
+
+static __attribute__((noinline)) void pull_strided(ky_frame *f, ky_id pc, const calls *c) {
+  const ky_ins *i = &f->code->ins[pc];
+  const ky_layout *space = ky__layout(f->code, pc);
+  const size_t size = ky_dtype_size((ky_dtype)i->dtype);
+  ky_loop loop;
+  ky__plan(&loop, space, 2, (const ky_layout *const[]){space, ky__layout(f->code, i->a)});
+  const ky_walked arrays[] = {{c->r, size}, {c->g, size}, {c->x, size}};
+  ky__walk(f, &loop, 1, arrays, pull_strip, c);
+}
+
+static __attribute__((noinline)) void share(const ky_frame *f, ky_id pc, calls *c,
                                             ky_job *job) {
-  call->size = ky_dtype_size((ky_dtype)f->code->ins[pc].dtype);
-  ky__team_run(f->team, (size_t)ky__layout(f->code, pc)->count, f->grain, job, call);
+  c->size = ky_dtype_size((ky_dtype)f->code->ins[pc].dtype);
+  ky__team_run(f->team, (size_t)ky__layout(f->code, pc)->count, f->grain, job, c);
 }
 
 static void map(ky_frame *f, ky_id pc, ky_map1 *const kernels[2], scalars k) {
   const ky_ins *i = &f->code->ins[pc];
-  ky_map1 *const kernel = kernels[i->dtype];
-  if (ky__class(i) == KY_GENERAL) {
-    map_strided(f, pc, kernel, k);
-    return;
-  }
-  void *r = ky__data(f, pc);
-  const void *x = ky__data(f, i->a);
-  if (f->team) {
-    dense_call call = {.map = kernel, .r = r, .x = x, .k = k};
-    share(f, pc, &call, map_dense);
-    return;
-  }
+  calls c = {.map = kernels[i->dtype], .r = ky__data(f, pc), .x = ky__data(f, i->a), .k = k};
   const size_t n = (size_t)ky__layout(f->code, pc)->count;
-  if (n > 0) kernel(n, r, x, 1, k.s, k.u);
-}
-
-static __attribute__((noinline)) void pull_strided(ky_frame *f, ky_id pc, ky_pull1 *kernel,
-                                                   ky_dest d, const void *p, scalars k) {
-  const ky_ins *i = &f->code->ins[pc];
-  const ky_layout *operand = ky__layout(f->code, i->a);
-  const void *g = ky__adjoint(f, pc);
-  ky_loop loop;
-  ky__plan(&loop, ky__layout(f->code, pc), 1, &operand);
-  if (ky__loop_empty(&loop)) return;
-  const size_t size = ky_dtype_size((ky_dtype)i->dtype);
-  const int last = loop.rank - 1;
-  ky_walk w = {0};
-  do {
-    kernel((size_t)loop.dims[last], ky__run(d.ptr, &w, 0, size), d.beta,
-           ky__run(g, &w, 0, size), ky__run(p, &w, 1, size), loop.strides[1][last], k.s, k.u);
-  } while (ky__loop_next(&loop, &w));
+  if (ky__class(i) == KY_GENERAL)
+    map_strided(f, pc, &c);
+  else if (f->team)
+    share(f, pc, &c, map_dense);
+  else if (n > 0)
+    c.map(n, c.r, c.x, 1, k.s, k.u);
 }
 
 /* p: the elements that the formula's p stands for, those of the operand or in the result's
@@ -117,19 +108,19 @@ static void pull(ky_frame *f, ky_id pc, ky_pull1 *const kernels[2], bool reads_o
   const ky_ins *i = &f->code->ins[pc];
   const ky_dest d = ky__dest(f, i->a, i->flags & KY_WANT_A);
   if (!d.ptr) return;
-  ky_pull1 *const kernel = kernels[i->dtype];
-  if (reads_operand && ky__class(i) == KY_GENERAL) {
-    pull_strided(f, pc, kernel, d, p, k);
-    return;
-  }
-  const void *g = ky__adjoint(f, pc);
-  if (f->team) {
-    dense_call call = {.pull = kernel, .r = d.ptr, .x = p, .g = g, .beta = d.beta, .k = k};
-    share(f, pc, &call, pull_dense);
-    return;
-  }
+  calls c = {.pull = kernels[i->dtype],
+             .r = d.ptr,
+             .x = p,
+             .g = ky__adjoint(f, pc),
+             .beta = d.beta,
+             .k = k};
   const size_t n = (size_t)ky__layout(f->code, pc)->count;
-  if (n > 0) kernel(n, d.ptr, d.beta, g, p, 1, k.s, k.u);
+  if (reads_operand && ky__class(i) == KY_GENERAL)
+    pull_strided(f, pc, &c);
+  else if (f->team)
+    share(f, pc, &c, pull_dense);
+  else if (n > 0)
+    c.pull(n, c.r, c.beta, c.g, c.x, 1, k.s, k.u);
 }
 
 #define SAVED_X (ky__data(f, i->a))
@@ -174,7 +165,7 @@ static void compare_scalar(ky_frame *f, ky_id pc, ky_test which) {
   ky__plan(&loop, space, 1, &operand);
   const comparison c = {f->kernels->test->compare_scalar, which, dtype, i->imm};
   const ky_walked arrays[] = {{ky__data(f, pc), 1}, {ky__data(f, i->a), ky_dtype_size(dtype)}};
-  ky__walk(f, &loop, arrays, compare_strip, &c);
+  ky__walk(f, &loop, 1, arrays, compare_strip, &c);
 }
 
 #define TEST(name, sign)                                                                       \
