@@ -47,6 +47,12 @@ compositions() {
 
 begin='<!-- operators, from operators.sh -->'
 end='<!-- end of operators -->'
+for marker in "$begin" "$end"; do
+  if [ "$(grep -cx "$marker" README.md)" -ne 1 ]; then
+    echo "README.md must have one line: $marker"
+    exit 1
+  fi
+done
 scratch=$(mktemp)
 trap 'rm -f "$scratch"' EXIT
 {
