@@ -109,20 +109,29 @@ static void select_elements(ky_dtype dtype, size_t n, void *r, const uint8_t *ma
     select_8(n, r, mask, sm, a, sa, b, sb);
 }
 
+/* clang-format off */
+#define COMBINE(value, ma, mb)                                                                 \
+  for (size_t i = 0; i < n; i++) {                                                             \
+    const bool a = (ma) != 0, b = (mb) != 0;                                                   \
+    r[i] = (uint8_t)(value);                                                                   \
+  }
 static void combine(ky_logic which, size_t n, uint8_t *r, const uint8_t *as, ptrdiff_t sa,
                     const uint8_t *bs, ptrdiff_t sb) {
+  const bool neighbours = sa == 1 && sb == 1;
   switch (which) {
 #define X(name, value)                                                                         \
   case KY_LOGIC_##name:                                                                        \
-    for (size_t i = 0; i < n; i++) {                                                           \
-      const bool a = as[(ptrdiff_t)i * sa] != 0, b = bs[(ptrdiff_t)i * sb] != 0;               \
-      r[i] = (uint8_t)(value);                                                                 \
-    }                                                                                          \
+    if (neighbours)                                                                            \
+      EACH COMBINE(value, as[i], bs[i])                                                        \
+    else                                                                                       \
+      COMBINE(value, as[(ptrdiff_t)i * sa], bs[(ptrdiff_t)i * sb])                             \
     break;
     KY_LOGICS(X)
 #undef X
   }
 }
+#undef COMBINE
+/* clang-format on */
 
 /* x - x is 0, and NaN where x is NaN or infinite. */
 #define FINITE(name, type)                                                                     \

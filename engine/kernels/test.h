@@ -16,7 +16,7 @@ typedef enum ky_test {
 } ky_test;
 
 /* One row an operation on masks: name, what it makes of a and b. */
-#define KY_LOGICS(X) X(and, a &&b) X(or, a || b) X(nor, !(a || b))
+#define KY_LOGICS(X) X(and, a &b) X(or, a | b) X(nor, !(a | b))
 
 typedef enum ky_logic {
 #define X(name, value) KY_LOGIC_##name,
