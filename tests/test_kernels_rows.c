@@ -103,14 +103,15 @@ static void call_reductions(const ky_reduce_kernels *k, ky_dtype dtype, int64_t 
   k->mean[dtype](&plan, &r[1], 3, x);
   k->max[dtype](&plan, &r[2], x);
   k->min[dtype](&plan, &r[3], x);
-  k->argmax(dtype, &plan, position, x);
+  k->position(true, dtype, &plan, position, x);
+  k->position(false, dtype, &plan, position + (axis ? rows : n), x);
   k->share[dtype](&share, &r[4], 0, &r[0], &r[2], x);
 }
 
 static void check_reductions(const ky_kernels *kernels, ky_dtype dtype) {
   static const int64_t extents[][2] = {{1, 1}, {3, 5}, {2, 700}, {300, 4}, {37, 33}, {1, 1400}};
   const ky_kernels *plain = ky__kernels_at(KY_LEVEL_plain);
-  static int64_t position_got[LONG], position_want[LONG];
+  static int64_t position_got[2 * LONG], position_want[2 * LONG];
   for (int special = -1; special < 2; special++)
     for (int e = 0; e < LIST(extents); e++)
       for (int axis = 0; axis < 2; axis++) {
@@ -124,7 +125,7 @@ static void check_reductions(const ky_kernels *kernels, ky_dtype dtype) {
                    "%s, %s: reduction %d of [%lld,%lld], axis %d, element %lld: %a, plain %a\n",
                    kernels->level, ky_dtype_name(dtype), f, (long long)rows, (long long)n, axis,
                    (long long)i, get(dtype, &rows_got[f], i), get(dtype, &rows_want[f], i));
-        assert_memory_equal(position_got, position_want, (size_t)kept * sizeof(int64_t));
+        assert_memory_equal(position_got, position_want, 2 * (size_t)kept * sizeof(int64_t));
       }
 }
 

@@ -94,31 +94,11 @@ ARGSORT(I64, int64_t, 64)
 ARGSORT(MASK, uint8_t, 32)
 #undef ARGSORT
 
-#define X(name, type, text)                                                                    \
-  static int64_t argmin_##name(size_t n, const void *in, ptrdiff_t sx) {                       \
-    const type *x = in;                                                                        \
-    type best = *x;                                                                            \
-    size_t at = 0;                                                                             \
-    for (size_t i = 1; i < n && !isnan((double)best); i++) {                                   \
-      const type candidate = x[(ptrdiff_t)i * sx];                                             \
-      if (candidate >= best) continue;                                                         \
-      best = candidate;                                                                        \
-      at = i;                                                                                  \
-    }                                                                                          \
-    return (int64_t)at;                                                                        \
-  }
-KY_DTYPES(X)
-#undef X
-
 typedef void argsort(size_t n, int64_t *order, ptrdiff_t so, const void *x, ptrdiff_t sx,
                      int descending, void *room);
-typedef int64_t argmin(size_t n, const void *in, ptrdiff_t sx);
 
 #define X(name, type, text) [KY_##name] = argsort_##name,
 static argsort *const argsorts[] = {KY_DTYPES(X)};
-#undef X
-#define X(name, type, text) [KY_##name] = argmin_##name,
-static argmin *const argmins[] = {KY_DTYPES(X)};
 #undef X
 
 size_t ky__argsort_room(ky_dtype dtype, size_t n) {
@@ -128,8 +108,4 @@ size_t ky__argsort_room(ky_dtype dtype, size_t n) {
 void ky__argsort(ky_dtype dtype, size_t n, int64_t *order, ptrdiff_t so, const void *x,
                  ptrdiff_t sx, int descending, void *room) {
   argsorts[dtype](n, order, so, x, sx, descending, room);
-}
-
-int64_t ky__argmin(ky_dtype dtype, size_t n, const void *x, ptrdiff_t sx) {
-  return argmins[dtype](n, x, sx);
 }

@@ -13,8 +13,4 @@ void ky__argsort(ky_dtype dtype, size_t n, int64_t *order, ptrdiff_t so, const v
 
 size_t ky__argsort_room(ky_dtype dtype, size_t n);
 
-/* Position of the first smallest of n >= 1 elements x[i sx]; a NaN counts as the smallest here.
- */
-int64_t ky__argmin(ky_dtype dtype, size_t n, const void *x, ptrdiff_t sx);
-
 #endif

@@ -33,17 +33,18 @@ static bool by_columns(const ky_reduce_plan *plan) {
 #undef REAL
 #undef NAME
 
-/* ---- argmax ------------------------------------------------------------------------------ */
+/* ---- argmax and argmin ------------------------------------------------------------------- */
 
 /* Reduces a run of n elements for each of `columns` columns, which stand sc apart. */
-typedef void argmax_columns(size_t columns, ptrdiff_t sc, int64_t *out, ptrdiff_t so, size_t n,
-                            const void *in, ptrdiff_t sx);
+typedef void position_columns(size_t columns, ptrdiff_t sc, int64_t *out, ptrdiff_t so,
+                              size_t n, const void *in, ptrdiff_t sx);
 
-/* `x` comes before `best`: it is larger, or the first NaN. */
-#define BEATS(x, best) ((x) > (best) || ((x) != (x) && (best) == (best)))
+/* `x` comes before `best`: it is larger (smaller), or the first NaN. */
+#define BEATS(x, best)                                                                         \
+  ((largest ? (x) > (best) : (x) < (best)) || ((x) != (x) && (best) == (best)))
 
 #define X(name, type, text)                                                                    \
-  static int64_t argmax_run_##name(size_t n, const type *x, ptrdiff_t sx) {                    \
+  INLINE int64_t position_run_##name(bool largest, size_t n, const type *x, ptrdiff_t sx) {    \
     type best = *x;                                                                            \
     size_t at = 0;                                                                             \
     for (size_t i = 1; i < n; i++) {                                                           \
@@ -53,53 +54,65 @@ typedef void argmax_columns(size_t columns, ptrdiff_t sc, int64_t *out, ptrdiff_
       at = i;                                                                                  \
     }                                                                                          \
     return (int64_t)at;                                                                        \
-  }
-KY_DTYPES(X)
-#undef X
-
-#define X(name, type, text)                                                                    \
-  static void argmax_##name(size_t columns, ptrdiff_t sc, int64_t *out, ptrdiff_t so,          \
-                            size_t n, const void *in, ptrdiff_t sx) {                          \
+  }                                                                                            \
+  INLINE void position_row_##name(bool largest, size_t i, size_t columns, type *restrict best, \
+                                  int64_t *restrict at, const type *restrict x,                \
+                                  ptrdiff_t sc) {                                              \
+    SIMD for (size_t k = 0; k < columns; k++) {                                                \
+      const type candidate = x[(ptrdiff_t)k * sc];                                             \
+      const bool beats = BEATS(candidate, best[k]);                                            \
+      at[k] = beats ? (int64_t)i : at[k];                                                      \
+      best[k] = beats ? candidate : best[k];                                                   \
+    }                                                                                          \
+  }                                                                                            \
+  INLINE void position_##name(bool largest, size_t columns, ptrdiff_t sc, int64_t *out,        \
+                              ptrdiff_t so, size_t n, const type *x, ptrdiff_t sx) {           \
     if (columns == 1) {                                                                        \
-      *out = argmax_run_##name(n, in, sx);                                                     \
+      *out = position_run_##name(largest, n, x, sx);                                           \
       return;                                                                                  \
     }                                                                                          \
     type best[TILE];                                                                           \
     int64_t at[TILE];                                                                          \
     for (size_t k = 0; k < columns; k++) {                                                     \
-      best[k] = ((const type *)in)[(ptrdiff_t)k * sc];                                         \
+      best[k] = x[(ptrdiff_t)k * sc];                                                          \
       at[k] = 0;                                                                               \
     }                                                                                          \
-    for (size_t i = 1; i < n; i++) {                                                           \
-      const type *x = (const type *)in + (ptrdiff_t)i * sx;                                    \
-      for (size_t k = 0; k < columns; k++) {                                                   \
-        const type candidate = x[(ptrdiff_t)k * sc];                                           \
-        const bool beats = BEATS(candidate, best[k]);                                          \
-        at[k] = beats ? (int64_t)i : at[k];                                                    \
-        best[k] = beats ? candidate : best[k];                                                 \
-      }                                                                                        \
-    }                                                                                          \
+    for (size_t i = 1; i < n; i++)                                                             \
+      if (sc == 1)                                                                             \
+        position_row_##name(largest, i, columns, best, at, x + (ptrdiff_t)i * sx, 1);          \
+      else                                                                                     \
+        position_row_##name(largest, i, columns, best, at, x + (ptrdiff_t)i * sx, sc);         \
     for (size_t k = 0; k < columns; k++) out[(ptrdiff_t)k * so] = at[k];                       \
+  }                                                                                            \
+  static void argmax_##name(size_t columns, ptrdiff_t sc, int64_t *out, ptrdiff_t so,          \
+                            size_t n, const void *in, ptrdiff_t sx) {                          \
+    position_##name(true, columns, sc, out, so, n, in, sx);                                    \
+  }                                                                                            \
+  static void argmin_##name(size_t columns, ptrdiff_t sc, int64_t *out, ptrdiff_t so,          \
+                            size_t n, const void *in, ptrdiff_t sx) {                          \
+    position_##name(false, columns, sc, out, so, n, in, sx);                                   \
   }
 KY_DTYPES(X)
 #undef X
 #undef BEATS
 
-#define X(name, type, text) [KY_##name] = argmax_##name,
-static argmax_columns *const argmax_of[] = {KY_DTYPES(X)};
+#define X(name, type, text) [KY_##name] = {argmin_##name, argmax_##name},
+static position_columns *const position_of[][2] = {KY_DTYPES(X)};
 #undef X
 
 /* For neighbours in memory. */
-static argmax_columns *const argmax_row[2] = {argmax_row_f32, argmax_row_f64};
+static position_columns *const position_row[2][2] = {{argmin_row_f32, argmax_row_f32},
+                                                     {argmin_row_f64, argmax_row_f64}};
 
-static void argmax(ky_dtype dtype, const ky_reduce_plan *plan, int64_t *out, const void *in) {
+static void position(bool largest, ky_dtype dtype, const ky_reduce_plan *plan, int64_t *out,
+                     const void *in) {
   const ky_loop *kept = &plan->kept, *reduced = &plan->reduced;
   const int kl = kept->rank - 1;
   const int64_t size = (int64_t)ky_dtype_size(dtype), tile = by_columns(plan) ? TILE : 1;
   const int64_t so = kept->strides[0][kl], sc = kept->strides[1][kl];
   if (ky__loop_empty(kept)) return;
   const bool row = tile == 1 && reduced->strides[0][0] == 1 && dtype <= KY_F64;
-  argmax_columns *const run = row ? argmax_row[dtype] : argmax_of[dtype];
+  position_columns *const run = (row ? position_row : position_of)[dtype][largest];
   ky_walk w = {0};
   do {
     for (int64_t j = 0; j < kept->dims[kl]; j += tile) {
@@ -127,5 +140,5 @@ const ky_reduce_kernels KY_TABLE(ky__reduce) = {
     .max = PAIR(max),
     .min = PAIR(min),
     .share = PAIR(share),
-    .argmax = argmax,
+    .position = position,
 };

@@ -71,10 +71,10 @@ typedef void ky_extremum_kernel(const ky_reduce_plan *plan, void *out, const voi
 typedef void ky_share_kernel(const ky_reduce_plan *plan, void *gx, int beta, const void *g,
                              const void *r, const void *x);
 
-/* out = position of the first largest element along the reduced axis, which must not be empty;
- * a NaN counts as the largest. Any dtype of `in`. */
-typedef void ky_argmax_kernel(ky_dtype dtype, const ky_reduce_plan *plan, int64_t *out,
-                              const void *in);
+/* out = position of the first largest (smallest) element along the reduced axis, which must not
+ * be empty; the first NaN comes before anything else. Any dtype of `in`. */
+typedef void ky_position_kernel(bool largest, ky_dtype dtype, const ky_reduce_plan *plan,
+                                int64_t *out, const void *in);
 
 typedef struct ky_reduce_kernels {
   ky_sum_kernel *sum[2];
@@ -89,7 +89,7 @@ typedef struct ky_reduce_kernels {
   ky_spread_kernel *spread[2];
   ky_extremum_kernel *max[2], *min[2];
   ky_share_kernel *share[2];
-  ky_argmax_kernel *argmax;
+  ky_position_kernel *position;
 } ky_reduce_kernels;
 
 #define X(level, supported) extern const ky_reduce_kernels ky__reduce_##level;

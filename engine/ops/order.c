@@ -1,26 +1,26 @@
 /* SPDX-License-Identifier: MIT */
-/* Positions by order along an axis: argsort and argmin. Sorted values are a gather of what
- * argsort finds, so neither has a derivative of its own. */
+/* Positions in order along an axis: argsort. Sorted values are a gather of what it finds, so it
+ * has no derivative of its own. */
 #include "ops/argsort.h"
 
 #include "kernels/order.h"
 #include "ops/family.h"
 
-/* The lines of an operand along one axis: array 0 is the dense result, 1 the operand. */
+/* The lines of an operand along one axis: array 0 is the dense result with its dims, 1 the
+ * operand. */
 typedef struct lines {
   ky_loop loop;
   size_t length;
   int64_t stride;     /* of the operand along the axis */
-  int64_t out_stride; /* of a result with the operand's dims */
+  int64_t out_stride; /* of the result */
 } lines;
 
-/* kept: the result has the axis, with one element for each of the operand's. */
-static lines lines_of(const ky_frame *f, ky_id pc, bool kept) {
+static lines lines_of(const ky_frame *f, ky_id pc) {
   const ky_ins *i = &f->code->ins[pc];
   const ky_layout *operand = ky__layout(f->code, i->a);
   ky_layout space = *operand;
   space.dims[i->b] = 1;
-  const ky_layout result = ky__dense(kept ? operand : &space);
+  const ky_layout result = ky__dense(operand);
   int64_t strides[KY_LOOP_ARRAYS][KY_MAX_RANK];
   for (int k = 0; k < space.rank; k++) {
     strides[0][k] = result.strides[k];
@@ -86,7 +86,7 @@ static void sort_part(void *context, uint32_t piece, const ky_loop *part, ky_wal
 
 void fwd_argsort(ky_frame *f, ky_id pc) {
   const ky_ins *i = &f->code->ins[pc];
-  const lines l = lines_of(f, pc, true);
+  const lines l = lines_of(f, pc);
   if (ky__layout(f->code, pc)->count == 0) return;
   ordering o = {.lines = &l,
                 .dtype = (ky_dtype)f->code->ins[i->a].dtype,
@@ -98,25 +98,4 @@ void fwd_argsort(ky_frame *f, ky_id pc) {
   o.room = ky__scratch(f, ky__team_size(f->team) * o.room_bytes);
   if (o.room) ky__share_loop(f, &l.loop, 0, PASSES * l.length, 1, sort_part, &o);
   ky__arena_reset(&f->scratch, mark);
-}
-
-/* ---- argmin ------------------------------------------------------------------------------ */
-
-static void search_strip(const void *context, const ky_strip *t) {
-  const ordering *o = context;
-  const ptrdiff_t step = t->step[1] * (ptrdiff_t)ky_dtype_size(o->dtype);
-  int64_t *out = t->at[0];
-  for (size_t k = 0; k < t->n; k++)
-    out[(ptrdiff_t)k * t->step[0]] =
-        ky__argmin(o->dtype, o->lines->length, (const char *)t->at[1] + (ptrdiff_t)k * step,
-                   o->lines->stride);
-}
-
-void fwd_argmin(ky_frame *f, ky_id pc) {
-  const ky_id a = f->code->ins[pc].a;
-  const lines l = lines_of(f, pc, false);
-  const ordering o = {.lines = &l, .dtype = (ky_dtype)f->code->ins[a].dtype};
-  const ky_walked arrays[] = {{ky__data(f, pc), sizeof(int64_t)},
-                              {ky__data(f, a), ky_dtype_size(o.dtype)}};
-  ky__walk(f, &l.loop, l.length, arrays, search_strip, &o);
 }

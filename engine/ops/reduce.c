@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
-/* Reductions: sum, mean, max and min over a set of axes, argmax along one. The loops are those
- * of kernels/reduce.h; this file turns axes and layouts into plans for them. */
+/* Reductions: sum, mean, max and min over a set of axes, argmax and argmin along one. The loops
+ * are those of kernels/reduce.h; this file turns axes and layouts into plans for them. */
 #include "ops/reduced.h"
 
 /* ---- rules ------------------------------------------------------------------------------- */
@@ -156,6 +156,7 @@ void vjp_mean(ky_frame *f, ky_id pc) { spread(f, pc, reduced_count(f->code, pc))
 typedef struct choice {
   const ky_reduce_kernels *kernels;
   ky_extremum_kernel *extremum;
+  bool largest; /* of positions */
   ky_dtype dtype;
   size_t size; /* of an element of x, and of what lies like it */
   ky_dest to;
@@ -179,11 +180,10 @@ static void share_part(const void *context, const ky_reduce_plan *part, const in
                               (const char *)c->x + offset[1] * size);
 }
 
-static void argmax_part(const void *context, const ky_reduce_plan *part,
-                        const int64_t *offset) {
+static void place_part(const void *context, const ky_reduce_plan *part, const int64_t *offset) {
   const choice *c = context;
-  c->kernels->argmax(c->dtype, part, (int64_t *)c->r + offset[0],
-                     (const char *)c->x + offset[1] * (int64_t)c->size);
+  c->kernels->position(c->largest, c->dtype, part, (int64_t *)c->r + offset[0],
+                       (const char *)c->x + offset[1] * (int64_t)c->size);
 }
 
 static choice choice_of(const ky_frame *f, ky_id pc) {
@@ -228,12 +228,16 @@ void fwd_min(ky_frame *f, ky_id pc) { choose(f, pc, f->kernels->reduce->min); }
 
 void vjp_min(ky_frame *f, ky_id pc) { share(f, pc); }
 
-/* ---- argmax ------------------------------------------------------------------------------ */
+/* ---- argmax and argmin ------------------------------------------------------------------- */
 
-void fwd_argmax(ky_frame *f, ky_id pc) {
-  const ky_ins *i = &f->code->ins[pc];
+static void place(ky_frame *f, ky_id pc, bool largest) {
   ky_reduce_plan plan;
-  plan_forward(f->code, pc, 1u << i->b, &plan);
-  const choice c = choice_of(f, pc);
-  ky__share_reduction(f, &plan, argmax_part, &c);
+  plan_forward(f->code, pc, 1u << f->code->ins[pc].b, &plan);
+  choice c = choice_of(f, pc);
+  c.largest = largest;
+  ky__share_reduction(f, &plan, place_part, &c);
 }
+
+void fwd_argmax(ky_frame *f, ky_id pc) { place(f, pc, true); }
+
+void fwd_argmin(ky_frame *f, ky_id pc) { place(f, pc, false); }
