@@ -38,6 +38,9 @@
   #define EACH SIMD
 #endif
 
+#define LINE  64 /* bytes of a cache line */
+#define AHEAD 2  /* rows that are asked for before their turn */
+
 INLINE void clear(double lane[LANES]) { SIMD for (size_t k = 0; k < LANES; k++) lane[k] = 0; }
 
 INLINE double total_of(double lane[LANES]) {

@@ -5,7 +5,7 @@
 
 #include "kernels/loops.h"
 
-#define TILE    128
+#define TILE    256
 #define ABREAST 8 /* states that fit the registers */
 
 #define REAL       float
