@@ -284,8 +284,8 @@ static void sum_pieces(void *context, uint32_t piece, size_t begin, size_t end) 
   }
 }
 
-void ky__sum_run(const ky_frame *f, ky_dtype dtype, size_t count, void *out, int beta, double n,
-                 const void *in) {
+/* Of more than a piece. */
+static double sum_long_run(const ky_frame *f, ky_dtype dtype, size_t count, const void *in) {
   const size_t most = PARTS * (size_t)KY_SUM_PIECE;
   const size_t grain = ky__whole_grain(f, KY_SUM_PIECE);
   run_sum s;
@@ -298,7 +298,14 @@ void ky__sum_run(const ky_frame *f, ky_dtype dtype, size_t count, void *out, int
     ky__team_run(f->team, some, grain, sum_pieces, &s);
     for (size_t k = 0; k * KY_SUM_PIECE < some; k++) total += s.part[k];
   }
-  total /= n;
+  return total;
+}
+
+void ky__sum_run(const ky_frame *f, ky_dtype dtype, size_t count, void *out, int beta, double n,
+                 const void *in) {
+  const double sum = count > KY_SUM_PIECE ? sum_long_run(f, dtype, count, in)
+                                          : f->kernels->reduce->sum_piece[dtype](count, in);
+  const double total = sum / n;
   if (dtype == KY_F64)
     *(double *)out = beta ? *(double *)out + total : total;
   else
