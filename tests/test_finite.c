@@ -52,7 +52,8 @@ static void make(desk *d, const way *how, const float *x, int *updates) {
   const ky_compile_options c = {.size = sizeof c,
                                 .updates = updates != NULL,
                                 .without = &how->without,
-                                .without_count = how->without != NULL};
+                                .without_count = how->without != NULL,
+                                .fuse_least = 1};
   const ky_exec_options o = {.size = sizeof o,
                              .flags = how->exec_flags,
                              .update = {updates ? count_updates : NULL, NULL, updates}};
@@ -120,8 +121,11 @@ static void adjoint_stops_the_sweep_before_the_step(void **state) {
     int updates = 0;
     assert_int_equal(ky_tensor_new(NULL, KY_F64, KY_SHAPE(3), &w), KY_OK);
     const ky_var root = ky_sum_all(t, ky_sqrt(t, ky_param(t, w)));
-    const ky_compile_options c = {
-        .size = sizeof c, .updates = 1, .without = &fuse, .without_count = fused ? 0 : 1};
+    const ky_compile_options c = {.size = sizeof c,
+                                  .updates = 1,
+                                  .without = &fuse,
+                                  .without_count = fused ? 0 : 1,
+                                  .fuse_least = 1};
     const ky_exec_options o = {
         .size = sizeof o, .flags = KY_CHECK_FINITE, .update = {count_updates, NULL, &updates}};
     assert_int_equal(ky_compile(t, root, &c, &p), KY_OK);
@@ -160,7 +164,7 @@ static double train(uint32_t flags, int threads) {
   ky_program *p;
   ky_exec *e;
   assert_int_equal(ky_sgd_new(NULL, 0.1, &sgd), KY_OK);
-  const ky_compile_options c = {.size = sizeof c, .updates = 1};
+  const ky_compile_options c = {.size = sizeof c, .updates = 1, .fuse_least = 1};
   const ky_exec_options o = {.size = sizeof o,
                              .flags = flags,
                              .threads = threads,

@@ -94,7 +94,8 @@ static void compile(scene *s, size_t without_count, const char *const *without) 
                                       .keep = s->kept,
                                       .keep_count = (size_t)s->kept_count,
                                       .without = without,
-                                      .without_count = without_count};
+                                      .without_count = without_count,
+                                      .fuse_least = 1};
   if (ky_compile(s->t, s->root, &options, &s->program) != KY_OK)
     fail_msg("%s", ky_tape_message(s->t));
 }

@@ -402,7 +402,7 @@ static void sgd_steps_halves(void **state) {
       if (compiled) {
         ky_program *p;
         ky_exec *e;
-        const ky_compile_options o = {.size = sizeof o, .updates = 1};
+        const ky_compile_options o = {.size = sizeof o, .updates = 1, .fuse_least = 1};
         const ky_exec_options r = {.size = sizeof r, .update = ky_optimizer_update(sgd)};
         assert_int_equal(ky_compile(n.t, n.loss, &o, &p), KY_OK);
         assert_int_equal(ky_exec_new(p, &r, &e), KY_OK);

@@ -49,7 +49,7 @@ static int teardown(void **state) {
 static void compile(scene *s, ky_var root, ky_var grad, bool fuses) {
   static const char *const fuse[] = {"fuse", "common"};
   const ky_compile_options o = {
-      .size = sizeof o, .without = fuse, .without_count = fuses ? 0 : 2};
+      .size = sizeof o, .without = fuse, .without_count = fuses ? 0 : 2, .fuse_least = 1};
   assert_int_equal(ky_compile(s->t, root, &o, &s->p), KY_OK);
   ky_exec *e;
   double want, got;

@@ -213,7 +213,7 @@ static void check_program(const optim_case *c) {
   ky_optimizer *o = make_optimizer(c, NULL);
   ky_program *p;
   ky_exec *e;
-  const ky_compile_options options = {.size = sizeof options, .updates = 1};
+  const ky_compile_options options = {.size = sizeof options, .updates = 1, .fuse_least = 1};
   const ky_exec_options running = {.size = sizeof running, .update = ky_optimizer_update(o)};
   assert_int_equal(ky_compile(t, loss, &options, &p), KY_OK);
   assert_int_equal(ky_exec_new(p, &running, &e), KY_OK);

@@ -61,7 +61,8 @@ static void compile(desk *d, ky_var root, const char *only, size_t keep_count,
                                                             .wrt = d->wrt,
                                                             .wrt_count = d->wrt != NULL,
                                                             .without = without,
-                                                            .without_count = count},
+                                                            .without_count = count,
+                                                            .fuse_least = 1},
                                       &d->p);
   if (status != KY_OK) print_error("%s\n", ky_tape_message(d->t));
   assert_int_equal(status, KY_OK);
@@ -349,6 +350,35 @@ static void fuse_keeps_contributions_in_order_where_one_is_many(void **state) {
   assert_same_step(d, root);
 }
 
+/* Instructions of a program for two elementwise operations on a [n], which become one if they
+ * are fused. */
+static uint32_t length_with(desk *d, int64_t n, size_t least) {
+  static const float zeros[4096];
+  const ky_var y = ky_neg(d->t, ky_exp(d->t, ky_input(d->t, KY_F32, KY_SHAPE(n), zeros)));
+  ky_program *p;
+  assert_int_equal(ky_compile(d->t, ky_none(),
+                              &(ky_compile_options){.size = sizeof(ky_compile_options),
+                                                    .keep = &y,
+                                                    .keep_count = 1,
+                                                    .fuse_least = least},
+                              &p),
+                   KY_OK);
+  const uint32_t length = ky_program_length(p);
+  ky_program_free(p);
+  return length;
+}
+
+static void fuse_leaves_what_is_done_to_few_elements(void **state) {
+  desk *d = *state;
+  enum { APART = 4, FUSED = 3 }; /* nop and input among them */
+  assert_int_equal(length_with(d, 4095, 0), APART);
+  assert_int_equal(length_with(d, 4096, 0), FUSED);
+  assert_int_equal(length_with(d, 7, 8), APART);
+  assert_int_equal(length_with(d, 8, 8), FUSED);
+  assert_int_equal(length_with(d, 1, 1), FUSED);
+  assert_int_equal(length_with(d, 4096, SIZE_MAX), APART);
+}
+
 #define TEST(name) cmocka_unit_test_setup_teardown(name, set_up, tear_down)
 
 int main(void) {
@@ -367,6 +397,7 @@ int main(void) {
       TEST(activity_skips_adjoints_that_nobody_wants),
       TEST(fuse_wants_no_gradient_that_ends_within_a_run),
       TEST(fuse_keeps_contributions_in_order_where_one_is_many),
+      TEST(fuse_leaves_what_is_done_to_few_elements),
   };
   return cmocka_run_group_tests(tests, NULL, NULL);
 }

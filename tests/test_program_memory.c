@@ -70,8 +70,11 @@ static ky_status run(const ky_program *p, const ky_allocator *allocator, ky_var 
 static ky_status tour(ky_tape *t, const ky_allocator *allocator, ky_var root, ky_var keep,
                       souvenir *s) {
   ky_program *p = (ky_program *)s;
-  const ky_compile_options o = {
-      .size = sizeof o, .allocator = *allocator, .keep = &keep, .keep_count = 1};
+  const ky_compile_options o = {.size = sizeof o,
+                                .allocator = *allocator,
+                                .keep = &keep,
+                                .keep_count = 1,
+                                .fuse_least = 1};
   ky_status status = ky_compile(t, root, &o, &p);
   if (status != KY_OK) assert_null(p);
   if (status == KY_OK) status = run(p, allocator, root, keep, s);

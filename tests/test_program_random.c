@@ -275,7 +275,8 @@ static void compile(trial *b, variant *v) {
                           .wrt = wrt,
                           .updates = v->updates,
                           .without = v->without,
-                          .without_count = v->without_count};
+                          .without_count = v->without_count,
+                          .fuse_least = 1};
   for (int k = 0; k < b->r->count; k++) {
     const ky_var var = b->r->values[k].var;
     if (v->keep[var.id]) keep[o.keep_count++] = var;

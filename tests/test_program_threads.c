@@ -170,8 +170,10 @@ static void assert_bits_of_one_thread(recording *recorded) {
       network n;
       const ky_var loss = recorded(&n, (ky_dtype)dtype);
       const char *const without[] = {"fuse"};
-      const ky_compile_options o = {
-          .size = sizeof o, .without = without, .without_count = fused ? 0 : 1};
+      const ky_compile_options o = {.size = sizeof o,
+                                    .without = without,
+                                    .without_count = fused ? 0 : 1,
+                                    .fuse_least = 1};
       ky_program *p;
       const ky_status status = ky_compile(n.tape, loss, &o, &p);
       if (status != KY_OK) print_error("%s\n", ky_tape_message(n.tape));
@@ -405,7 +407,7 @@ static uint64_t bits_of_training(int64_t rows, make_optimizer *make, int threads
   const ky_var loss = record_layers(&n, rows, x);
   ky_optimizer *optimizer;
   assert_int_equal(make(&optimizer), KY_OK);
-  const ky_compile_options c = {.size = sizeof c, .updates = 1};
+  const ky_compile_options c = {.size = sizeof c, .updates = 1, .fuse_least = 1};
   ky_program *p;
   assert_int_equal(ky_compile(n.tape, loss, &c, &p), KY_OK);
   const ky_exec_options o = {.size = sizeof o,

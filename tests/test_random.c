@@ -187,7 +187,8 @@ static void program_has_the_numbers_of_the_tape(void **state) {
   record_net(t, &n);
   assert_int_equal(ky_tape_seed(t, 11, 0), KY_OK);
   const ky_var keep[2] = {n.noise, n.kept};
-  const ky_compile_options options = {.size = sizeof options, .keep = keep, .keep_count = 2};
+  const ky_compile_options options = {
+      .size = sizeof options, .keep = keep, .keep_count = 2, .fuse_least = 1};
   ky_program *p;
   ky_exec *e;
   assert_int_equal(ky_compile(t, n.loss, &options, &p), KY_OK);
@@ -224,7 +225,8 @@ static void program_has_the_numbers_of_the_tape(void **state) {
 static void program_samples(void **state) {
   ky_tape *t = *state;
   const ky_var x = ky_square(t, ky_normal(t, KY_F64, KY_SHAPE(N), 0, 1));
-  const ky_compile_options options = {.size = sizeof options, .keep = &x, .keep_count = 1};
+  const ky_compile_options options = {
+      .size = sizeof options, .keep = &x, .keep_count = 1, .fuse_least = 1};
   ky_program *p;
   ky_exec *e;
   double a[N], b[N];

@@ -288,7 +288,7 @@ static void compiled(void **state) {
   read(array, want);
   ky_program *p;
   ky_exec *exec;
-  const ky_compile_options options = {.size = sizeof options};
+  const ky_compile_options options = {.size = sizeof options, .fuse_least = 1};
   if (ky_compile(t, root, &options, &p) != KY_OK) fail_msg("%s", ky_tape_message(t));
   assert_int_equal(ky_exec_new(p, NULL, &exec), KY_OK);
   assert_int_equal(ky_exec_step(exec, NULL), KY_OK);

@@ -62,7 +62,7 @@ static void runs(ky_tape *t, const ky_program *p, int threads, ky_var root, int 
 static void compiles(ky_tape *t, ky_var root, int count, const ky_var *vars) {
   ky_program *p;
   const ky_compile_options options = {
-      .size = sizeof options, .wrt_count = (size_t)count, .wrt = vars};
+      .size = sizeof options, .wrt_count = (size_t)count, .wrt = vars, .fuse_least = 1};
   assert_int_equal(ky_compile(t, root, &options, &p), KY_OK);
   assert_int_equal(ky_backward(t, root, NULL), KY_OK);
   for (int threads = 1; threads <= 3; threads++) runs(t, p, threads, root, count, vars);

@@ -308,7 +308,8 @@ static void bits_do_not_depend_on_threads(void **state) {
   static float kept[WATCHED][5 * 3 * 13 * 11];
   ky_var watched[WATCHED];
   const ky_var loss = record_all_ways(b->t, &b->rng, data, watched);
-  ky_compile_options wanted = {.size = sizeof wanted, .wrt = watched, .wrt_count = WATCHED};
+  ky_compile_options wanted = {
+      .size = sizeof wanted, .wrt = watched, .wrt_count = WATCHED, .fuse_least = 1};
   assert_int_equal(ky_compile(b->t, loss, &wanted, &b->program), KY_OK);
   const int threads[3] = {1, 2, 5};
   for (int n = 0; n < 3; n++) {

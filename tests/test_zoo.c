@@ -260,7 +260,7 @@ static void train_compiled(bench *b, model *build, int threads, double losses[ST
   ky_var loss;
   start(b, build, &loss);
   ky_optimizer *o = adam();
-  const ky_compile_options c = {.size = sizeof c, .updates = 1};
+  const ky_compile_options c = {.size = sizeof c, .updates = 1, .fuse_least = 1};
   ky_program *p;
   assert_int_equal(ky_compile(b->t, loss, &c, &p), KY_OK);
   const ky_exec_options e_options = {.size = sizeof e_options,

@@ -203,6 +203,15 @@ static ky_status run_passes(ky_pass *pass, const ky_compile_options *o) {
   return KY_OK;
 }
 
+/* Below, the loops of instructions stay in the nearest cache anyway, and setting up a tile
+ * costs more than calling them. */
+#define FUSE_LEAST 4096
+
+static int64_t fuse_least(const ky_compile_options *o) {
+  const size_t least = o->fuse_least ? o->fuse_least : FUSE_LEAST;
+  return least > INT64_MAX ? INT64_MAX : (int64_t)least;
+}
+
 static ky_status compile(ky_pass *pass, ky_var root, const ky_compile_options *o) {
   if (copy_code(pass) != KY_OK)
     return ky__fail(pass->fault, KY_NO_MEMORY, "no memory for the program");
@@ -259,8 +268,12 @@ ky_status ky_compile(ky_tape *t, ky_var root, const ky_compile_options *options,
   p->code.layouts.allocator = allocator;
   ky__arena_init(&p->code.blobs, &allocator);
   ky_fault fault = {0};
-  ky_pass pass = {
-      .program = p, .tape = t, .wrt = o.wrt, .wrt_count = o.wrt_count, .fault = &fault};
+  ky_pass pass = {.program = p,
+                  .tape = t,
+                  .wrt = o.wrt,
+                  .wrt_count = o.wrt_count,
+                  .fuse_least = fuse_least(&o),
+                  .fault = &fault};
   t->fault.status = KY_OK;
   const ky_status status = compile(&pass, root, &o);
   if (status != KY_OK) {

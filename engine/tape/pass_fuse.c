@@ -50,13 +50,14 @@ static ky_dtype real_of(const ky_code *code, ky_id id) {
 
 /* The layout of the index space that an instruction would be fused over; 0 when it cannot be.
  */
-static uint32_t space_of(const ky_code *code, ky_id id) {
+static uint32_t space_of(const fuser *z, ky_id id) {
+  const ky_code *code = z->code;
   const ky_ins *i = &code->ins[id];
   const bool reduces = i->op == KY_OP_sum || i->op == KY_OP_mean;
   const uint32_t space = code->layout[reduces ? i->a : id];
   const ky_layout *layout = &code->layouts.at[space];
   ky_pattern pattern;
-  if (layout->count == 0 || !layout->dense) return 0;
+  if (layout->count < z->pass->fuse_least || !layout->dense) return 0;
   if (reduces) return ky__pattern_of(layout, i->b, &pattern) ? space : 0;
   if (ky__forms[i->op].kind == KY_NO_STEP || !ky__is_float(real_of(code, id))) return 0;
   for (uint32_t k = 0; k < ky__operand_count(code, id); k++) {
@@ -127,7 +128,7 @@ static ky_id group_to_join(const fuser *z, ky_id pc) {
   if (p->keep[pc] || p->wanted[pc] || p->root == pc || (z->code->ins[pc].flags & KY_WANT_SELF))
     return 0;
   if (ky__forms[z->code->ins[pc].op].kind == KY_NO_STEP) return 0;
-  if (space_of(z->code, pc) != space_of(z->code, group)) return 0;
+  if (space_of(z, pc) != space_of(z, group)) return 0;
   const bool reduces = ky__forms[z->code->ins[group].op].kind == KY_NO_STEP;
   const ky_dtype dtype =
       reduces ? (ky_dtype)z->code->ins[group].dtype : real_of(z->code, group);
@@ -138,11 +139,11 @@ static ky_id group_to_join(const fuser *z, ky_id pc) {
 
 static void place(fuser *z, ky_id pc) {
   member *m = &z->at[pc];
-  const ky_id joined = space_of(z->code, pc) ? group_to_join(z, pc) : 0;
+  const ky_id joined = space_of(z, pc) ? group_to_join(z, pc) : 0;
   const ky_id group = joined ? joined : pc;
   member *head = &z->at[group];
   const uint32_t inputs = new_inputs(z, pc, group);
-  m->group = joined || space_of(z->code, pc) ? group : 0;
+  m->group = joined || space_of(z, pc) ? group : 0;
   if (joined) {
     m->next = head->next;
     head->next = pc;
@@ -184,7 +185,7 @@ static void write_program(fuser *z, ky_id group, ky_fusion *p, int64_t *inputs) 
   const ky_code *code = z->code;
   const ky_ins *end = &code->ins[group];
   const bool reduces = ky__forms[end->op].kind == KY_NO_STEP;
-  *p = (ky_fusion){.space = space_of(code, group),
+  *p = (ky_fusion){.space = space_of(z, group),
                    .dtype = (uint8_t)(reduces ? end->dtype : real_of(code, group)),
                    .ending = (uint16_t)(reduces ? end->op : KY_OP_nop)};
   if (reduces) {

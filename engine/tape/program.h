@@ -57,6 +57,7 @@ typedef struct ky_pass {
   ky_tape *tape; /* for values that never change */
   const ky_var *wrt;
   size_t wrt_count;
+  int64_t fuse_least; /* elements, at least 1 */
   ky_fault *fault;
 } ky_pass;
 

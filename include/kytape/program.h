@@ -36,6 +36,8 @@ typedef struct ky_compile_options {
                   that gradients need no lasting place */
   const char *const *without; /* names of passes to leave out, see ky_program_passes */
   size_t without_count;
+  size_t fuse_least; /* elements that make it worth to fuse what is done to them; 0 means 4096,
+                        with which it begins to be faster. Fused or not, the same bits */
 } ky_compile_options;
 
 /* Compiles what is recorded on `t`. The tape is not changed and not needed any more; weights
