@@ -199,6 +199,41 @@ static void refusals_name_the_normalisation(void **state) {
           "batchnorm_inference: ");
 }
 
+/* ---- statistics of more than stays in the cache ------------------------------------------ */
+
+/* The variance of the batch of x [batch,channels,width] about a mean that is 10,000 deviations
+ * away: half of the digits would be lost if squares were subtracted. */
+static void check_far_mean(ky_tape *t, int64_t batch, int64_t channels, int64_t width) {
+  static double x[20000];
+  assert_true(batch * channels * width <= 20000);
+  for (int64_t i = 0; i < batch * channels * width; i++)
+    x[i] = 1e4 + (double)(i * 2654435761 % 4294967296) / 4294967296 +
+           (double)(i / width % channels);
+  const ky_var in = ky_input(t, KY_F64, KY_SHAPE(batch, channels, width), x);
+  ky_array v;
+  assert_int_equal(ky_data(t, ky_variance(t, in, KY_AXES(0, 2), 0, 0), &v), KY_OK);
+  for (int64_t c = 0; c < channels; c++) {
+    long double mean = 0, square = 0;
+    for (int64_t i = 0; i < batch * width; i++)
+      mean += x[(i / width * channels + c) * width + i % width];
+    mean /= (long double)(batch * width);
+    for (int64_t i = 0; i < batch * width; i++) {
+      const long double off = x[(i / width * channels + c) * width + i % width] - mean;
+      square += off * off;
+    }
+    assert_close(((const double *)v.data)[c], (double)(square / (long double)(batch * width)),
+                 1e-13);
+  }
+}
+
+static void variances_of_many_keep_their_digits(void **state) {
+  check_far_mean(*state, 1, 2, 10000); /* runs of more than a block */
+  check_far_mean(*state, 7, 2, 1300);  /* runs that are blocks */
+  check_far_mean(*state, 4000, 3, 1);  /* few columns */
+  check_far_mean(*state, 61, 300, 1);  /* columns of more than a tile */
+  check_far_mean(*state, 800, 5, 4);   /* runs too short to be blocks */
+}
+
 static int set_up(void **state) {
   *state = ky_tape_new(NULL);
   return *state ? 0 : -1;
@@ -215,6 +250,7 @@ int main(void) {
       cmocka_unit_test_setup_teardown(weight_and_bias_may_be_absent, set_up, tear_down),
       cmocka_unit_test_setup_teardown(running_statistics_move_towards_the_batch, set_up,
                                       tear_down),
+      cmocka_unit_test_setup_teardown(variances_of_many_keep_their_digits, set_up, tear_down),
       cmocka_unit_test_setup_teardown(refusals_name_the_normalisation, set_up, tear_down),
   };
   return cmocka_run_group_tests(tests, NULL, NULL);
