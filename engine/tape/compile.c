@@ -27,10 +27,8 @@ static ky_status copy_constants(ky_pass *pass) {
   for (ky_id id = 1; id < from->count; id++) {
     const ky_ins *i = &from->ins[id];
     if (i->op != KY_OP_constant) continue;
-    const size_t bytes =
-        (size_t)ky__layout(from, id)->count * ky_dtype_size((ky_dtype)i->dtype);
     const char *data = from->blobs.chunks[i->a].base + (size_t)i->b * KY_ALIGN;
-    KY_TRY(ky__make_constant(pass, id, data, bytes));
+    KY_TRY(ky__make_constant(pass, id, data, ky__value_bytes(from, id)));
   }
   return KY_OK;
 }

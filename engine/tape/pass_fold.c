@@ -11,8 +11,7 @@
   65536 /* bytes; beyond, a constant costs more room than computing it costs time */
 
 static bool is_small(const ky_code *code, ky_id id) {
-  return (size_t)ky__layout(code, id)->count * ky_dtype_size((ky_dtype)code->ins[id].dtype) <=
-         LARGEST;
+  return ky__value_bytes(code, id) <= LARGEST;
 }
 
 /* Whether all operands are folded already; leaves have none and are asked for themselves. */
@@ -31,10 +30,10 @@ static bool can_fold(const ky_code *code, ky_id id, const uint8_t *folded) {
 /* The value of tape id `id` as a constant of the program. The ids are still the tape's. */
 static ky_status fold(ky_pass *pass, ky_id id) {
   const ky_code *code = &pass->tape->code;
-  const ky_layout *layout = ky__layout(code, id);
-  if (!layout->dense) return KY_OK; /* a view is free, and views of it count on its strides */
-  const size_t bytes = (size_t)layout->count * ky_dtype_size((ky_dtype)code->ins[id].dtype);
-  return ky__make_constant(pass, id, ky__data(&pass->tape->frame, id), bytes);
+  if (!ky__layout(code, id)->dense)
+    return KY_OK; /* a view is free, and views of it count on its strides */
+  return ky__make_constant(pass, id, ky__data(&pass->tape->frame, id),
+                           ky__value_bytes(code, id));
 }
 
 ky_status ky__pass_fold(ky_pass *pass) {

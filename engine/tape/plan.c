@@ -10,13 +10,9 @@
 #include <string.h>
 
 #include "opinfo.h"
-#include "ops/argsort.h"
-#include "ops/convolution.h"
 #include "ops/family.h"
 #include "ops/fused.h"
 #include "ops/overwrite.h"
-#include "ops/pooling.h"
-#include "ops/sequence.h"
 #include "tape/program.h"
 
 /* ---- intervals --------------------------------------------------------------------------- */
@@ -50,10 +46,6 @@ typedef struct planner {
 
 static uint64_t reverse_time(const planner *q, ky_id pc) {
   return 2 * (uint64_t)q->p->code.count - pc;
-}
-
-static size_t bytes_of(const ky_code *code, ky_id id) {
-  return (size_t)ky__layout(code, id)->count * ky_dtype_size((ky_dtype)code->ins[id].dtype);
 }
 
 static void live_until(planner *q, ky_id id, uint64_t time) {
@@ -164,7 +156,7 @@ static ky_status list_tenants(planner *q) {
   for (ky_id pc = 1; pc < code->count; pc++) {
     const ky_ins *i = &code->ins[pc];
     const bool point = ky__is_point(code, pc);
-    const size_t bytes = bytes_of(code, pc);
+    const size_t bytes = ky__value_bytes(code, pc);
     p->value_at[pc] = p->adjoint_at[pc] = KY_NOWHERE;
     if (i->op == KY_OP_param) m->weights += i->c ? bytes / 2 : bytes;
     if (i->op == KY_OP_constant) m->constants += bytes;
@@ -338,57 +330,6 @@ static ky_status place(planner *q) {
   q->p->memory.arena = g.top;
   if (fits) return KY_OK;
   return ky__fail(q->pass->fault, KY_NO_MEMORY, "no memory for values and adjoints of one run");
-}
-
-/* ---- scratch ----------------------------------------------------------------------------- */
-
-/* A linear layer copies what has no matrix of rows in its memory; its result never. Where it
- * streams its weight's gradient, its input's adjoint has sums under way. */
-static size_t scratch_of_linear(const ky_code *code, ky_id pc) {
-  size_t bytes = 0;
-  if (ky__streams_weight(code, pc))
-    bytes += bytes_of(code, ky__operand(code, pc, 0)) + KY_ALIGN;
-  for (uint32_t k = 0; k < 2; k++) {
-    const ky_id id = ky__operand(code, pc, k);
-    if (!ky__layout(code, id)->dense) bytes += bytes_of(code, id) + KY_ALIGN;
-  }
-  return bytes;
-}
-
-/* Most instructions ask for no more than a copy of their result and of their operands. */
-static size_t copies_of(const ky_code *code, ky_id pc) {
-  const ky_class class = ky__class(&code->ins[pc]);
-  if (class == KY_FLAT || (class == KY_POINT && code->ins[pc].op != KY_OP_where)) return 0;
-  size_t bytes = bytes_of(code, pc) + KY_ALIGN;
-  const uint32_t operands = ky__operand_count(code, pc);
-  for (uint32_t k = 0; k < operands; k++)
-    bytes += bytes_of(code, ky__operand(code, pc, k)) + KY_ALIGN;
-  return bytes;
-}
-
-static size_t scratch_of(const ky_code *code, ky_id pc, uint32_t threads) {
-  const ky_op op = (ky_op)code->ins[pc].op;
-  const uint8_t attr = ky__opinfo[op].attr;
-  if (op == KY_OP_linear) return scratch_of_linear(code, pc);
-  if (op == KY_OP_matmul || op == KY_OP_reshape || op == KY_OP_permute) return 0;
-  if (attr == KY_ATTR_FUSED) return ky__fused_scratch(code, pc, threads);
-  if (attr == KY_ATTR_LIST_CONV) return ky__convolution_scratch(code, pc, threads);
-  if (attr == KY_ATTR_RESIZE) return ky__resample_scratch(code, pc, threads);
-  if (attr == KY_ATTR_ORDER) return ky__argsort_scratch(code, pc, threads);
-  if (attr == KY_ATTR_LIST_CLASS) /* weights, and their sums */
-    return 2 * ((size_t)ky__layout(code, ky__operand(code, pc, 2))->count * sizeof(double) +
-                KY_ALIGN);
-  const size_t sequence = ky__sequence_scratch(code, pc, threads);
-  return sequence ? sequence : copies_of(code, pc);
-}
-
-size_t ky__scratch_bound(const ky_code *code, uint32_t threads) {
-  size_t bound = 0;
-  for (ky_id pc = 1; pc < code->count; pc++) {
-    const size_t bytes = scratch_of(code, pc, threads);
-    if (bytes > bound) bound = bytes;
-  }
-  return bound;
 }
 
 /* ---- the plan ---------------------------------------------------------------------------- */

@@ -67,6 +67,11 @@ typedef ky_status ky_pass_fn(ky_pass *pass);
 KY_PASSES(X)
 #undef X
 
+/* Bytes of the elements of a value. */
+static inline size_t ky__value_bytes(const ky_code *code, ky_id id) {
+  return (size_t)ky__layout(code, id)->count * ky_dtype_size((ky_dtype)code->ins[id].dtype);
+}
+
 /* Memory for `count` elements of a pass; null and a fault when it runs out. */
 void *ky__pass_alloc(ky_pass *pass, size_t count, size_t element);
 void ky__pass_free(ky_pass *pass, void *array, size_t count, size_t element);
