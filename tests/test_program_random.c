@@ -12,7 +12,7 @@
 #include "kytape/optim.h"
 #include "opinfo.h"
 #include "random_tape.h"
-#include "tape/program.h"
+#include "tape/execution.h"
 #include "tape/tape.h"
 
 #if defined(__SANITIZE_ADDRESS__) || defined(__SANITIZE_THREAD__)
@@ -384,6 +384,15 @@ static void compare_weights(trial *b, const variant *v, int round) {
 
 /* ---- running ----------------------------------------------------------------------------- */
 
+/* Takes back what an execution was given beyond the scratch memory that was planned: arenas
+ * round up. */
+static void cut_scratch(ky_exec *e, const ky_program *p) {
+  const size_t planned = ky_program_memory(p).scratch;
+  ky_arena *scratch = &e->frame.scratch;
+  expect((scratch->count > 0) == (planned > 0), "scratch memory was not given as planned", 0);
+  if (planned) scratch->chunks[0].size = planned;
+}
+
 static ky_exec *start(const variant *v, ky_optimizer *sgd, ledger *l) {
   ky_exec_options o = {.size = sizeof o, .allocator = {l, ledger_resize}};
   if (v->updates) o.update = ky_optimizer_update(sgd);
@@ -391,6 +400,7 @@ static ky_exec *start(const variant *v, ky_optimizer *sgd, ledger *l) {
   *l = (ledger){0};
   assert_int_equal(ky_exec_new(v->program, &o, &e), KY_OK);
   expect(l->requested == ky_program_memory(v->program).total, "the memory is not the total", 0);
+  cut_scratch(e, v->program);
   return e;
 }
 
