@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /* The memory plan: every value, adjoint and aux buffer is live for an interval of one time
- * line, and gets a place in one arena that nothing else has during that interval.
+ * line, and gets a place in one arena that nothing else has during that interval (placement.c).
  *
  * With N instructions, instruction pc runs at time pc and its adjoint at time 2N - pc. What an
  * adjoint reads is what its row of ops.def declares, so a value that no adjoint reads dies with
@@ -13,21 +13,10 @@
 #include "ops/family.h"
 #include "ops/fused.h"
 #include "ops/overwrite.h"
+#include "tape/placement.h"
 #include "tape/program.h"
 
 /* ---- intervals --------------------------------------------------------------------------- */
-
-/* No value or adjoint is larger, layouts see to that: a sum with one more cannot overflow. */
-#define MOST_BYTES (SIZE_MAX / 4)
-
-/* Something to be placed. Times are below 2^33, so they are 64 bits wide. */
-typedef struct tenant {
-  uint64_t birth, death;
-  size_t bytes;
-  size_t *place;
-  uint32_t over; /* whose place it gets when that one dies: index + 1; 0: nobody's */
-  bool has_heir;
-} tenant;
 
 typedef struct planner {
   ky_pass *pass;
@@ -38,7 +27,7 @@ typedef struct planner {
   uint64_t *death; /* per instruction: last use of its memory */
   uint64_t *adjoint_birth;
   uint64_t *adjoint_death;
-  tenant *tenants;
+  ky_tenant *tenants;
   size_t tenant_count;
   uint32_t *value_of; /* per instruction: its value's tenant, index + 1; 0 for none */
   uint32_t *adjoint_of;
@@ -130,8 +119,11 @@ static ky_status find_dues(planner *q) {
 static uint32_t add_tenant(planner *q, size_t bytes, uint64_t birth, uint64_t death,
                            size_t *place) {
   const size_t padded = (bytes + KY_ALIGN - 1) & ~(size_t)(KY_ALIGN - 1);
-  q->tenants[q->tenant_count++] = (tenant){
-      .birth = birth, .death = death, .bytes = padded ? padded : KY_ALIGN, .place = place};
+  q->tenants[q->tenant_count++] = (ky_tenant){.birth = birth,
+                                              .death = death,
+                                              .until = death,
+                                              .bytes = padded ? padded : KY_ALIGN,
+                                              .place = place};
   return (uint32_t)q->tenant_count;
 }
 
@@ -185,14 +177,16 @@ static ky_status list_tenants(planner *q) {
 
 static bool can_inherit(const planner *q, uint32_t heir, uint32_t from) {
   if (!heir || !from) return false;
-  const tenant *new = &q->tenants[heir - 1], *old = &q->tenants[from - 1];
+  const ky_tenant *new = &q->tenants[heir - 1], *old = &q->tenants[from - 1];
   return old->death == new->birth && old->birth < old->death && old->bytes == new->bytes &&
          !old->has_heir && !new->over;
 }
 
 static void inherit(planner *q, uint32_t heir, uint32_t from) {
-  q->tenants[heir - 1].over = from;
-  q->tenants[from - 1].has_heir = true;
+  ky_tenant *new = &q->tenants[heir - 1], *old = &q->tenants[from - 1];
+  new->over = old->over ? old->over : from;
+  old->has_heir = true;
+  q->tenants[new->over - 1].until = new->death;
 }
 
 /* The tenant that the value of `id` lies with; none where that is a leaf, which is read again
@@ -234,104 +228,6 @@ static void hand_down(planner *q) {
     if (q->active[pc]) hand_to_operands(q, pc);
 }
 
-/* ---- placing ----------------------------------------------------------------------------- */
-
-typedef struct gap {
-  size_t offset, bytes;
-} gap;
-
-/* The free part of the arena: gaps in the order of their offsets, and everything from `top` on.
- */
-typedef struct ground {
-  gap *gaps;
-  size_t count;
-  size_t top;
-} ground;
-
-static size_t take(ground *g, size_t bytes) {
-  size_t best = g->count;
-  for (size_t k = 0; k < g->count; k++)
-    if (g->gaps[k].bytes >= bytes &&
-        (best == g->count || g->gaps[k].bytes < g->gaps[best].bytes))
-      best = k;
-  if (best < g->count) {
-    gap *found = &g->gaps[best];
-    const size_t offset = found->offset;
-    found->offset += bytes;
-    found->bytes -= bytes;
-    if (!found->bytes) memmove(found, found + 1, (--g->count - best) * sizeof *found);
-    return offset;
-  }
-  size_t offset = g->top;
-  if (g->count && g->gaps[g->count - 1].offset + g->gaps[g->count - 1].bytes == g->top)
-    offset = g->gaps[--g->count].offset; /* the last gap, made longer */
-  g->top = offset + bytes;
-  return offset;
-}
-
-static void give_back(ground *g, size_t offset, size_t bytes) {
-  size_t k = g->count;
-  while (k > 0 && g->gaps[k - 1].offset > offset) k--;
-  const bool joins_left = k > 0 && g->gaps[k - 1].offset + g->gaps[k - 1].bytes == offset;
-  const bool joins_right = k < g->count && offset + bytes == g->gaps[k].offset;
-  if (joins_left && joins_right) {
-    g->gaps[k - 1].bytes += bytes + g->gaps[k].bytes;
-    memmove(&g->gaps[k], &g->gaps[k + 1], (--g->count - k) * sizeof *g->gaps);
-  } else if (joins_left) {
-    g->gaps[k - 1].bytes += bytes;
-  } else if (joins_right) {
-    g->gaps[k] = (gap){offset, bytes + g->gaps[k].bytes};
-  } else {
-    memmove(&g->gaps[k + 1], &g->gaps[k], (g->count++ - k) * sizeof *g->gaps);
-    g->gaps[k] = (gap){offset, bytes};
-  }
-}
-
-/* Lists of tenants by a time, as heads and links; index + 1, 0 ends. Births come in order of
- * time within a list because they are pushed from the back. */
-static void by_time(const planner *q, bool birth, uint32_t *head, uint32_t *next) {
-  for (size_t k = q->tenant_count; k-- > 0;) {
-    const uint64_t time = birth ? q->tenants[k].birth : q->tenants[k].death;
-    next[k] = head[time];
-    head[time] = (uint32_t)k + 1;
-  }
-}
-
-/* False when they need more than an address space. */
-static bool place_all(planner *q, ground *g, uint32_t *lists[4]) {
-  uint32_t *birth = lists[0], *birth_next = lists[1], *death = lists[2], *death_next = lists[3];
-  by_time(q, true, birth, birth_next);
-  by_time(q, false, death, death_next);
-  for (uint64_t time = 0; time <= q->end; time++) {
-    for (uint32_t k = birth[time]; k; k = birth_next[k - 1]) {
-      const tenant *t = &q->tenants[k - 1];
-      *t->place = t->over ? *q->tenants[t->over - 1].place : take(g, t->bytes);
-      if (g->top > MOST_BYTES) return false;
-    }
-    for (uint32_t k = death[time]; k; k = death_next[k - 1])
-      if (!q->tenants[k - 1].has_heir)
-        give_back(g, *q->tenants[k - 1].place, q->tenants[k - 1].bytes);
-  }
-  return true;
-}
-
-static ky_status place(planner *q) {
-  ground g = {.gaps = ky__pass_alloc(q->pass, q->tenant_count + 1, sizeof *g.gaps)};
-  uint32_t *lists[4];
-  const size_t sizes[4] = {q->end + 1, q->tenant_count, q->end + 1, q->tenant_count};
-  bool ok = g.gaps != NULL;
-  for (int k = 0; k < 4; k++) {
-    lists[k] = ky__pass_alloc(q->pass, sizes[k], sizeof *lists[k]);
-    ok &= lists[k] != NULL;
-  }
-  const bool fits = ok && place_all(q, &g, lists);
-  for (int k = 0; k < 4; k++) ky__pass_free(q->pass, lists[k], sizes[k], sizeof *lists[k]);
-  ky__pass_free(q->pass, g.gaps, q->tenant_count + 1, sizeof *g.gaps);
-  q->p->memory.arena = g.top;
-  if (fits) return KY_OK;
-  return ky__fail(q->pass->fault, KY_NO_MEMORY, "no memory for values and adjoints of one run");
-}
-
 /* ---- the plan ---------------------------------------------------------------------------- */
 
 static ky_status plan(planner *q) {
@@ -348,9 +244,9 @@ static ky_status plan(planner *q) {
   KY_TRY(find_dues(q));
   KY_TRY(list_tenants(q));
   hand_down(q);
-  KY_TRY(place(q));
+  KY_TRY(ky__place(q->pass, q->tenants, q->tenant_count, q->end, &p->memory.arena));
   p->memory.scratch = ky__scratch_bound(&p->code, 1);
-  if (p->memory.scratch > MOST_BYTES)
+  if (p->memory.scratch > KY_MOST_BYTES)
     return ky__fail(q->pass->fault, KY_NO_MEMORY,
                     "no memory for the scratch of one instruction");
   p->memory.total = ky__exec_bytes(p);
