@@ -1,8 +1,13 @@
 /* SPDX-License-Identifier: MIT */
-/* Placement: a walk along the time line, which gives what is born the smallest gap that it fits
- * into, and takes back what died. */
+/* Placement, in two ways, of which the one counts that takes less. A walk along the time line
+ * gives what is born the smallest gap that it fits into, and takes back what died; it does not
+ * know what will be born later, and wants a gap of this size or that. So the largest tenants
+ * are also placed in the order of their sizes, each into the smallest gap between those that
+ * live when it does, and the walk has the others above them. Only so many are placed like that,
+ * so that the time all of it takes is in proportion to the time line. */
 #include "tape/placement.h"
 
+#include <stdlib.h>
 #include <string.h>
 
 /* ---- free memory ------------------------------------------------------------------------- */
@@ -71,41 +76,131 @@ typedef struct settlement {
   uint64_t end;
   calendar births, deaths;
   ground free;
+  size_t *at;   /* per tenant that nobody had the place of before: its place */
+  size_t large; /* bytes from which on a tenant is placed by its size */
 } settlement;
 
-/* Those who get the place of another one are not in it. Births come in order of index within a
- * list because they are pushed from the back. */
+static bool walks(const settlement *s, size_t k) {
+  return !s->tenants[k].over && s->tenants[k].bytes < s->large;
+}
+
+/* Births come in order of index within a list because they are pushed from the back. */
 static void fill(const settlement *s, calendar *c, bool births) {
+  memset(c->head, 0, (s->end + 1) * sizeof *c->head);
   for (size_t k = s->count; k-- > 0;) {
-    const ky_tenant *t = &s->tenants[k];
-    if (t->over) continue;
-    const uint64_t time = births ? t->birth : t->until;
+    if (!walks(s, k)) continue;
+    const uint64_t time = births ? s->tenants[k].birth : s->tenants[k].until;
     c->next[k] = c->head[time];
     c->head[time] = (uint32_t)k + 1;
   }
 }
 
-/* False when they need more than an address space. */
-static bool walk(settlement *s) {
+/* From `top` upwards. Returns the bytes that live at once at most; false when they need more
+ * than an address space. */
+static bool walk(settlement *s, size_t top, size_t *most) {
+  size_t live = *most = 0;
+  fill(s, &s->births, true);
+  fill(s, &s->deaths, false);
+  s->free.count = 0;
+  s->free.top = top;
   for (uint64_t time = 0; time <= s->end; time++) {
     for (uint32_t k = s->births.head[time]; k; k = s->births.next[k - 1]) {
-      *s->tenants[k - 1].place = take(&s->free, s->tenants[k - 1].bytes);
+      s->at[k - 1] = take(&s->free, s->tenants[k - 1].bytes);
+      live += s->tenants[k - 1].bytes;
       if (s->free.top > KY_MOST_BYTES) return false;
     }
-    for (uint32_t k = s->deaths.head[time]; k; k = s->deaths.next[k - 1])
-      give_back(&s->free, *s->tenants[k - 1].place, s->tenants[k - 1].bytes);
+    if (live > *most) *most = live;
+    for (uint32_t k = s->deaths.head[time]; k; k = s->deaths.next[k - 1]) {
+      give_back(&s->free, s->at[k - 1], s->tenants[k - 1].bytes);
+      live -= s->tenants[k - 1].bytes;
+    }
   }
   return true;
 }
 
-static bool settle(settlement *s) {
-  fill(s, &s->births, true);
-  fill(s, &s->deaths, false);
-  if (!walk(s)) return false;
+/* ---- by size ----------------------------------------------------------------------------- */
+
+#define LARGE 512 /* tenants that are placed by size */
+
+typedef struct large {
+  size_t bytes, at;
+  uint64_t birth, until;
+  size_t tenant;
+} large;
+
+static int by_size(const void *a, const void *b) {
+  const large *x = a, *y = b;
+  if (x->bytes != y->bytes) return x->bytes < y->bytes ? 1 : -1;
+  if (x->birth != y->birth) return x->birth > y->birth ? 1 : -1;
+  return x->tenant > y->tenant ? 1 : -1;
+}
+
+/* The power of two from which on there are no more than LARGE tenants; SIZE_MAX for none. */
+static size_t large_bytes(const settlement *s) {
+  size_t of_log[64] = {0}, sum = 0;
+  int log = 64;
+  for (size_t k = 0; k < s->count; k++)
+    if (!s->tenants[k].over) of_log[63 - __builtin_clzll(s->tenants[k].bytes)]++;
+  while (log > 0 && sum + of_log[log - 1] <= LARGE) sum += of_log[--log];
+  return sum ? (size_t)1 << log : SIZE_MAX;
+}
+
+/* The smallest gap between those that live when `t` does, or behind them; `placed` are in the
+ * order of their places. */
+static size_t gap_for(const large *placed, size_t count, const large *t) {
+  size_t end = 0, room = SIZE_MAX, at = 0;
+  for (size_t k = 0; k < count; k++) {
+    const large *other = &placed[k];
+    if (other->until < t->birth || other->birth > t->until) continue;
+    if (other->at >= end + t->bytes && other->at - end < room) {
+      room = other->at - end;
+      at = end;
+    }
+    if (other->at + other->bytes > end) end = other->at + other->bytes;
+  }
+  return room == SIZE_MAX ? end : at;
+}
+
+/* Places those that do not walk; returns where they end. */
+static size_t place_large(settlement *s) {
+  large queue[LARGE], placed[LARGE];
+  size_t count = 0, top = 0;
   for (size_t k = 0; k < s->count; k++) {
     const ky_tenant *t = &s->tenants[k];
-    if (t->over) *t->place = *s->tenants[t->over - 1].place;
+    if (t->over || walks(s, k)) continue;
+    queue[count++] = (large){t->bytes, 0, t->birth, t->until, k};
   }
+  qsort(queue, count, sizeof *queue, by_size);
+  for (size_t n = 0; n < count && top <= KY_MOST_BYTES; n++) {
+    large *t = &queue[n];
+    t->at = s->at[t->tenant] = gap_for(placed, n, t);
+    if (t->at + t->bytes > top) top = t->at + t->bytes;
+    size_t k = n;
+    while (k > 0 && placed[k - 1].at > t->at) k--;
+    memmove(&placed[k + 1], &placed[k], (n - k) * sizeof *placed);
+    placed[k] = *t;
+  }
+  return top;
+}
+
+/* ---- both -------------------------------------------------------------------------------- */
+
+/* Places all tenants; `spare` is one more s->at. False as in walk. */
+static bool settle(settlement *s, size_t *spare, size_t *arena) {
+  size_t most, rest, *at = s->at;
+  s->large = SIZE_MAX;
+  if (!walk(s, 0, &most)) return false;
+  *arena = s->free.top;
+  if (*arena > most) {
+    s->at = spare;
+    s->large = large_bytes(s);
+    if (s->large < SIZE_MAX && walk(s, place_large(s), &rest) && s->free.top < *arena) {
+      *arena = s->free.top;
+      at = spare;
+    }
+  }
+  for (size_t k = 0; k < s->count; k++)
+    *s->tenants[k].place = at[s->tenants[k].over ? s->tenants[k].over - 1 : k];
   return true;
 }
 
@@ -113,20 +208,22 @@ ky_status ky__place(ky_pass *pass, const ky_tenant *tenants, size_t count, uint6
                     size_t *arena) {
   settlement s = {.tenants = tenants, .count = count, .end = end};
   s.free.gaps = ky__pass_alloc(pass, count + 1, sizeof *s.free.gaps);
+  s.at = ky__pass_alloc(pass, 2 * count, sizeof *s.at);
+  size_t *const at = s.at;
   calendar *const both[2] = {&s.births, &s.deaths};
-  bool ok = s.free.gaps != NULL;
+  bool ok = s.free.gaps && at;
   for (int k = 0; k < 2; k++) {
     both[k]->head = ky__pass_alloc(pass, end + 1, sizeof *both[k]->head);
     both[k]->next = ky__pass_alloc(pass, count, sizeof *both[k]->next);
     ok &= both[k]->head && both[k]->next;
   }
-  ok = ok && settle(&s);
+  ok = ok && settle(&s, at + count, arena);
   for (int k = 0; k < 2; k++) {
     ky__pass_free(pass, both[k]->head, end + 1, sizeof *both[k]->head);
     ky__pass_free(pass, both[k]->next, count, sizeof *both[k]->next);
   }
+  ky__pass_free(pass, at, 2 * count, sizeof *at);
   ky__pass_free(pass, s.free.gaps, count + 1, sizeof *s.free.gaps);
-  *arena = s.free.top;
   if (ok) return KY_OK;
   return ky__fail(pass->fault, KY_NO_MEMORY, "no memory for values and adjoints of one run");
 }
