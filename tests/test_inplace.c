@@ -240,6 +240,41 @@ static void a_fused_adjoint_takes_the_place_of_one_read_no_more(void **state) {
   assert_int_equal(over, 1);
 }
 
+/* A matrix that nobody reads but one product, and what came of its adjoint. */
+static ky_var matrix(scene *s, ky_var w) {
+  return ky_reshape(s->t, ky_cumsum(s->t, w, 0), KY_SHAPE(32, 32));
+}
+
+static void a_product_gives_to_its_first_operand_in_its_place(void **state) {
+  scene *s = *state;
+  ky_var w = ky_param(s->t, s->w);
+  const int64_t four[4] = {1, 4, 16, 16}, kernel[4] = {4, 4, 1, 1};
+  for (int k = 0; k < 4; k++) {
+    ky_var x = matrix(s, w), b = ky_reshape(s->t, s->in, KY_SHAPE(32, 32)), y;
+    ky_var image = ky_reshape(s->t, x, 4, four);
+    ky_var taps = ky_reshape(s->t, ky_slice(s->t, w, 0, 0, 16, 1), 4, kernel);
+    if (k == 0) y = ky_matmul(s->t, x, b);
+    if (k == 1) y = ky_linear(s->t, x, ky_mul(s->t, b, b), ky_none());
+    if (k == 2) y = ky_conv2d(s->t, image, taps, ky_none(), NULL);
+    if (k == 3) y = ky_conv_transpose2d(s->t, image, taps, ky_none(), NULL);
+    compile(s, ky_sum_all(s->t, ky_square(s->t, y)), w, k % 2);
+    assert_int_equal(adjoint_at(s, KY_OP_cumsum, 0), value_at(s, KY_OP_cumsum, 0));
+    if (k < 3) ky_program_free(s->p);
+  }
+}
+
+static void a_product_reads_its_second_operand_to_the_end(void **state) {
+  scene *s = *state;
+  ky_var w = ky_param(s->t, s->w), x = matrix(s, w);
+  ky_var y = ky_matmul(s->t, ky_reshape(s->t, s->in, KY_SHAPE(32, 32)), x);
+  compile(s, ky_sum_all(s->t, ky_square(s->t, y)), w, false);
+  assert_int_not_equal(adjoint_at(s, KY_OP_cumsum, 0), value_at(s, KY_OP_cumsum, 0));
+  ky_program_free(s->p);
+  y = ky_matmul(s->t, x, ky_transpose(s->t, x, 0, 1));
+  compile(s, ky_sum_all(s->t, ky_square(s->t, y)), w, false);
+  assert_int_not_equal(adjoint_at(s, KY_OP_cumsum, 0), value_at(s, KY_OP_cumsum, 0));
+}
+
 #define SCENE(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
 
 int main(void) {
@@ -256,6 +291,8 @@ int main(void) {
       SCENE(an_adjoint_takes_the_place_of_the_operand_itself),
       SCENE(what_a_later_contribution_reads_keeps_its_place),
       SCENE(a_fused_adjoint_takes_the_place_of_one_read_no_more),
+      SCENE(a_product_gives_to_its_first_operand_in_its_place),
+      SCENE(a_product_reads_its_second_operand_to_the_end),
   };
   return cmocka_run_group_tests(tests, NULL, NULL);
 }

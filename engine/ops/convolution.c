@@ -234,19 +234,20 @@ static void pull_bias(ky_frame *f, ky_id pc) {
   ky__sum_to(f, (ky_dtype)f->code->ins[pc].dtype, d, &each, ky__adjoint(f, pc), r);
 }
 
+/* x is read for the last time before its adjoint begins, which may lie in its place. */
 void vjp_conv(ky_frame *f, ky_id pc) {
   const ky_ins *i = &f->code->ins[pc];
   const ky_conv g = geometry_of(f->code, pc);
   const ky_conv_array x = value_of(f, operand(f->code, i, KY_CONV_X));
   const ky_conv_array w = value_of(f, operand(f->code, i, KY_CONV_W));
   const ky_conv_array gr = dense_of(f, pc, ky__adjoint(f, pc));
+  const ky_dest dw = dest_of(f, pc, KY_CONV_W);
+  if (dw.ptr) ky__conv_weights(f, &g, dw.ptr, dw.beta, &x, &gr);
   const ky_dest dx = dest_of(f, pc, KY_CONV_X);
   if (dx.ptr) {
     const ky_conv_array gx = dense_of(f, operand(f->code, i, KY_CONV_X), dx.ptr);
     ky__conv_pull(f, &g, &gx, dx.beta, &gr, &w, NULL);
   }
-  const ky_dest dw = dest_of(f, pc, KY_CONV_W);
-  if (dw.ptr) ky__conv_weights(f, &g, dw.ptr, dw.beta, &x, &gr);
   pull_bias(f, pc);
 }
 
@@ -256,12 +257,12 @@ void vjp_conv_transpose(ky_frame *f, ky_id pc) {
   const ky_conv_array x = value_of(f, operand(f->code, i, KY_CONV_X));
   const ky_conv_array w = value_of(f, operand(f->code, i, KY_CONV_W));
   const ky_conv_array gr = dense_of(f, pc, ky__adjoint(f, pc));
+  const ky_dest dw = dest_of(f, pc, KY_CONV_W);
+  if (dw.ptr) ky__conv_weights(f, &g, dw.ptr, dw.beta, &gr, &x);
   const ky_dest dx = dest_of(f, pc, KY_CONV_X);
   if (dx.ptr) {
     const ky_conv_array gx = dense_of(f, operand(f->code, i, KY_CONV_X), dx.ptr);
     ky__conv_apply(f, &g, &gx, dx.beta, &gr, &w, NULL);
   }
-  const ky_dest dw = dest_of(f, pc, KY_CONV_W);
-  if (dw.ptr) ky__conv_weights(f, &g, dw.ptr, dw.beta, &gr, &x);
   pull_bias(f, pc);
 }

@@ -1,8 +1,10 @@
 /* SPDX-License-Identifier: MIT */
-/* Who reads and writes elements at one and the same position, and in which order. */
+/* Who reads and writes elements at one and the same position, and in which order; and who has
+ * read all before it writes. */
 #include "ops/overwrite.h"
 
 #include "opinfo.h"
+#include "ops/family.h"
 #include "ops/fusion.h"
 
 static bool is_fused(const ky_code *code, ky_id pc) {
@@ -70,7 +72,23 @@ bool ky__pull_over_adjoint(const ky_code *code, ky_id pc, uint32_t k) {
   return rest.contributes && !rest.reads_g;
 }
 
+/* Whether a product's adjoint has read operand k for the last time when it begins to give to
+ * it: these leave their first operand to the end. */
+static bool is_done_with(const ky_code *code, const ky_id *base, ky_id pc, uint32_t k) {
+  for (uint32_t n = 1; n < ky__operand_count(code, pc); n++)
+    if (base[ky__operand(code, pc, n)] == base[ky__operand(code, pc, 0)]) return false;
+  switch (code->ins[pc].op) {
+  case KY_OP_linear:
+    return k == 0 && ky__class(&code->ins[pc]) != KY_TINY && !ky__streams_weight(code, pc);
+  case KY_OP_matmul:
+  case KY_OP_conv:
+  case KY_OP_conv_transpose: return k == 0;
+  default: return false;
+  }
+}
+
 bool ky__pull_over_operand(const ky_code *code, const ky_id *base, ky_id pc, uint32_t k) {
+  if (is_done_with(code, base, pc, k)) return true;
   const bool fused = is_fused(code, pc);
   if (!fused && !is_pulled_last(code, pc, k)) return false;
   if (!lies_as_space(code, base, pc, k)) return false;

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /* Where an instruction may write over what it reads: elementwise ones, at the element that they
- * have just read. Whether the memory is still needed otherwise is not asked here. */
+ * have just read; adjoints of products, over an operand that they have read to the end. Whether
+ * the memory is still needed otherwise is not asked here. */
 #ifndef KY_OVERWRITE_H
 #define KY_OVERWRITE_H
 

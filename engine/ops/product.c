@@ -215,8 +215,8 @@ void vjp_matmul(ky_frame *f, ky_id pc) {
   const ky_layout dense = ky__dense(ky__layout(f->code, pc));
   const stack g = stack_of(ky__adjoint(f, pc), &dense, false);
   const stack a_turned = operand(f, i->a, !ta), b_turned = operand(f, i->b, !tb);
-  pull_factor(f, pc, i->a, i->flags & KY_WANT_A, ta, (extents){e.m, e.k, e.n}, &g, &b_turned);
   pull_factor(f, pc, i->b, i->flags & KY_WANT_B, tb, (extents){e.k, e.n, e.m}, &a_turned, &g);
+  pull_factor(f, pc, i->a, i->flags & KY_WANT_A, ta, (extents){e.m, e.k, e.n}, &g, &b_turned);
 }
 
 /* ---- linear ------------------------------------------------------------------------------ */
@@ -461,17 +461,17 @@ void vjp_linear(ky_frame *f, ky_id pc) {
   const ky_dtype dtype = (ky_dtype)i->dtype;
   const ky_place mark = ky__arena_mark(&f->scratch);
   const ky_matrix g = dense_rows(ky__adjoint(f, pc), s.out);
-  const ky_dest dx = ky__dest(f, i->a, i->flags & KY_WANT_A);
   const ky_dest dw = ky__dest(f, i->b, i->flags & KY_WANT_B);
+  const ky_dest dx = ky__dest(f, i->a, i->flags & KY_WANT_A);
   ky_product input, weight;
   if (dx.ptr) input = input_product(f, pc, s, g, dx);
   if (dw.ptr) weight = weight_product(f, pc, s, g, dw);
   if (f->fault->status == KY_OK) {
-    if (dw.ptr && f->sink.pc == pc && !dw.beta) {
+    if (dw.ptr && f->sink.pc == pc && !dw.beta && i->a != i->b) {
       stream_weight(f, dtype, &weight, dx.ptr ? &input : NULL);
-    } else {
-      if (dx.ptr) ky__product(f, dtype, &input);
+    } else { /* the input's adjoint may lie where the input does */
       if (dw.ptr) ky__product(f, dtype, &weight);
+      if (dx.ptr) ky__product(f, dtype, &input);
     }
   }
   const ky_dest db = ky__dest(f, i->c, i->flags & KY_WANT_C);
