@@ -240,6 +240,7 @@ void ky_program_free(ky_program *p) {
   ky__pass_free(&pass, p->adjoint_at, p->capacity, sizeof *p->adjoint_at);
   ky__pass_free(&pass, p->aux_at, p->code.aux_count, sizeof *p->aux_at);
   ky__pass_free(&pass, p->dues, p->code.bind_count, sizeof *p->dues);
+  ky__pass_free(&pass, p->again, p->again_count, sizeof *p->again);
   ky__layouts_free(&p->code.layouts);
   ky__arena_free(&p->code.blobs);
   ky__resize(&a, p, sizeof *p, 0);

@@ -114,13 +114,13 @@ static ky_status allocate(ky_exec *e, uint32_t threads) {
 /* Gives values, adjoints and aux buffers the places of the plan. */
 static void settle(ky_exec *e) {
   const ky_program *p = e->program;
-  char *base = (char *)(((uintptr_t)e->arena + KY_ALIGN - 1) & ~(uintptr_t)(KY_ALIGN - 1));
   for (ky_id id = 1; id < p->code.count; id++) {
-    if (p->value_at[id] != KY_NOWHERE) e->frame.val[id].ptr = base + p->value_at[id];
-    if (p->adjoint_at[id] != KY_NOWHERE) e->frame.adj[id].ptr = base + p->adjoint_at[id];
+    const size_t value = p->value_at[id], adjoint = p->adjoint_at[id];
+    if (value != KY_NOWHERE) e->frame.val[id].ptr = ky__exec_place(e, value);
+    if (adjoint != KY_NOWHERE) e->frame.adj[id].ptr = ky__exec_place(e, adjoint);
   }
-  for (uint32_t k = 0; k < p->code.aux_count && base; k++)
-    e->frame.aux[k] = base + p->aux_at[k];
+  for (uint32_t k = 0; k < p->code.aux_count && e->arena; k++)
+    e->frame.aux[k] = ky__exec_place(e, p->aux_at[k]);
   if (p->code.bind_count)
     memcpy(e->frame.bind, p->binds, p->code.bind_count * sizeof *p->binds);
 }

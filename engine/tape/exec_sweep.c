@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /* What an execution runs: the sweeps of the tape, and in the reverse one the updates of
- * weights. */
+ * weights, and values that are computed again. */
 #include <string.h>
 
 #include "opinfo.h"
@@ -14,9 +14,19 @@ static ky_status report(ky_exec *e, ky_id pc) {
   return e->fault.status;
 }
 
+/* What a reverse sweep computed again lies where it is first computed. */
+static void go_back(ky_exec *e) {
+  const ky_program *p = e->program;
+  for (uint32_t k = 0; k < p->again_count; k++) {
+    const ky_again *a = &p->again[k];
+    if (a->at != KY_NOWHERE) e->frame.val[a->id].ptr = ky__exec_place(e, p->value_at[a->id]);
+  }
+}
+
 /* Runs what comes before `end`: with checks what the caller has bound, too. */
 static ky_status forward(ky_exec *e, ky_id end) {
   const ky_program *p = e->program;
+  go_back(e);
   e->fault.status = KY_OK;
   e->state = KY_EXEC_FRESH;
   ky__next_draw(&e->frame);
@@ -116,9 +126,28 @@ static bool begin_sink(void *context) {
   return begin_parts(u, u->e, u->e->frame.sink.param);
 }
 
+/* Runs the adjoints from `pc` down to the one behind `end`, and computes again what they want
+ * on the way: what is next of it is *k. */
+static ky_status sweep(ky_exec *e, ky_id pc, ky_id end, uint32_t *k) {
+  const ky_program *p = e->program;
+  ky_frame *f = &e->frame;
+  ky_id stopped;
+  for (; *k < p->again_count && p->again[*k].before > end; ++*k) {
+    const ky_again *a = &p->again[*k];
+    stopped = ky__sweep_reverse(f, pc, a->before, e->check);
+    if (stopped > a->before) return report(e, stopped);
+    pc = a->before;
+    if (a->at != KY_NOWHERE) f->val[a->id].ptr = ky__exec_place(e, a->at);
+    if (ky__sweep_forward(f, a->id, a->id + 1, e->check) == a->id) return report(e, a->id);
+  }
+  stopped = ky__sweep_reverse(f, pc, end, e->check);
+  return stopped > end ? report(e, stopped) : KY_OK;
+}
+
 /* Runs the adjoints from `pc` down to the one that makes dues[k] due, and those that follow it.
  * It may update one of these weights on the way. */
-static ky_status reverse_to(ky_exec *e, ky_id pc, uint32_t k, updating *streamed) {
+static ky_status reverse_to(ky_exec *e, ky_id pc, uint32_t k, uint32_t *again,
+                            updating *streamed) {
   const ky_program *p = e->program;
   ky_frame *f = &e->frame;
   const ky_id after = p->dues[k].after;
@@ -126,22 +155,23 @@ static ky_status reverse_to(ky_exec *e, ky_id pc, uint32_t k, updating *streamed
   for (; !e->check && k < p->due_count && p->dues[k].after == after; k++)
     if (p->dues[k].streams)
       f->sink = (ky_sink){after, p->dues[k].param, begin_sink, take_part, streamed};
-  const ky_id stopped = ky__sweep_reverse(f, pc, after - 1, e->check);
+  const ky_status status = sweep(e, pc, after - 1, again);
   f->sink.pc = 0;
-  if (stopped != after - 1) return report(e, stopped);
+  if (status != KY_OK) return status;
   return streamed->param ? end_parts(streamed) : KY_OK;
 }
 
 /* The reverse sweep from `pc` down, stopping where a weight is due. */
 static ky_status reverse(ky_exec *e, ky_id pc) {
   const ky_program *p = e->program;
+  uint32_t again = 0;
   updating streamed;
   streamed.e = e;
   streamed.param = 0;
   for (uint32_t k = 0; e->update.apply && k < p->due_count; k++) {
     const ky_due due = p->dues[k];
     if (pc >= due.after) {
-      KY_TRY(reverse_to(e, pc, k, &streamed));
+      KY_TRY(reverse_to(e, pc, k, &again, &streamed));
       pc = due.after - 1;
     }
     if (!e->frame.seen[due.param] || streamed.param == due.param) continue;
@@ -150,9 +180,7 @@ static ky_status reverse(ky_exec *e, ky_id pc) {
     if (e->check && !p->keep[due.param]) e->frame.seen[due.param] = 0;
   }
   const ky_id end = e->check ? 0 : p->references; /* leaves have nothing to hand on */
-  if (pc <= end) return KY_OK;
-  const ky_id stopped = ky__sweep_reverse(&e->frame, pc, end, e->check);
-  return stopped > end ? report(e, stopped) : KY_OK;
+  return pc > end ? sweep(e, pc, end, &again) : KY_OK;
 }
 
 static void collect(ky_exec *e, ky_grads *grads) {

@@ -24,6 +24,11 @@ struct ky_exec {
   char message[576];
 };
 
+/* A place of the plan. */
+static inline void *ky__exec_place(const ky_exec *e, size_t at) {
+  return (char *)(((uintptr_t)e->arena + KY_ALIGN - 1) & ~(uintptr_t)(KY_ALIGN - 1)) + at;
+}
+
 /* Writes the message; returns `status`. */
 __attribute__((format(printf, 3, 4))) ky_status ky__exec_fail(ky_exec *e, ky_status status,
                                                               const char *format, ...);

@@ -6,7 +6,8 @@
  * adjoint reads is what its row of ops.def declares, so a value that no adjoint reads dies with
  * its last use in the forward sweep. Both ends of an interval are inclusive: what dies where
  * something is born does not share its place with it, because kernels may not overlap. Unless
- * it hands its place down: an elementwise instruction may write where it has just read. */
+ * it hands its place down: an elementwise instruction may write where it has just read. A value
+ * that is computed again (recomputation.c) has an interval in each sweep. */
 #include <string.h>
 
 #include "opinfo.h"
@@ -15,20 +16,23 @@
 #include "ops/overwrite.h"
 #include "tape/placement.h"
 #include "tape/program.h"
+#include "tape/recomputation.h"
 
 /* ---- intervals --------------------------------------------------------------------------- */
 
 typedef struct planner {
   ky_pass *pass;
   ky_program *p;
-  uint64_t end;    /* a time after everything */
-  uint8_t *active; /* per instruction: its adjoint runs */
-  ky_id *base;     /* per instruction: whose memory it lives in */
-  uint64_t *death; /* per instruction: last use of its memory */
+  uint64_t end;          /* a time after everything */
+  uint8_t *active;       /* per instruction: its adjoint runs */
+  ky_id *base;           /* per instruction: whose memory it lives in */
+  uint64_t *death;       /* per instruction: last use of its memory */
+  ky_id *again;          /* per instruction: see ky__find_recomputed */
+  uint64_t *again_death; /* per instruction: last use of its second memory */
   uint64_t *adjoint_birth;
   uint64_t *adjoint_death;
   ky_tenant *tenants;
-  size_t tenant_count;
+  size_t tenant_count, tenant_room;
   uint32_t *value_of; /* per instruction: its value's tenant, index + 1; 0 for none */
   uint32_t *adjoint_of;
 } planner;
@@ -37,8 +41,16 @@ static uint64_t reverse_time(const planner *q, ky_id pc) {
   return 2 * (uint64_t)q->p->code.count - pc;
 }
 
+static void find_bases(planner *q) {
+  const ky_code *code = &q->p->code;
+  for (ky_id pc = 1; pc < code->count; pc++)
+    q->base[pc] = code->ins[pc].flags & KY_VIEW ? q->base[code->ins[pc].a] : pc;
+}
+
 static void live_until(planner *q, ky_id id, uint64_t time) {
-  uint64_t *death = &q->death[q->base[id]];
+  const ky_id owner = q->base[id];
+  const bool again = q->again[owner] && time > q->p->code.count;
+  uint64_t *death = again ? &q->again_death[owner] : &q->death[owner];
   if (*death < time) *death = time;
 }
 
@@ -65,16 +77,16 @@ static void find_active(planner *q) {
 static void find_value_lives(planner *q) {
   const ky_code *code = &q->p->code;
   for (ky_id pc = 1; pc < code->count; pc++) {
-    const ky_ins *i = &code->ins[pc];
-    q->base[pc] = i->flags & KY_VIEW ? q->base[i->a] : pc;
     const bool lasting = q->p->keep[pc] || pc <= q->p->constants;
     live_until(q, pc, lasting ? q->end : pc);
     if (q->active[pc] && ky__reads_result(code, pc)) live_until(q, pc, reverse_time(q, pc));
     const uint32_t operands = ky__operand_count(code, pc);
     for (uint32_t k = 0; k < operands; k++) {
       const ky_id id = ky__operand(code, pc, k);
-      const bool read_back = q->active[pc] && ky__reads_operand(code, pc, k);
-      if (id) live_until(q, id, read_back ? reverse_time(q, pc) : pc);
+      if (!id) continue;
+      live_until(q, id, pc);
+      if (q->active[pc] && ky__reads_operand(code, pc, k))
+        live_until(q, id, reverse_time(q, pc));
     }
   }
 }
@@ -170,6 +182,12 @@ static ky_status list_tenants(planner *q) {
           add_tenant(q, bytes, q->adjoint_birth[pc], q->adjoint_death[pc], &p->adjoint_at[pc]);
     }
   }
+  for (uint32_t k = 0; k < p->again_count; k++) {
+    ky_again *a = &p->again[k];
+    if (q->base[a->id] == a->id)
+      add_tenant(q, ky__value_bytes(code, a->id), reverse_time(q, a->before),
+                 q->again_death[a->id], &a->at);
+  }
   return KY_OK;
 }
 
@@ -236,7 +254,13 @@ static ky_status plan(planner *q) {
   p->turns = ky__opinfo[root->op].attr == KY_ATTR_FUSED && p->root == p->code.count - 1 &&
              ky__fused_turns(&p->code, root);
   find_active(q);
+  find_bases(q);
+  if (ky__find_recomputed(p, q->active, q->base, q->again))
+    KY_TRY(ky__list_recomputed(q->pass, q->base, q->again));
   const uint32_t count = p->code.count;
+  q->tenant_room = 2 * (size_t)count + p->code.aux_count + p->again_count;
+  q->tenants = ky__pass_alloc(q->pass, q->tenant_room, sizeof *q->tenants);
+  if (!q->tenants) return KY_NO_MEMORY;
   for (ky_id id = 1; id < count; id++)
     q->adjoint_death[id] = p->wanted[id] ? q->end : reverse_time(q, id);
   if (p->root) q->adjoint_birth[p->root] = p->root; /* seeded before the first adjoint runs */
@@ -262,24 +286,26 @@ ky_status ky__plan_memory(ky_pass *pass) {
   q.death = ky__pass_alloc(pass, count, sizeof *q.death);
   q.adjoint_birth = ky__pass_alloc(pass, count, sizeof *q.adjoint_birth);
   q.adjoint_death = ky__pass_alloc(pass, count, sizeof *q.adjoint_death);
-  const size_t most = 2 * (size_t)count + p->code.aux_count;
-  q.tenants = ky__pass_alloc(pass, most, sizeof *q.tenants);
+  q.again = ky__pass_alloc(pass, count, sizeof *q.again);
+  q.again_death = ky__pass_alloc(pass, count, sizeof *q.again_death);
   q.value_of = ky__pass_alloc(pass, count, sizeof *q.value_of);
   q.adjoint_of = ky__pass_alloc(pass, count, sizeof *q.adjoint_of);
   p->value_at = ky__pass_alloc(pass, p->capacity, sizeof *p->value_at);
   p->adjoint_at = ky__pass_alloc(pass, p->capacity, sizeof *p->adjoint_at);
   p->aux_at = ky__pass_alloc(pass, p->code.aux_count, sizeof *p->aux_at);
   p->dues = ky__pass_alloc(pass, p->code.bind_count, sizeof *p->dues);
-  const bool ok = q.active && q.base && q.death && q.adjoint_birth && q.adjoint_death &&
-                  q.tenants && q.value_of && q.adjoint_of && p->value_at && p->adjoint_at &&
-                  p->aux_at && p->dues;
+  const bool ok = q.active && q.base && q.death && q.again && q.again_death &&
+                  q.adjoint_birth && q.adjoint_death && q.value_of && q.adjoint_of &&
+                  p->value_at && p->adjoint_at && p->aux_at && p->dues;
   const ky_status status = ok ? plan(&q) : KY_NO_MEMORY;
   ky__pass_free(pass, q.active, count, sizeof *q.active);
   ky__pass_free(pass, q.base, count, sizeof *q.base);
   ky__pass_free(pass, q.death, count, sizeof *q.death);
   ky__pass_free(pass, q.adjoint_birth, count, sizeof *q.adjoint_birth);
   ky__pass_free(pass, q.adjoint_death, count, sizeof *q.adjoint_death);
-  ky__pass_free(pass, q.tenants, most, sizeof *q.tenants);
+  ky__pass_free(pass, q.again, count, sizeof *q.again);
+  ky__pass_free(pass, q.again_death, count, sizeof *q.again_death);
+  ky__pass_free(pass, q.tenants, q.tenant_room, sizeof *q.tenants);
   ky__pass_free(pass, q.value_of, count, sizeof *q.value_of);
   ky__pass_free(pass, q.adjoint_of, count, sizeof *q.adjoint_of);
   return status;

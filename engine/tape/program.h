@@ -21,6 +21,12 @@ typedef struct ky_due {
   bool streams; /* `after` can hand the gradient over in parts */
 } ky_due;
 
+/* A value that is computed again before the adjoint of `before` runs, or a view of one. */
+typedef struct ky_again {
+  ky_id before, id;
+  size_t at; /* its place from then on; KY_NOWHERE: it is a view */
+} ky_again;
+
 struct ky_program {
   ky_allocator allocator;
   const ky_tape *tape; /* whose vars name the program's values; not dereferenced */
@@ -48,6 +54,8 @@ struct ky_program {
   size_t *aux_at;     /* per aux buffer */
   ky_due *dues;       /* in the order of the reverse sweep */
   uint32_t due_count;
+  ky_again *again; /* in the order of the reverse sweep */
+  uint32_t again_count;
   ky_memory memory;
 };
 
