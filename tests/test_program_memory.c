@@ -23,19 +23,24 @@ static ky_tensor *weight(ky_dtype dtype, int rank, const int64_t *dims) {
 }
 
 /* Something of every kind of memory: scratch, aux buffers, pools, constants to fold and to
- * repeat, values without names, and `layouts` shapes that occur but once. */
+ * repeat, values without names, one that is computed again, and `layouts` shapes that occur but
+ * once. */
 static ky_var record(ky_tape *t, ky_tensor *w, int layouts, ky_var *keep) {
   ky_var x = ky_input(t, KY_F64, KY_SHAPE(4, 2), x8), pw = ky_param(t, w);
   ky_var c = ky_reshape(t, ky_iota(t, KY_F64, 4, 1), KY_SHAPE(2, 2));
   ky_var flipped = ky_slice(t, c, 0, INT64_MAX, INT64_MIN, -1);
   ky_var turned = ky_matmul(t, ky_matmul(t, flipped, flipped), ky_mul_scalar(t, c, 0.125));
   ky_var y = ky_linear(t, ky_matmul(t, x, turned), pw, ky_none());
+  ky_var norm = ky_mul(t, ky_sum_all(t, y), ky_full(t, KY_F64, KY_SHAPE(64, 64), 0.5));
+  norm = ky_layernorm(t, norm, 1, ky_none(), ky_none(), 1e-3);
+  norm = ky_square(t, ky_matmul(t, norm, ky_full(t, KY_F64, KY_SHAPE(64, 128), 0.5)));
   y = ky_where(t, ky_gt_scalar(t, y, 0.1), y, ky_mul_scalar(t, y, 0.5));
   ky_var twice = ky_mul(t, ky_exp(t, ky_neg(t, x)), ky_exp(t, ky_neg(t, x)));
   y = ky_concat(t, 2, (ky_var[]){y, twice}, 1);
   *keep = ky_clamp(t, y, -2, 2);
   ky_var loss = ky_mean_all(
       t, ky_cross_entropy(t, *keep, ky_input(t, KY_I64, KY_SHAPE(4), labels4), KY_REDUCE_NONE));
+  loss = ky_add(t, loss, ky_mean_all(t, norm));
   for (int k = 0; k < layouts; k++)
     loss = ky_add(t, loss, ky_sum_all(t, ky_full(t, KY_F64, KY_SHAPE(k + 1, 1), 1)));
   return ky_where(t, ky_gt_scalar(t, loss, 0), loss, ky_neg(t, loss)); /* scratch at rank 0 */
@@ -186,6 +191,55 @@ static void the_arena_is_shared(void **state) {
   ky_tape_free(t);
 }
 
+/* Pooling, views and sums work where their operands lie; a strided image is copied. */
+static void scratch_is_planned_for_what_takes_it(void **state) {
+  (void)state;
+  static const float x[8 * 16 * 16];
+  const ky_pool_options halves = {.size = sizeof halves, .kernel = {2, 2}};
+  for (int strided = 0; strided < 2; strided++) {
+    ky_tape *t = ky_tape_new(NULL);
+    ky_var v = ky_input(t, KY_F32, KY_SHAPE(2, 4, 16, 16), x);
+    assert_int_equal(ky_watch(t, v), KY_OK);
+    if (strided) v = ky_slice(t, v, 3, 0, 12, 1);
+    ky_var y = ky_mean(t, ky_max_pool2d(t, v, &halves), KY_AXES(3), 0);
+    y = ky_cumsum(t, ky_slice(t, y, 2, 0, 4, 1), 0);
+    ky_program *p;
+    assert_int_equal(ky_compile(t, ky_sum_all(t, y), NULL, &p), KY_OK);
+    const size_t scratch = ky_program_memory(p).scratch, copy = 2 * 4 * 16 * 12 * sizeof *x;
+    if (strided)
+      assert_true(scratch >= copy && scratch < copy + 256);
+    else
+      assert_int_equal(scratch, 0);
+    ky_program_free(p);
+    ky_tape_free(t);
+  }
+}
+
+/* The adjoint of the first layer's result is the largest and comes late, when smaller ones have
+ * cut up what was left before. Two values and an adjoint live at once, and of the pooling two
+ * arrays: hardly more is taken. */
+static void convolutions_take_what_lives_at_once(void **state) {
+  (void)state;
+  static const float x[8 * 28 * 28];
+  enum { FIRST = 8 * 4 * 26 * 26 * 4, SECOND = 8 * 4 * 24 * 24 * 4, POOLED = SECOND / 4 };
+  const ky_pool_options halves = {.size = sizeof halves, .kernel = {2, 2}};
+  ky_tensor *w[3] = {weight(KY_F32, KY_SHAPE(4, 1, 3, 3)), weight(KY_F32, KY_SHAPE(4, 4, 3, 3)),
+                     weight(KY_F32, KY_SHAPE(16, 576))};
+  ky_tape *t = ky_tape_new(NULL);
+  ky_var v = ky_input(t, KY_F32, KY_SHAPE(8, 1, 28, 28), x);
+  for (int k = 0; k < 2; k++)
+    v = ky_relu(t, ky_conv2d(t, v, ky_param(t, w[k]), ky_none(), NULL));
+  v = ky_reshape(t, ky_max_pool2d(t, v, &halves), KY_SHAPE(8, 576));
+  v = ky_sum_all(t, ky_square(t, ky_linear(t, v, ky_param(t, w[2]), ky_none())));
+  ky_program *p;
+  const ky_compile_options o = {.size = sizeof o, .updates = 1};
+  assert_int_equal(ky_compile(t, v, &o, &p), KY_OK);
+  assert_true(ky_program_memory(p).arena <= FIRST + 2 * SECOND + 3 * POOLED);
+  ky_program_free(p);
+  ky_tape_free(t);
+  for (int k = 0; k < 3; k++) ky_tensor_free(w[k]);
+}
+
 /* Views cost nothing, but their adjoints would: exabytes here, and several of them at once. */
 static void what_no_memory_can_hold_is_refused(void **state) {
   (void)state;
@@ -304,6 +358,8 @@ int main(void) {
        NULL, NULL, &persistent},
       cmocka_unit_test(an_execution_allocates_the_total_and_then_nothing),
       cmocka_unit_test(the_arena_is_shared),
+      cmocka_unit_test(scratch_is_planned_for_what_takes_it),
+      cmocka_unit_test(convolutions_take_what_lives_at_once),
       cmocka_unit_test(what_no_memory_can_hold_is_refused),
       cmocka_unit_test(a_million_scalars_compile),
       cmocka_unit_test(many_tensors_of_many_sizes_compile),
