@@ -9,10 +9,8 @@
 static ky_status answer_broadcast(ky_query *q, ky_dtype dtype, ky_id a, ky_id b) {
   const ky_code *code = q->code;
   if (code->layout[a] == code->layout[b] && ky__layout_of(q, a)->dense) {
-    q->dtype = (uint8_t)dtype; /* the common case needs no look-up */
-    q->layout = code->layout[a];
-    q->klass = q->layout == 0 ? KY_POINT : KY_FLAT;
-    return KY_OK;
+    q->klass = ky__is_point(code, a) ? KY_POINT : KY_FLAT;
+    return ky__answer_like(q, dtype, a);
   }
   const ky_layout la = *ky__layout_of(q, a), lb = *ky__layout_of(q, b);
   ky_layout out;

@@ -18,6 +18,15 @@ ky_status ky__answer(ky_query *q, ky_dtype dtype, const ky_layout *layout) {
   return answer(q, dtype, &dense, false);
 }
 
+ky_status ky__answer_like(ky_query *q, ky_dtype dtype, ky_id id) {
+  const ky_layout *layout = ky__layout_of(q, id);
+  if (!layout->dense) return ky__answer(q, dtype, layout);
+  q->dtype = (uint8_t)dtype;
+  q->view = false;
+  q->layout = q->code->layout[id];
+  return KY_OK;
+}
+
 ky_status ky__answer_view(ky_query *q, ky_dtype dtype, const ky_layout *layout) {
   ky_layout settled = *layout;
   ky__layout_settle(&settled);

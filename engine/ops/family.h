@@ -35,6 +35,9 @@ static inline ky_dtype ky__dtype_of(const ky_query *q, ky_id id) {
 /* The dense layout with the dims of `layout`, interned as the result's. */
 ky_status ky__answer(ky_query *q, ky_dtype dtype, const ky_layout *layout);
 
+/* The same with the dims of operand `id`: what is dense already needs no look-up. */
+ky_status ky__answer_like(ky_query *q, ky_dtype dtype, ky_id id);
+
 /* The result shares its operand's memory, with exactly these strides. */
 ky_status ky__answer_view(ky_query *q, ky_dtype dtype, const ky_layout *layout);
 

@@ -237,7 +237,7 @@ ky_status ky__rule_gather(ky_query *q) {
   KY_TRY(need_index(q, q->ins->b));
   KY_TRY(need_inside(q, &index, ky__layout_of(q, q->ins->a), q->ins->c));
   q->klass = KY_GENERAL;
-  return ky__answer(q, ky__dtype_of(q, q->ins->a), &index);
+  return ky__answer_like(q, ky__dtype_of(q, q->ins->a), q->ins->b);
 }
 
 void fwd_gather(ky_frame *f, ky_id pc) {

@@ -204,7 +204,7 @@ static ky_status answer_solution(ky_query *q) {
   for (int k = 0; same && k + 2 < la.rank; k++) same = la.dims[k] == lb.dims[k];
   if (!same) return ky__fail(q->fault, KY_BAD_SHAPE, "batch axes differ");
   q->klass = KY_GENERAL;
-  return ky__answer(q, ky__dtype_of(q, a), &lb);
+  return ky__answer_like(q, ky__dtype_of(q, a), b);
 }
 
 /* Aux bytes of an instruction that keeps lu and pivots of its operand. */
@@ -223,9 +223,8 @@ ky_status ky__rule_triangular_solve(ky_query *q) {
 
 ky_status ky__rule_cholesky(ky_query *q) {
   KY_TRY(need_square(q, q->ins->a));
-  const ky_layout a = *ky__layout_of(q, q->ins->a);
   q->klass = KY_GENERAL;
-  return ky__answer(q, ky__dtype_of(q, q->ins->a), &a);
+  return ky__answer_like(q, ky__dtype_of(q, q->ins->a), q->ins->a);
 }
 
 ky_status ky__rule_solve(ky_query *q) {

@@ -51,7 +51,7 @@ static ky_status answer(ky_query *q, size_t words) {
   for (int k = 0; k < x.rank - axes; k++) rows *= x.dims[k];
   q->klass = dense ? KY_FLAT : KY_GENERAL;
   q->aux_bytes = words * (size_t)rows * ky_dtype_size(ky__dtype_of(q, a));
-  return ky__answer(q, ky__dtype_of(q, a), &x);
+  return ky__answer_like(q, ky__dtype_of(q, a), a);
 }
 
 ky_status ky__rule_layernorm(ky_query *q) { return answer(q, 2); }

@@ -36,17 +36,17 @@ static lines lines_of(const ky_frame *f, ky_id pc) {
 /* ---- argsort ----------------------------------------------------------------------------- */
 
 ky_status ky__rule_argsort(ky_query *q) {
-  const ky_layout operand = *ky__layout_of(q, q->ins->a);
-  if (q->ins->b >= (uint32_t)operand.rank)
+  const ky_layout *operand = ky__layout_of(q, q->ins->a);
+  if (q->ins->b >= (uint32_t)operand->rank)
     return ky__fail(q->fault, KY_BAD_AXIS, "axis %u of a value of rank %d", (unsigned)q->ins->b,
-                    operand.rank);
+                    operand->rank);
   if (q->ins->c > 1)
     return ky__fail(q->fault, KY_BAD_ARGUMENT, "descending is %u, wants 0 or 1",
                     (unsigned)q->ins->c);
-  if (operand.dims[q->ins->b] > UINT32_MAX)
+  if (operand->dims[q->ins->b] > UINT32_MAX)
     return ky__fail(q->fault, KY_BAD_SHAPE, "more elements than can be sorted");
   q->klass = KY_GENERAL;
-  return ky__answer(q, KY_I64, &operand);
+  return ky__answer_like(q, KY_I64, q->ins->a);
 }
 
 /* Lines that are worked on, each thread with room of its own. */

@@ -27,11 +27,10 @@ static bool next_row(const ky_layout *space, int64_t index[KY_MAX_RANK]) {
 /* ---- triangles --------------------------------------------------------------------------- */
 
 ky_status ky__rule_triangle(ky_query *q) {
-  const ky_layout operand = *ky__layout_of(q, q->ins->a);
-  if (operand.rank < 2)
-    return ky__fail(q->fault, KY_BAD_SHAPE, "wants a matrix, got rank %d", operand.rank);
+  const int rank = ky__layout_of(q, q->ins->a)->rank;
+  if (rank < 2) return ky__fail(q->fault, KY_BAD_SHAPE, "wants a matrix, got rank %d", rank);
   q->klass = KY_GENERAL;
-  return ky__answer(q, ky__dtype_of(q, q->ins->a), &operand);
+  return ky__answer_like(q, ky__dtype_of(q, q->ins->a), q->ins->a);
 }
 
 static int64_t between(int64_t x, int64_t low, int64_t high) {

@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /* Matrix products: matmul over batches with transpose flags, and the linear layer. Transposes
  * are swapped strides: no operand of a matmul is ever copied. */
+#include <string.h>
+
 #include "kernels/gemm.h"
 #include "ops/family.h"
 
@@ -233,22 +235,24 @@ ky_status ky__rule_linear(ky_query *q) {
   const ky_id ids[3] = {q->ins->a, q->ins->b, q->ins->c};
   KY_TRY(ky__need_float(q, ids[0]));
   KY_TRY(ky__need_same_dtype(q, ids[0], ids[1]));
-  const ky_layout x = *ky__layout_of(q, ids[0]), w = *ky__layout_of(q, ids[1]);
-  if (x.rank < 1 || w.rank != 2)
+  const ky_layout *x = ky__layout_of(q, ids[0]), *w = ky__layout_of(q, ids[1]);
+  if (x->rank < 1 || w->rank != 2)
     return ky__fail(q->fault, KY_BAD_SHAPE, "wants x [...,in] and w [out,in]");
-  if (x.dims[x.rank - 1] != w.dims[1])
+  if (x->dims[x->rank - 1] != w->dims[1])
     return ky__fail(q->fault, KY_BAD_SHAPE, "inner extents %lld and %lld differ",
-                    (long long)x.dims[x.rank - 1], (long long)w.dims[1]);
+                    (long long)x->dims[x->rank - 1], (long long)w->dims[1]);
   if (ids[2]) {
     KY_TRY(ky__need_same_dtype(q, ids[0], ids[2]));
-    const ky_layout bias = *ky__layout_of(q, ids[2]);
-    if (bias.rank != 1 || bias.dims[0] != w.dims[0])
-      return ky__fail(q->fault, KY_BAD_SHAPE, "the bias must be [%lld]", (long long)w.dims[0]);
+    const ky_layout *bias = ky__layout_of(q, ids[2]);
+    if (bias->rank != 1 || bias->dims[0] != w->dims[0])
+      return ky__fail(q->fault, KY_BAD_SHAPE, "the bias must be [%lld]", (long long)w->dims[0]);
   }
-  ky_layout out = x;
-  out.dims[x.rank - 1] = w.dims[0];
-  KY_TRY(ky__layout_dense(out.rank, out.dims, &out, q->fault));
-  q->klass = is_tiny(&x, &w, &out) ? KY_TINY : KY_GENERAL;
+  int64_t dims[KY_MAX_RANK];
+  memcpy(dims, x->dims, sizeof dims);
+  dims[x->rank - 1] = w->dims[0];
+  ky_layout out;
+  KY_TRY(ky__layout_dense(x->rank, dims, &out, q->fault));
+  q->klass = is_tiny(x, w, &out) ? KY_TINY : KY_GENERAL;
   return ky__answer(q, ky__dtype_of(q, ids[0]), &out);
 }
 

@@ -49,10 +49,10 @@ ky_status ky__rule_dropout(ky_query *q) {
   const ky_ins *i = q->ins;
   KY_TRY(ky__need_float(q, i->a));
   KY_TRY(check_probability(q, ky__pool_f64(q->code, i->b + POOL_FIRST)));
-  const ky_layout x = *ky__layout_of(q, i->a);
-  q->klass = x.rank == 0 ? KY_POINT : x.dense ? KY_FLAT : KY_GENERAL;
+  const ky_layout *x = ky__layout_of(q, i->a);
+  q->klass = x->rank == 0 ? KY_POINT : x->dense ? KY_FLAT : KY_GENERAL;
   q->aux_bytes = sizeof(ky_draw);
-  return ky__answer(q, ky__dtype_of(q, i->a), &x);
+  return ky__answer_like(q, ky__dtype_of(q, i->a), i->a);
 }
 
 /* ---- sweeps ------------------------------------------------------------------------------ */

@@ -11,17 +11,17 @@
 ky_status ky__rule_rope(ky_query *q) {
   const ky_ins *i = q->ins;
   KY_TRY(ky__need_float(q, i->a));
-  const ky_layout x = *ky__layout_of(q, i->a);
+  const ky_layout *x = ky__layout_of(q, i->a);
   const double base = ky__pool_f64(q->code, i->b + 1);
-  if (x.rank < 2)
-    return ky__fail(q->fault, KY_BAD_SHAPE, "wants [...,t,d], got rank %d", (int)x.rank);
-  if (x.dims[x.rank - 1] % 2 != 0)
+  if (x->rank < 2)
+    return ky__fail(q->fault, KY_BAD_SHAPE, "wants [...,t,d], got rank %d", (int)x->rank);
+  if (x->dims[x->rank - 1] % 2 != 0)
     return ky__fail(q->fault, KY_BAD_SHAPE, "a width of %lld has no pairs",
-                    (long long)x.dims[x.rank - 1]);
+                    (long long)x->dims[x->rank - 1]);
   if (!(base > 0) || base > DBL_MAX)
     return ky__fail(q->fault, KY_BAD_ARGUMENT, "base is %g, wants a positive number", base);
-  q->klass = x.dense ? KY_FLAT : KY_GENERAL;
-  return ky__answer(q, ky__dtype_of(q, i->a), &x);
+  q->klass = x->dense ? KY_FLAT : KY_GENERAL;
+  return ky__answer_like(q, ky__dtype_of(q, i->a), i->a);
 }
 
 size_t ky__rope_scratch(const ky_code *code, ky_id pc) {

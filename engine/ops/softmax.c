@@ -6,12 +6,12 @@
 ky_status ky__rule_along(ky_query *q) {
   const ky_id a = q->ins->a;
   KY_TRY(ky__need_float(q, a));
-  const ky_layout operand = *ky__layout_of(q, a);
-  if (q->ins->b >= (uint32_t)operand.rank)
+  const ky_layout *operand = ky__layout_of(q, a);
+  if (q->ins->b >= (uint32_t)operand->rank)
     return ky__fail(q->fault, KY_BAD_AXIS, "axis %u of an operand of rank %d",
-                    (unsigned)q->ins->b, (int)operand.rank);
-  q->klass = operand.dense ? KY_FLAT : KY_GENERAL;
-  return ky__answer(q, ky__dtype_of(q, a), &operand);
+                    (unsigned)q->ins->b, (int)operand->rank);
+  q->klass = operand->dense ? KY_FLAT : KY_GENERAL;
+  return ky__answer_like(q, ky__dtype_of(q, a), a);
 }
 
 /* Plans the loop over all axes but `axis`: array 0 has the dense strides of the result, array 1

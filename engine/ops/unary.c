@@ -5,9 +5,9 @@
 #include "ops/family.h"
 
 static ky_status answer_elementwise(ky_query *q, ky_dtype dtype) {
-  const ky_layout operand = *ky__layout_of(q, q->ins->a);
-  q->klass = operand.rank == 0 ? KY_POINT : operand.dense ? KY_FLAT : KY_GENERAL;
-  return ky__answer(q, dtype, &operand);
+  const ky_layout *operand = ky__layout_of(q, q->ins->a);
+  q->klass = operand->rank == 0 ? KY_POINT : operand->dense ? KY_FLAT : KY_GENERAL;
+  return ky__answer_like(q, dtype, q->ins->a);
 }
 
 ky_status ky__rule_unary(ky_query *q) {

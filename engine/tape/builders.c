@@ -37,8 +37,7 @@ static inline bool takes_points(const ky_tape *t, unsigned op, ky_rule *rule) {
 }
 
 static inline bool is_live_point(const ky_tape *t, ky_var v) {
-  return v.tape == t && v.id < t->code.count && v.era == ky__era_of(t, v.id) &&
-         t->code.layout[v.id] == 0;
+  return ky__is_live(t, v) && ky__is_point(&t->code, v.id);
 }
 
 static inline ky_var record_point(ky_tape *t, ky_ins ins) {
@@ -49,7 +48,7 @@ static inline ky_var record_point(ky_tape *t, ky_ins ins) {
   t->code.site[id] = t->site;
   t->frame.seen[id] = 0;
   t->code.count = id + 1;
-  return (ky_var){t, id, t->eras[t->era_count - 1].number};
+  return ky__newest_var(t, id);
 }
 
 /* Everything else. Apart, because a draft is large and would make the functions above save

@@ -51,9 +51,8 @@ void ky__say_site(ky_text *text, const ky_code *code, uint32_t site) {
 
 ky_id ky__operand_id(const ky_tape *t, ky_draft *d, ky_var v) {
   if (!t || d->fault.status != KY_OK) return 0;
-  const char *reason = ky__bad_var(t, v);
-  if (!reason) return v.id;
-  ky__fail(&d->fault, KY_BAD_VAR, "%s", reason);
+  if (ky__is_live(t, v)) return v.id;
+  ky__fail(&d->fault, KY_BAD_VAR, "%s", ky__bad_var(t, v));
   return 0;
 }
 
@@ -215,5 +214,5 @@ ky_var ky__record(ky_tape *t, ky_draft *d) {
     }
   }
   t->pool_kept = t->code.pool_count;
-  return ky__var(t, count);
+  return ky__newest_var(t, count);
 }

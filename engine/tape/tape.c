@@ -135,8 +135,10 @@ ky_status ky_tape_seed(ky_tape *t, uint64_t seed, uint64_t draw) {
 ky_var ky__var(const ky_tape *t, ky_id id) { return (ky_var){t, id, ky__era_of(t, id)}; }
 
 const char *ky__bad_var(const ky_tape *t, ky_var v) {
-  if (v.tape != t) return v.tape ? "the var is of another tape" : "the var is null";
-  return v.id >= t->code.count || v.era != ky__era_of(t, v.id) ? "the value was rewound" : NULL;
+  if (ky__is_live(t, v)) return NULL;
+  return v.tape == t ? "the value was rewound"
+         : v.tape    ? "the var is of another tape"
+                     : "the var is null";
 }
 
 ky_mark ky_tape_mark(const ky_tape *t) {

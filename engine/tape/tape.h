@@ -85,6 +85,15 @@ static inline uint32_t ky__era_of(const ky_tape *t, ky_id id) {
 
 ky_var ky__var(const ky_tape *t, ky_id id);
 
+/* The same of an instruction that has just been recorded. */
+static inline ky_var ky__newest_var(const ky_tape *t, ky_id id) {
+  return (ky_var){t, id, t->eras[t->era_count - 1].number};
+}
+
+static inline bool ky__is_live(const ky_tape *t, ky_var v) {
+  return v.tape == t && v.id < t->code.count && v.era == ky__era_of(t, v.id);
+}
+
 /* Why `v` is no live value of `t`, as a sentence; NULL when it is one. */
 const char *ky__bad_var(const ky_tape *t, ky_var v);
 

@@ -30,10 +30,8 @@ ky_status ky__layout_dense(int rank, const int64_t *dims, ky_layout *out, ky_fau
                       (long long)dims[k], k);
     made.dims[k] = dims[k];
     made.count *= dims[k] ? 1 : 0;
-    const int64_t extent = dims[k] ? dims[k] : 1;
-    if (padded > MAX_ELEMENTS / extent)
+    if (__builtin_mul_overflow(padded, dims[k] ? dims[k] : 1, &padded) || padded > MAX_ELEMENTS)
       return ky__fail(fault, KY_BAD_SHAPE, "the number of elements overflows at axis %d", k);
-    padded *= extent;
   }
   made.count *= padded;
   dense_strides(&made);
@@ -55,12 +53,15 @@ void ky__layout_settle(ky_layout *l) {
 }
 
 bool ky__same_dims(const ky_layout *a, const ky_layout *b) {
-  return a->rank == b->rank && memcmp(a->dims, b->dims, (size_t)a->rank * sizeof *a->dims) == 0;
+  bool same = a->rank == b->rank;
+  for (int k = 0; same && k < a->rank; k++) same = a->dims[k] == b->dims[k];
+  return same;
 }
 
-static bool same(const ky_layout *a, const ky_layout *b) {
-  return ky__same_dims(a, b) &&
-         memcmp(a->strides, b->strides, (size_t)a->rank * sizeof *a->strides) == 0;
+static bool is_same(const ky_layout *a, const ky_layout *b) {
+  bool same = ky__same_dims(a, b);
+  for (int k = 0; same && k < a->rank; k++) same = a->strides[k] == b->strides[k];
+  return same;
 }
 
 void ky__say_dims(ky_text *text, const ky_layout *layout) {
@@ -97,7 +98,7 @@ void ky__layouts_free(ky_layouts *l) {
 static uint32_t *find(uint32_t *slots, uint32_t slot_count, const ky_layout *at,
                       const ky_layout *wanted) {
   uint32_t k = (uint32_t)hash(wanted) & (slot_count - 1);
-  while (slots[k] && !same(&at[slots[k] - 1], wanted)) k = (k + 1) & (slot_count - 1);
+  while (slots[k] && !is_same(&at[slots[k] - 1], wanted)) k = (k + 1) & (slot_count - 1);
   return &slots[k];
 }
 
