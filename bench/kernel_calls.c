@@ -2,7 +2,47 @@
 /* See kernel_calls.h. */
 #include "kernel_calls.h"
 
+#include <stdio.h>
+#include <stdlib.h>
+
 #include "kernels/kernels.h"
+
+#define RESULT_BYTES ((size_t)1 << 19) /* of all results */
+
+const size_t kernel_calls_sizes[KERNEL_CALLS_SIZES] = {0, 1, 8, 64, 1024, KERNEL_CALLS_MOST};
+
+static const char *const names[OPERATIONS] = {"add", "mul", "relu", "sum"};
+
+kernel_calls kernel_calls_open(operation op, size_t n, const float *a, const float *b) {
+  const size_t fitting = RESULT_BYTES / (n * sizeof(float) + 1);
+  const size_t count = fitting < KERNEL_CALLS_COUNT ? fitting : KERNEL_CALLS_COUNT;
+  return (kernel_calls){op, n, count,
+                        a,  b, bench_alloc_aligned(count * (n + 1) * sizeof(float))};
+}
+
+void kernel_calls_close(kernel_calls *c) { free(c->results); }
+
+bench_pace kernel_calls_pace(const bench_setup *setup) {
+  bench_pace pace = setup->pace;
+  pace.cell /= 4;
+  pace.sample /= 4;
+  return pace;
+}
+
+bench_row *kernel_calls_row(const kernel_calls *c, bench_sheet *sheet, const bench_cell *cell) {
+  char title[32];
+  if (c->n > 0)
+    snprintf(title, sizeof title, "%s [%zu]", names[c->op], c->n);
+  else
+    snprintf(title, sizeof title, "%s []", names[c->op]);
+  bench_row *row = bench_sheet_row(sheet, title, BENCH_REPLAYED);
+  row->time = bench_summary(cell);
+  row->time.median /= (double)c->count;
+  row->time.min /= (double)c->count;
+  return row;
+}
+
+/* ---- the calls --------------------------------------------------------------------------- */
 
 /* Rank 0 has no kernel: it is one operation of C. */
 static void points(const kernel_calls *c) {

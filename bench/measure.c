@@ -69,6 +69,23 @@ double bench_median(int n, double *values) {
   return 0.5 * (values[(n - 1) / 2] + values[n / 2]);
 }
 
+static void add_cells(const bench_cell *cells, const int list[], double sign, int *n,
+                      double total[BENCH_SAMPLES]) {
+  for (; *list >= 0; list++) {
+    const bench_cell *cell = &cells[*list];
+    if (cell->samples < *n) *n = cell->samples;
+    for (int i = 0; i < *n; i++) total[i] += sign * cell->sample[i];
+  }
+}
+
+double bench_difference(const bench_cell *cells, const int plus[], const int minus[]) {
+  double total[BENCH_SAMPLES] = {0};
+  int n = BENCH_SAMPLES;
+  add_cells(cells, plus, 1, &n, total);
+  add_cells(cells, minus, -1, &n, total);
+  return bench_median(n, total);
+}
+
 bench_stats bench_summary(const bench_cell *cell) {
   double sorted[BENCH_SAMPLES];
   const int n = cell->samples;

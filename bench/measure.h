@@ -46,4 +46,8 @@ bench_stats bench_summary(const bench_cell *cell);
 /* Sorts; NaN for n = 0. */
 double bench_median(int n, double *values);
 
+/* The median of what the cells in `plus` take together more than those in `minus`, among
+ * neighbours in time. Both are lists of indices that -1 ends. */
+double bench_difference(const bench_cell *cells, const int plus[], const int minus[]);
+
 #endif

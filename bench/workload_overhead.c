@@ -9,9 +9,6 @@
 #include "recursive/recursive.h"
 #include "taped.h"
 
-#define MOST         256               /* instructions */
-#define RESULT_BYTES ((size_t)1 << 19) /* of all results: what fits the second-level cache */
-
 static const bench_extra extras[] = {
     {"kernel", "kernel_ns", "%.1f"},
     {"beyond: replayed", "replayed_beyond_ns", "%.1f"},
@@ -29,15 +26,13 @@ enum {
   EXTRA_COUNT
 };
 
-static const char *const names[OPERATIONS] = {"add", "mul", "relu", "sum"};
-
 /* ---- tape -------------------------------------------------------------------------------- */
 
 /* What is recorded: count equal instructions, each of them kept. */
 typedef struct equals {
   const kernel_calls *c;
   size_t count;
-  ky_var result[MOST];
+  ky_var result[KERNEL_CALLS_COUNT];
 } equals;
 
 static ky_var tape_one(ky_tape *t, operation op, ky_var a, ky_var b) {
@@ -93,7 +88,7 @@ typedef struct rec_state {
   operation op;
   size_t count;
   rec_heap heap;
-  rec_tensor *a, *b, *result[MOST];
+  rec_tensor *a, *b, *result[KERNEL_CALLS_COUNT];
 } rec_state;
 
 static rec_tensor *rec_one(rec_state *s) {
@@ -171,17 +166,10 @@ static bool check(variants *v) {
   return bench_agree("overhead", BENCH_RECURSIVE, "the result", rec, want, 1e-6);
 }
 
-/* Nanoseconds an instruction that `cell` takes more than the kernel, and than `base` if given.
- */
-static double beyond(const bench_cell *cells, int cell, int base, size_t count) {
-  const bench_cell *kernel = &cells[CELL_KERNEL], *from = &cells[cell];
-  double difference[BENCH_SAMPLES];
-  int n = from->samples < kernel->samples ? from->samples : kernel->samples;
-  if (base >= 0 && cells[base].samples < n) n = cells[base].samples;
-  for (int k = 0; k < n; k++)
-    difference[k] =
-        from->sample[k] - kernel->sample[k] - (base < 0 ? 0 : cells[base].sample[k]);
-  return bench_median(n, difference) / (double)count;
+/* Nanoseconds an instruction that `cell` takes more than the kernel, and than an empty tape. */
+static double beyond(const bench_cell *cells, int cell, size_t count) {
+  return bench_difference(cells, (int[]){cell, -1}, (int[]){CELL_KERNEL, CELL_LEAVES, -1}) /
+         (double)count;
 }
 
 static void measure(const bench_setup *setup, bench_sheet *sheet, variants *v) {
@@ -193,35 +181,24 @@ static void measure(const bench_setup *setup, bench_sheet *sheet, variants *v) {
       [CELL_RECURSIVE] = {.call = recursive, .state = &v->recursive},
       [CELL_KERNEL] = {.call = kernels, .state = &v->kernel},
   };
-  bench_pace pace = setup->pace;
-  pace.cell /= 4; /* there are many cases */
-  pace.sample /= 4;
+  const bench_pace pace = kernel_calls_pace(setup);
   bench_measure(&pace, CELL_COUNT, cells);
-  const kernel_calls *c = &v->kernel;
-  const double count = (double)c->count;
-  char title[32];
-  if (c->n > 0)
-    snprintf(title, sizeof title, "%s [%zu]", names[c->op], c->n);
-  else
-    snprintf(title, sizeof title, "%s []", names[c->op]);
-  bench_row *row = bench_sheet_row(sheet, title, BENCH_REPLAYED);
-  row->time = bench_summary(&cells[CELL_REPLAYED]);
-  row->time.median /= count;
-  row->time.min /= count;
-  row->extra[EXTRA_KERNEL] = bench_summary(&cells[CELL_KERNEL]).median / count;
-  row->extra[EXTRA_REPLAYED] = beyond(cells, CELL_REPLAYED, CELL_LEAVES, c->count);
-  row->extra[EXTRA_COMPILED] = beyond(cells, CELL_COMPILED, CELL_LEAVES, c->count);
-  row->extra[EXTRA_RECORDED] = beyond(cells, CELL_RECORDED, CELL_LEAVES, c->count);
-  row->extra[EXTRA_RECURSIVE] = beyond(cells, CELL_RECURSIVE, -1, c->count);
+  const size_t count = v->kernel.count;
+  bench_row *row = kernel_calls_row(&v->kernel, sheet, &cells[CELL_REPLAYED]);
+  row->extra[EXTRA_KERNEL] = bench_summary(&cells[CELL_KERNEL]).median / (double)count;
+  row->extra[EXTRA_REPLAYED] = beyond(cells, CELL_REPLAYED, count);
+  row->extra[EXTRA_COMPILED] = beyond(cells, CELL_COMPILED, count);
+  row->extra[EXTRA_RECORDED] = beyond(cells, CELL_RECORDED, count);
+  row->extra[EXTRA_RECURSIVE] =
+      bench_difference(cells, (int[]){CELL_RECURSIVE, -1}, (int[]){CELL_KERNEL, -1}) /
+      (double)count;
 }
 
 static bool run_case(const bench_setup *setup, bench_sheet *sheet, operation op, size_t n,
                      float *a, float *b) {
   variants *v = bench_alloc(1, sizeof *v);
-  const size_t fitting = RESULT_BYTES / (n * sizeof(float) + 1);
   kernel_calls *c = &v->kernel;
-  *c = (kernel_calls){op, n, fitting < MOST ? fitting : MOST, a, b, NULL};
-  c->results = bench_alloc_aligned(c->count * (n + 1) * sizeof(float));
+  *c = kernel_calls_open(op, n, a, b);
   for (int k = 0; k < TAPES; k++)
     tape_open(&v->tape[k], &v->equals[k], c, k == LEAVES ? 0 : c->count);
   tape_compile(&v->tape[COMPILED], &v->equals[COMPILED]);
@@ -233,24 +210,24 @@ static bool run_case(const bench_setup *setup, bench_sheet *sheet, operation op,
     taped_close(&v->tape[k]);
   }
   rec_close(&v->recursive);
-  free(v->kernel.results);
+  kernel_calls_close(c);
   free(v);
   return good;
 }
 
 bool workload_overhead(const bench_setup *setup, bench_sheet *sheet) {
-  static const size_t sizes[] = {0, 1, 8, 64, 1024, 16384};
-  const size_t most = sizes[sizeof sizes / sizeof *sizes - 1];
   sheet->extras = extras;
   sheet->extra_count = EXTRA_COUNT;
-  float *a = bench_alloc_aligned(most * sizeof *a), *b = bench_alloc_aligned(most * sizeof *b);
-  bench_random(KY_F32, 1, most, a, 1);
-  bench_random(KY_F32, 2, most, b, 1);
+  float *a = bench_alloc_aligned(KERNEL_CALLS_MOST * sizeof *a),
+        *b = bench_alloc_aligned(KERNEL_CALLS_MOST * sizeof *b);
+  bench_random(KY_F32, 1, KERNEL_CALLS_MOST, a, 1);
+  bench_random(KY_F32, 2, KERNEL_CALLS_MOST, b, 1);
   bool good = true;
   for (int op = 0; good && op < OPERATIONS; op++)
-    for (size_t k = 0; good && k < sizeof sizes / sizeof *sizes; k++) {
-      if (op == SUM && sizes[k] == 0) continue; /* nothing to add up */
-      good = run_case(setup, sheet, (operation)op, sizes[k], a, b);
+    for (int k = 0; good && k < KERNEL_CALLS_SIZES; k++) {
+      const size_t n = kernel_calls_sizes[k];
+      if (op == SUM && n == 0) continue; /* nothing to add up */
+      good = run_case(setup, sheet, (operation)op, n, a, b);
     }
   free(a);
   free(b);

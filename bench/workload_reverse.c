@@ -8,9 +8,6 @@
 #include "contest.h"
 #include "kernel_calls.h"
 
-#define MOST         256               /* instructions */
-#define RESULT_BYTES ((size_t)1 << 19) /* of all adjoints: what fits the second-level cache */
-
 static const bench_extra extras[] = {
     {"kernel", "kernel_ns", "%.1f"},
     {"beyond: replayed", "replayed_beyond_ns", "%.1f"},
@@ -18,8 +15,6 @@ static const bench_extra extras[] = {
 };
 
 enum { EXTRA_KERNEL, EXTRA_REPLAYED, EXTRA_COMPILED, EXTRA_COUNT };
-
-static const char *const names[] = {[ADD] = "add", [MUL] = "mul", [RELU] = "relu"};
 
 /* x is the weight; the other operand is all ones, so that nothing grows or fades. */
 typedef struct problem {
@@ -82,20 +77,6 @@ enum {
   CELL_COUNT
 };
 
-/* Medians are taken of differences between neighbours in time. */
-static double difference(const bench_cell *cells, const int plus[], const int minus[]) {
-  double difference[BENCH_SAMPLES];
-  int n = BENCH_SAMPLES;
-  for (int k = 0; k < CELL_COUNT; k++)
-    if (cells[k].samples < n) n = cells[k].samples;
-  for (int i = 0; i < n; i++) {
-    difference[i] = 0;
-    for (int k = 0; plus[k] >= 0; k++) difference[i] += cells[plus[k]].sample[i];
-    for (int k = 0; minus[k] >= 0; k++) difference[i] -= cells[minus[k]].sample[i];
-  }
-  return bench_median(n, difference);
-}
-
 static void measure(const bench_setup *setup, bench_sheet *sheet, taped *tape,
                     kernel_calls *c) {
   bench_cell cells[CELL_COUNT] = {
@@ -107,27 +88,17 @@ static void measure(const bench_setup *setup, bench_sheet *sheet, taped *tape,
       [CELL_LEAVES_FORWARD] = {.call = taped_compiled_forward, .state = &tape[LEAVES]},
       [CELL_KERNEL] = {.call = kernels, .state = c},
   };
-  bench_pace pace = setup->pace;
-  pace.cell /= 4; /* there are many cases */
-  pace.sample /= 4;
+  const bench_pace pace = kernel_calls_pace(setup);
   bench_measure(&pace, CELL_COUNT, cells);
   const double count = (double)c->count;
-  char title[32];
-  if (c->n > 0)
-    snprintf(title, sizeof title, "%s [%zu]", names[c->op], c->n);
-  else
-    snprintf(title, sizeof title, "%s []", names[c->op]);
-  bench_row *row = bench_sheet_row(sheet, title, BENCH_REPLAYED);
-  row->time = bench_summary(&cells[CELL_REPLAYED]);
-  row->time.median /= count;
-  row->time.min /= count;
+  bench_row *row = kernel_calls_row(c, sheet, &cells[CELL_REPLAYED]);
   row->extra[EXTRA_KERNEL] = bench_summary(&cells[CELL_KERNEL]).median / count;
-  row->extra[EXTRA_REPLAYED] = difference(cells, (const int[]){CELL_REPLAYED, -1},
-                                          (const int[]){CELL_LEAVES, CELL_KERNEL, -1}) /
+  row->extra[EXTRA_REPLAYED] = bench_difference(cells, (int[]){CELL_REPLAYED, -1},
+                                                (int[]){CELL_LEAVES, CELL_KERNEL, -1}) /
                                count;
   row->extra[EXTRA_COMPILED] =
-      difference(cells, (const int[]){CELL_STEP, CELL_LEAVES_FORWARD, -1},
-                 (const int[]){CELL_FORWARD, CELL_LEAVES_STEP, CELL_KERNEL, -1}) /
+      bench_difference(cells, (int[]){CELL_STEP, CELL_LEAVES_FORWARD, -1},
+                       (int[]){CELL_FORWARD, CELL_LEAVES_STEP, CELL_KERNEL, -1}) /
       count;
 }
 
@@ -146,9 +117,7 @@ static bool check(taped *tape) {
 
 static bool run_case(const bench_setup *setup, bench_sheet *sheet, operation op, size_t n,
                      float *x, const float *ones) {
-  const size_t fitting = RESULT_BYTES / (n * sizeof(float) + 1);
-  kernel_calls c = {op, n, fitting < MOST ? fitting : MOST, x, ones, NULL};
-  c.results = bench_alloc_aligned(c.count * (n + 1) * sizeof(float));
+  kernel_calls c = kernel_calls_open(op, n, x, ones);
   problem p[TAPES];
   taped tape[TAPES];
   for (int k = 0; k < TAPES; k++) {
@@ -162,22 +131,20 @@ static bool run_case(const bench_setup *setup, bench_sheet *sheet, operation op,
     good = good && taped_ok(&tape[k], k == COMPILED ? BENCH_COMPILED : BENCH_REPLAYED);
     taped_close(&tape[k]);
   }
-  free(c.results);
+  kernel_calls_close(&c);
   return good;
 }
 
 bool workload_reverse(const bench_setup *setup, bench_sheet *sheet) {
-  static const size_t sizes[] = {0, 1, 8, 64, 1024, 16384};
-  const size_t most = sizes[sizeof sizes / sizeof *sizes - 1];
   sheet->extras = extras;
   sheet->extra_count = EXTRA_COUNT;
-  float *x = bench_alloc_aligned(most * sizeof *x),
-        *ones = bench_alloc_aligned(most * sizeof *x);
-  for (size_t k = 0; k < most; k++) x[k] = ones[k] = 1;
+  float *x = bench_alloc_aligned(KERNEL_CALLS_MOST * sizeof *x);
+  float *ones = bench_alloc_aligned(KERNEL_CALLS_MOST * sizeof *ones);
+  for (int k = 0; k < KERNEL_CALLS_MOST; k++) x[k] = ones[k] = 1;
   bool good = true;
   for (int op = ADD; good && op <= RELU; op++)
-    for (size_t k = 0; good && k < sizeof sizes / sizeof *sizes; k++)
-      good = run_case(setup, sheet, (operation)op, sizes[k], x, ones);
+    for (int k = 0; good && k < KERNEL_CALLS_SIZES; k++)
+      good = run_case(setup, sheet, (operation)op, kernel_calls_sizes[k], x, ones);
   free(x);
   free(ones);
   return good;
