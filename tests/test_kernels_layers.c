@@ -258,6 +258,21 @@ static void triangles_agree_with_the_plain_level(void **state) {
 
 /* ---- rotary embedding -------------------------------------------------------------------- */
 
+/* Far out, where an ulp of a frequency is many of its sines: every level has libm's powers. */
+static void check_tables(const ky_kernels *kernels, ky_dtype dtype) {
+  for (size_t pairs = 1; pairs < SOME; pairs++) {
+    start_results();
+    kernels->rope->table[dtype](3, pairs, 1e6, 1e4, &got[0], &got[1]);
+    ky__kernels_at(KY_LEVEL_plain)->rope->table[dtype](3, pairs, 1e6, 1e4, &want[0], &want[1]);
+    expect_close(kernels, dtype, "rope's table", 3 * (int)pairs);
+  }
+}
+
+static void tables_agree_with_the_plain_level(void **state) {
+  (void)state;
+  each_level(check_tables);
+}
+
 /* Products and sums alone: the bits of the plain level, for one table. */
 static void check_turns(const ky_kernels *kernels, ky_dtype dtype) {
   const ky_rope_kernels *plain = ky__kernels_at(KY_LEVEL_plain)->rope;
@@ -289,6 +304,7 @@ int main(void) {
       cmocka_unit_test(convolutions_agree_with_the_plain_level),
       cmocka_unit_test(attention_agrees_with_the_plain_level),
       cmocka_unit_test(triangles_agree_with_the_plain_level),
+      cmocka_unit_test(tables_agree_with_the_plain_level),
       cmocka_unit_test(turns_have_the_bits_of_the_plain_level),
   };
   return cmocka_run_group_tests(tests, NULL, NULL);

@@ -6,6 +6,12 @@
 
 #define CHUNK 128 /* frequencies at a time */
 
+/* Not inlined, so that it is libm's pow at every level: positions multiply its error, and with
+ * AVX-512 (which converts size_t to double) gcc would take the vector library's. */
+static __attribute__((noinline)) double frequency_of(double base, size_t j, size_t pairs) {
+  return pow(base, -(double)j / (double)pairs);
+}
+
 INLINE double cosine_of(double frequency, double position, double unused) {
   (void)unused;
   return cos(frequency * position);
