@@ -59,7 +59,7 @@ size_t ky__arena_request(size_t bytes) {
   return size + KY_ALIGN + KY_SLACK + KY_GROW_LEAST * sizeof(ky_chunk);
 }
 
-void *ky__arena_alloc(ky_arena *a, size_t bytes) {
+void *ky__arena_extend(ky_arena *a, size_t bytes) {
   if (bytes > SIZE_MAX - KY_ALIGN) return NULL;
   bytes = (bytes + KY_ALIGN - 1) & ~(size_t)(KY_ALIGN - 1);
   if (!seek(a, bytes) && (add_chunk(a, bytes) != KY_OK || !seek(a, bytes))) return NULL;

@@ -41,8 +41,18 @@ ky_status ky__arena_reserve(ky_arena *a, size_t bytes);
 /* What an empty arena asks the allocator for when it reserves `bytes`. */
 size_t ky__arena_request(size_t bytes);
 
+/* What ky__arena_alloc does where the chunk that is being filled has no room. */
+void *ky__arena_extend(ky_arena *a, size_t bytes);
+
 /* A block of `bytes` (0 gives a valid pointer too), or NULL when memory runs out. */
-void *ky__arena_alloc(ky_arena *a, size_t bytes);
+static inline void *ky__arena_alloc(ky_arena *a, size_t bytes) {
+  const size_t whole = (bytes + KY_ALIGN - 1) & ~(size_t)(KY_ALIGN - 1);
+  if (whole < bytes || a->current >= a->count || a->chunks[a->current].size - a->used < whole)
+    return ky__arena_extend(a, bytes);
+  char *const block = a->chunks[a->current].base + a->used;
+  a->used += whole;
+  return block;
+}
 
 static inline ky_place ky__arena_mark(const ky_arena *a) {
   return (ky_place){a->current, a->used};
