@@ -28,23 +28,25 @@ static const bench_pace hasty = {.cell = 2e-3, .sample = 1e-4, .slow = 0.1, .lea
 typedef struct options {
   bool chosen[COUNT];
   bool quick, torch, help, list;
-  const char *json, *plot;
+  const char *json, *plot, *only;
 } options;
 
 static void print_help(FILE *out) {
-  fprintf(out, "usage: kybench [workload...] [--torch] [--json FILE] [--plot FILE] [--quick]\n"
-               "               [--list] [--help]\n"
-               "\n"
-               "Times workloads as a tape that is recorded for every step, as a tape that is\n"
-               "replayed, as a compiled program, in the recursive design, and as C written by\n"
-               "hand. All of them run if none is named.\n"
-               "\n"
-               "  --torch      times PyTorch beside them, if python3-torch is installed\n"
-               "  --json FILE  writes the figures to FILE too\n"
-               "  --plot FILE  draws the ratios to hand-written C as SVG\n"
-               "  --quick      a glance: small cases, few samples\n"
-               "  --list       names the workloads\n"
-               "  --help       prints this\n");
+  fprintf(out,
+          "usage: kybench [workload...] [--only TEXT] [--torch] [--json FILE] [--plot FILE]\n"
+          "               [--quick] [--list] [--help]\n"
+          "\n"
+          "Times workloads as a tape that is recorded for every step, as a tape that is\n"
+          "replayed, as a compiled program, in the recursive design, and as C written by\n"
+          "hand. All of them run if none is named.\n"
+          "\n"
+          "  --only TEXT  of ops: the opcodes whose names contain TEXT\n"
+          "  --torch      times PyTorch beside them, if python3-torch is installed\n"
+          "  --json FILE  writes the figures to FILE too\n"
+          "  --plot FILE  draws the ratios to hand-written C as SVG\n"
+          "  --quick      a glance: small cases, few samples\n"
+          "  --list       names the workloads\n"
+          "  --help       prints this\n");
 }
 
 static bool choose(options *o, const char *name) {
@@ -57,9 +59,9 @@ static bool choose(options *o, const char *name) {
 }
 
 /* The word after an option; NULL and a message when there is none. */
-static const char *operand(int argc, char **argv, int k) {
+static const char *operand(int argc, char **argv, int k, const char *what) {
   if (k + 1 < argc) return argv[k + 1];
-  fprintf(stderr, "kybench: %s wants a file\n", argv[k]);
+  fprintf(stderr, "kybench: %s wants a %s\n", argv[k], what);
   return NULL;
 }
 
@@ -76,9 +78,11 @@ static bool parse(int argc, char **argv, options *o) {
     } else if (strcmp(word, "--list") == 0) {
       o->list = true;
     } else if (strcmp(word, "--json") == 0) {
-      if (!(o->json = operand(argc, argv, k++))) return false;
+      if (!(o->json = operand(argc, argv, k++, "file"))) return false;
     } else if (strcmp(word, "--plot") == 0) {
-      if (!(o->plot = operand(argc, argv, k++))) return false;
+      if (!(o->plot = operand(argc, argv, k++, "file"))) return false;
+    } else if (strcmp(word, "--only") == 0) {
+      if (!(o->only = operand(argc, argv, k++, "text"))) return false;
     } else if (choose(o, word)) {
       named = true;
     } else {
@@ -148,7 +152,7 @@ static bool writable(const char *path) {
 }
 
 static bool run(const options *o) {
-  bench_setup setup = {.quick = o->quick, .pace = o->quick ? hasty : thorough};
+  bench_setup setup = {.quick = o->quick, .only = o->only, .pace = o->quick ? hasty : thorough};
   bench_sheet sheets[COUNT] = {0};
   bool good = true;
   char processor[128];

@@ -33,7 +33,8 @@
 
 typedef struct bench_setup {
   bool quick;
-  bool torch; /* PyTorch is there and asked for */
+  bool torch;       /* PyTorch is there and asked for */
+  const char *only; /* of ops: opcodes whose names contain this; null: all */
   bench_pace pace;
 } bench_setup;
 

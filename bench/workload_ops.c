@@ -6,6 +6,7 @@
 #include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
 
 #include "opcodes/opcode.h"
 #include "tape/tape.h"
@@ -226,8 +227,11 @@ bool workload_ops(const bench_setup *setup, bench_sheet *sheet) {
   for (size_t f = 0; good && f < FAMILIES; f++)
     for (size_t k = 0; good && k < families[f]->count; k++) {
       const opcode_case *c = &families[f]->cases[k];
+      if (setup->only && !strstr(ky__opinfo[c->op].name, setup->only)) continue;
       good = run_case(setup, sheet, c, c->small) &&
              (setup->quick || run_case(setup, sheet, c, c->large));
     }
-  return good;
+  if (!good || sheet->count > 0) return good;
+  fprintf(stderr, "kybench: ops: no opcode is called something with '%s'\n", setup->only);
+  return false;
 }
