@@ -9,10 +9,11 @@
 
 #include "kernels/loops.h"
 
-#define TILE   128  /* columns at a time: 1 KiB of double for each thing that is kept of them */
+#define TILE   256  /* columns at a time: 2 KiB of double for each thing that is kept of them */
 #define CHUNK  256  /* exponentials of a run that wait to be used */
 #define CACHED 4096 /* elements that stay in the cache between two passes */
 static_assert(KY_REDUCE_TILE % TILE == 0, "cuts leave tiles as they are");
+static_assert(CHUNK >= TILE, "a row of a tile waits there, too");
 
 /* Whether rows should be walked along the kept axis: it lies closer in memory. */
 static bool by_columns(const ky_reduce_plan *plan) {
