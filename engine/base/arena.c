@@ -61,11 +61,9 @@ size_t ky__arena_request(size_t bytes) {
 
 void *ky__arena_extend(ky_arena *a, size_t bytes) {
   if (bytes > SIZE_MAX - KY_ALIGN) return NULL;
-  bytes = (bytes + KY_ALIGN - 1) & ~(size_t)(KY_ALIGN - 1);
-  if (!seek(a, bytes) && (add_chunk(a, bytes) != KY_OK || !seek(a, bytes))) return NULL;
-  void *ptr = a->chunks[a->current].base + a->used;
-  a->used += bytes;
-  return ptr;
+  const size_t whole = (bytes + KY_ALIGN - 1) & ~(size_t)(KY_ALIGN - 1);
+  if (!seek(a, whole) && (add_chunk(a, whole) != KY_OK || !seek(a, whole))) return NULL;
+  return ky__arena_alloc(a, bytes); /* which has room now */
 }
 
 size_t ky__arena_bytes(const ky_arena *a) {
