@@ -1,10 +1,10 @@
 /* SPDX-License-Identifier: MIT */
 /* Matrix products: matmul over batches with transpose flags, and the linear layer. Transposes
  * are swapped strides: no operand of a matmul is ever copied. */
-#include <string.h>
-
 #include "kernels/gemm.h"
 #include "ops/family.h"
+
+#include <string.h>
 
 /* ---- shared products --------------------------------------------------------------------- */
 

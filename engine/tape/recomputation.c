@@ -49,7 +49,7 @@ bool ky__find_recomputed(const ky_program *p, const uint8_t *active, const ky_id
         *first = pc;
     }
   }
-  for (ky_id pc = 0; pc < code->count; pc++) {
+  for (ky_id pc = 1; pc < code->count; pc++) {
     if (before[pc] == KEPT) before[pc] = 0;
     found |= before[pc] != 0;
   }
