@@ -27,6 +27,27 @@ static inline scalars scalars_of(const ky_code *code, const ky_ins *i, int count
 #define WORD_N adj[pc]
 #define WORD_G adj[pc]
 
+/* Threaded code: a handler goes to the next one itself. A jump of its own lets the processor
+ * foresee what comes behind each opcode; one switch for all is guessed wrong half of the time.
+ * Labels as values are an extension of gcc and clang. A label is kept as its distance from
+ * `stop`, so that an opcode without a handler, 0, stops. */
+#pragma GCC diagnostic ignored "-Wpedantic"
+#define AT(name)           (int)((const char *)&&name - (const char *)&&stop)
+#define HANDLER(name, ...) [KY_OP_##name] = AT(name),
+#define DISPATCH()                                                                             \
+  i = ins[pc];                                                                                 \
+  if ((i.flags & CLASS_BITS) || i.dtype != DTYPE) goto stop;                                   \
+  goto *(void *)((char *)&&stop + handler[i.op])
+#define NEXT_UP()                                                                              \
+  if (++pc == end) goto stop;                                                                  \
+  DISPATCH()
+#define NEXT_DOWN()                                                                            \
+  do                                                                                           \
+    if (--pc == end) goto stop;                                                                \
+  while (!seen[pc]);                                                                           \
+  g = adj[pc].MEMBER;                                                                          \
+  DISPATCH()
+
 #define REAL       float
 #define MEMBER     f32
 #define NAME(name) name##_f32
