@@ -7,6 +7,7 @@
 
 #define CLASS_BITS (7u << KY_CLASS_SHIFT)
 static_assert(KY_POINT == 0, "no class bit set means rank 0 all around");
+static_assert(KY_F32 == 0 && KY_F64 == 1, "the first types have handlers");
 
 typedef struct scalars {
   double s, u;
@@ -27,57 +28,83 @@ static inline scalars scalars_of(const ky_code *code, const ky_ins *i, int count
 #define WORD_N adj[pc]
 #define WORD_G adj[pc]
 
+static inline void give_f32(ky_word *adj, uint8_t *seen, ky_id id, float x) {
+  adj[id].f32 = seen[id] ? adj[id].f32 + x : x;
+  seen[id] = 1;
+}
+
+static inline void give_f64(ky_word *adj, uint8_t *seen, ky_id id, double x) {
+  adj[id].f64 = seen[id] ? adj[id].f64 + x : x;
+  seen[id] = 1;
+}
+
 /* Threaded code: a handler goes to the next one itself. A jump of its own lets the processor
  * foresee what comes behind each opcode; one switch for all is guessed wrong half of the time.
  * Labels as values are an extension of gcc and clang. A label is kept as its distance from
  * `stop`, so that an opcode without a handler, 0, stops. */
 #pragma GCC diagnostic ignored "-Wpedantic"
-#define AT(name)           (int)((const char *)&&name - (const char *)&&stop)
-#define HANDLER(name, ...) [KY_OP_##name] = AT(name),
-#define DISPATCH()                                                                             \
+#define AT(name) (int)((const char *)&&name - (const char *)&&stop)
+#define GO()                                                                                   \
   i = ins[pc];                                                                                 \
-  if ((i.flags & CLASS_BITS) || i.dtype != DTYPE) goto stop;                                   \
-  goto *(void *)((char *)&&stop + handler[i.op])
+  if ((i.flags & CLASS_BITS) | (i.dtype > KY_F64)) goto stop;                                  \
+  goto *(void *)((char *)&&stop + handler[i.dtype][i.op])
 #define NEXT_UP()                                                                              \
   if (++pc == end) goto stop;                                                                  \
-  DISPATCH()
+  GO()
 #define NEXT_DOWN()                                                                            \
   do                                                                                           \
     if (--pc == end) goto stop;                                                                \
   while (!seen[pc]);                                                                           \
-  g = adj[pc].MEMBER;                                                                          \
-  DISPATCH()
+  GO()
 
+ky_id ky__points_forward(ky_frame *f, ky_id pc, ky_id end) {
+#include "ops/point_table.inc"
+  const ky_ins *ins = f->code->ins;
+  ky_word *v = f->val;
+  ky_ins i;
+  pc--;
+  NEXT_UP();
 #define REAL       float
 #define MEMBER     f32
 #define NAME(name) name##_f32
-#include "ops/point.inc"
+#include "ops/point_forward.inc"
 #undef REAL
 #undef MEMBER
 #undef NAME
-
 #define REAL       double
 #define MEMBER     f64
 #define NAME(name) name##_f64
-#include "ops/point.inc"
+#include "ops/point_forward.inc"
 #undef REAL
 #undef MEMBER
 #undef NAME
-
-ky_id ky__points_forward(ky_frame *f, ky_id pc, ky_id end) {
-  for (ky_id before = end; pc != before;) {
-    before = pc;
-    pc = forward_f64(f, pc, end);
-    pc = forward_f32(f, pc, end);
-  }
+stop:
   return pc;
 }
 
 ky_id ky__points_reverse(ky_frame *f, ky_id pc, ky_id end) {
-  for (ky_id before = end; pc != before;) {
-    before = pc;
-    pc = reverse_f64(f, pc, end);
-    pc = reverse_f32(f, pc, end);
-  }
+#include "ops/point_table.inc"
+  const ky_ins *ins = f->code->ins;
+  const ky_word *v = f->val;
+  ky_word *adj = f->adj;
+  uint8_t *seen = f->seen;
+  ky_ins i;
+  pc++;
+  NEXT_DOWN();
+#define REAL       float
+#define MEMBER     f32
+#define NAME(name) name##_f32
+#include "ops/point_reverse.inc"
+#undef REAL
+#undef MEMBER
+#undef NAME
+#define REAL       double
+#define MEMBER     f64
+#define NAME(name) name##_f64
+#include "ops/point_reverse.inc"
+#undef REAL
+#undef MEMBER
+#undef NAME
+stop:
   return pc;
 }
