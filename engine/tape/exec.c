@@ -207,14 +207,8 @@ ky_status ky_exec_new(const ky_program *p, const ky_exec_options *options, ky_ex
 
 /* ---- names ------------------------------------------------------------------------------- */
 
-static uint32_t era_of(const ky_program *p, ky_id id) {
-  uint32_t k = p->era_count - 1;
-  while (k > 0 && p->eras[k].start > id) k--;
-  return p->eras[k].number;
-}
-
 ky_var ky__exec_var(const ky_program *p, ky_id id) {
-  return (ky_var){p->tape, id, era_of(p, id)};
+  return (ky_var){p->tape, id, ky__era_of(p->eras, p->era_count, id)};
 }
 
 /* The program's id of a var of the tape it was compiled from; `need` says that it must still be
@@ -226,7 +220,7 @@ static ky_status find(ky_exec *e, ky_var v, const char *what, bool need, ky_id *
     return ky__exec_fail(e, KY_BAD_VAR, "%s: %s", what,
                          v.id ? "the var is not of the tape that was compiled"
                               : "the var is null");
-  if (era_of(p, v.id) != v.era)
+  if (ky__era_of(p->eras, p->era_count, v.id) != v.era)
     return ky__exec_fail(e, KY_BAD_VAR,
                          "%s: the value was rewound before the tape was compiled", what);
   *id = p->map[v.id];

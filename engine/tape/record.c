@@ -30,14 +30,18 @@ static uint32_t file_index(ky_tape *t, const char *file) {
   return ++code->file_count;
 }
 
+/* Apart: a file is named once, and lines of it many times. */
+__attribute__((noinline)) static void name_file(ky_tape *t, const char *file) {
+  const uint32_t index = file ? file_index(t, file) : 0;
+  t->site_base = index << KY_SITE_SHIFT;
+  t->site_file = index ? file : NULL;
+}
+
 ky_tape *ky_at(ky_tape *t, const char *file, int line) {
   if (!t) return t;
-  if (file != t->site_file) {
-    t->site_file_index = file ? file_index(t, file) : 0;
-    t->site_file = t->site_file_index ? file : NULL;
-  }
-  const bool known = t->site_file_index && line > 0 && line < (int)KY_SITE_LINES;
-  t->site = known ? t->site_file_index << KY_SITE_SHIFT | (uint32_t)line : 0;
+  if (file != t->site_file) name_file(t, file);
+  const bool known = t->site_base && line > 0 && line < (int)KY_SITE_LINES;
+  t->site = known ? t->site_base | (uint32_t)line : 0;
   return t;
 }
 

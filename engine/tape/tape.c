@@ -132,7 +132,9 @@ ky_status ky_tape_seed(ky_tape *t, uint64_t seed, uint64_t draw) {
 
 /* ---- marks and rewinding ----------------------------------------------------------------- */
 
-ky_var ky__var(const ky_tape *t, ky_id id) { return (ky_var){t, id, ky__era_of(t, id)}; }
+ky_var ky__var(const ky_tape *t, ky_id id) {
+  return (ky_var){t, id, ky__era_of(t->eras, t->era_count, id)};
+}
 
 const char *ky__bad_var(const ky_tape *t, ky_var v) {
   if (ky__is_live(t, v)) return NULL;

@@ -37,7 +37,7 @@ struct ky_tape {
   uint32_t column_capacity[KY_COLUMNS];
   uint32_t site; /* what the next instruction carries */
   const char *site_file;
-  uint32_t site_file_index;
+  uint32_t site_base; /* of line 0 of site_file; 0 is unknown */
 
   ky_code code;
   ky_frame frame;
@@ -76,11 +76,11 @@ void ky__say_site(ky_text *text, const ky_code *code, uint32_t site);
 
 /* ---- vars ------------------------------------------------------------------------------- */
 
-/* The number of the era in which instruction `id` was recorded. */
-static inline uint32_t ky__era_of(const ky_tape *t, ky_id id) {
-  uint32_t k = t->era_count - 1;
-  while (k > 0 && t->eras[k].start > id) k--;
-  return t->eras[k].number;
+/* The number of the era in which instruction `id` was recorded; the first era starts at 0. */
+static inline uint32_t ky__era_of(const ky_era *eras, uint32_t count, ky_id id) {
+  const ky_era *era = &eras[count - 1];
+  while (era->start > id) era--;
+  return era->number;
 }
 
 ky_var ky__var(const ky_tape *t, ky_id id);
@@ -91,7 +91,8 @@ static inline ky_var ky__newest_var(const ky_tape *t, ky_id id) {
 }
 
 static inline bool ky__is_live(const ky_tape *t, ky_var v) {
-  return v.tape == t && v.id < t->code.count && v.era == ky__era_of(t, v.id);
+  return v.tape == t && v.id < t->code.count &&
+         v.era == ky__era_of(t->eras, t->era_count, v.id);
 }
 
 /* Why `v` is no live value of `t`, as a sentence; NULL when it is one. */
