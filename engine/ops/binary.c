@@ -346,15 +346,17 @@ static void pull_where(ky_frame *f, ky_id pc, ky_id id, unsigned want, bool take
   const ky_layout *space = ky__layout(f->code, pc), *point = &f->code->layouts.at[0];
   const ky_dest d = ky__dest(f, id, want);
   if (!d.ptr) return;
+  const ky_layout *operand = ky__layout(f->code, id);
+  const bool direct = d.beta == 0 && ky__same_dims(space, operand);
   const ky_place mark = ky__arena_mark(&f->scratch);
-  void *part = ky__scratch(f, (size_t)space->count * ky_dtype_size(dtype));
+  void *part = direct ? d.ptr : ky__scratch(f, (size_t)space->count * ky_dtype_size(dtype));
   if (!part) return;
   const double zero = 0;
   const ky_layout dense = ky__dense(space);
   const void *g = ky__adjoint(f, pc);
   choose(f, dtype, space, part, ky__data(f, i->a), ky__layout(f->code, i->a), taken ? g : &zero,
          taken ? &dense : point, taken ? &zero : g, taken ? point : &dense);
-  ky__sum_to(f, dtype, d, ky__layout(f->code, id), part, space);
+  if (!direct) ky__sum_to(f, dtype, d, operand, part, space);
   ky__arena_reset(&f->scratch, mark);
 }
 
