@@ -33,22 +33,32 @@ static ky_var record(ky_tape *t, uint32_t count, const ky_var *operands, ky_draf
  * say. */
 static inline bool takes_points(const ky_tape *t, unsigned op, ky_rule *rule) {
   return t && t->pending == KY_OK && t->code.count < t->capacity && !(t->flags & KY_EAGER) &&
-         ky__opinfo[op].rule == rule;
+         t->here.file == t->site_file && ky__opinfo[op].rule == rule;
 }
 
 static inline bool is_live_point(const ky_tape *t, ky_var v) {
   return ky__is_live(t, v) && ky__is_point(&t->code, v.id);
 }
 
-static inline ky_var record_point(ky_tape *t, ky_ins ins) {
+static inline unsigned want_of(const ky_ins *x, unsigned want) {
+  return x->flags & KY_WANT_ANY ? want : 0;
+}
+
+/* Appends an instruction but for what follows its first operand. Member by member: put together
+ * first, they would take a detour through vector registers. */
+static inline ky_ins *append_point(ky_tape *t, unsigned op, uint8_t dtype, unsigned wants,
+                                   ky_id a) {
   const ky_id id = t->code.count;
-  ins.flags |= KY_POINT << KY_CLASS_SHIFT;
-  t->code.ins[id] = ins;
+  ky_ins *ins = &t->code.ins[id];
+  ins->op = (uint16_t)op;
+  ins->dtype = dtype;
+  ins->flags = (uint8_t)(wants | KY_POINT << KY_CLASS_SHIFT);
+  ins->a = a;
   t->code.layout[id] = 0;
-  t->code.site[id] = t->site;
+  t->code.site[id] = ky__site(t);
   t->frame.seen[id] = 0;
   t->code.count = id + 1;
-  return ky__newest_var(t, id);
+  return ins;
 }
 
 /* Everything else. Apart, because a draft is large and would make the functions above save
@@ -66,40 +76,35 @@ __attribute__((noinline)) static ky_var draft_2(ky_tape *t, unsigned op, ky_var 
   return record(t, 2, (ky_var[]){a, b}, &d);
 }
 
-static inline ky_var record_1(ky_tape *t, unsigned op, ky_var a, double imm) {
-  if (takes_points(t, op, ky__rule_unary) && is_live_point(t, a)) {
-    const ky_ins *x = &t->code.ins[a.id];
-    if (ky__is_float(x->dtype))
-      return record_point(t, (ky_ins){.op = (uint16_t)op,
-                                      .dtype = x->dtype,
-                                      .flags = x->flags & KY_WANT_ANY ? KY_WANT_A : 0,
-                                      .a = a.id,
-                                      .imm = imm});
-  }
-  return draft_1(t, op, a, imm);
+/* The opcode comes last: the public functions then pass on their arguments where they lie. */
+__attribute__((noinline)) static ky_var record_1(ky_tape *t, ky_var a, double imm,
+                                                 unsigned op) {
+  if (!takes_points(t, op, ky__rule_unary) || !is_live_point(t, a))
+    return draft_1(t, op, a, imm);
+  const ky_ins *x = &t->code.ins[a.id];
+  if (!ky__is_float(x->dtype)) return draft_1(t, op, a, imm);
+  append_point(t, op, x->dtype, want_of(x, KY_WANT_A), a.id)->imm = imm;
+  return ky__newest_var(t, t->code.count - 1);
 }
 
-static inline ky_var record_2(ky_tape *t, unsigned op, ky_var a, ky_var b) {
-  if (takes_points(t, op, ky__rule_binary) && is_live_point(t, a) && is_live_point(t, b)) {
-    const ky_ins *x = &t->code.ins[a.id], *y = &t->code.ins[b.id];
-    if (ky__is_float(x->dtype) && x->dtype == y->dtype)
-      return record_point(t,
-                          (ky_ins){.op = (uint16_t)op,
-                                   .dtype = x->dtype,
-                                   .flags = (uint8_t)((x->flags & KY_WANT_ANY ? KY_WANT_A : 0) |
-                                                      (y->flags & KY_WANT_ANY ? KY_WANT_B : 0)),
-                                   .a = a.id,
-                                   .b = b.id});
-  }
-  return draft_2(t, op, a, b);
+__attribute__((noinline)) static ky_var record_2(ky_tape *t, ky_var a, ky_var b, unsigned op) {
+  if (!takes_points(t, op, ky__rule_binary) || !is_live_point(t, a) || !is_live_point(t, b))
+    return draft_2(t, op, a, b);
+  const ky_ins *x = &t->code.ins[a.id], *y = &t->code.ins[b.id];
+  if (!ky__is_float(x->dtype) || x->dtype != y->dtype) return draft_2(t, op, a, b);
+  ky_ins *ins =
+      append_point(t, op, x->dtype, want_of(x, KY_WANT_A) | want_of(y, KY_WANT_B), a.id);
+  ins->b = b.id;
+  ins->c = 0;
+  return ky__newest_var(t, t->code.count - 1);
 }
 
 /* ---- generated, by attr ------------------------------------------------------------------ */
 
 #define BUILD_1_NONE(name)                                                                     \
-  ky_var ky_##name(ky_tape *t, ky_var a) { return record_1(t, KY_OP_##name, a, 0); }
+  ky_var ky_##name(ky_tape *t, ky_var a) { return record_1(t, a, 0, KY_OP_##name); }
 #define BUILD_2_NONE(name)                                                                     \
-  ky_var ky_##name(ky_tape *t, ky_var a, ky_var b) { return record_2(t, KY_OP_##name, a, b); }
+  ky_var ky_##name(ky_tape *t, ky_var a, ky_var b) { return record_2(t, a, b, KY_OP_##name); }
 #define BUILD_3_NONE(name)                                                                     \
   ky_var ky_##name(ky_tape *t, ky_var a, ky_var b, ky_var c) {                                 \
     ky_draft d;                                                                                \
@@ -114,7 +119,7 @@ static inline ky_var record_2(ky_tape *t, unsigned op, ky_var a, ky_var b) {
     return record(t, absent ? 2 : 3, (ky_var[]){a, b, c}, &d);                                 \
   }
 #define BUILD_1_IMM(name)                                                                      \
-  ky_var ky_##name(ky_tape *t, ky_var a, double s) { return record_1(t, KY_OP_##name, a, s); }
+  ky_var ky_##name(ky_tape *t, ky_var a, double s) { return record_1(t, a, s, KY_OP_##name); }
 #define BUILD_1_IMM2(name)                                                                     \
   ky_var ky_##name(ky_tape *t, ky_var a, double s, double u) {                                 \
     ky_draft d;                                                                                \

@@ -11,44 +11,45 @@
 
 /* ---- source lines ------------------------------------------------------------------------ */
 
-/* The index of `file`; 0 when there are too many, or (an error) no memory. Literals are
- * compared by address first. */
-static uint32_t file_index(ky_tape *t, const char *file) {
+/* The index of `file`, 0 when there are too many. Literals are compared by address first. */
+static ky_status file_index(ky_tape *t, const char *file, uint32_t *index) {
   ky_code *code = &t->code;
-  for (uint32_t k = 0; k < code->file_count; k++)
-    if (code->files[k] == file) return k + 1;
-  for (uint32_t k = 0; k < code->file_count; k++)
-    if (strcmp(code->files[k], file) == 0) return k + 1;
-  if (code->file_count + 1 >= KY_SITE_FILES) return 0;
-  if (ky__grow(&t->allocator, &code->files, &code->file_capacity, code->file_count + 1,
-               sizeof *code->files) != KY_OK) {
-    if (t->pending == KY_OK)
-      t->pending = ky__error(t, KY_NO_MEMORY, "no memory for the name of a source file");
-    return 0;
-  }
+  *index = 0;
+  for (uint32_t k = 0; k < code->file_count && !*index; k++)
+    if (code->files[k] == file) *index = k + 1;
+  for (uint32_t k = 0; k < code->file_count && !*index; k++)
+    if (strcmp(code->files[k], file) == 0) *index = k + 1;
+  if (*index || code->file_count + 1 >= KY_SITE_FILES) return KY_OK;
+  KY_TRY(ky__grow(&t->allocator, &code->files, &code->file_capacity, code->file_count + 1,
+                  sizeof *code->files));
   code->files[code->file_count] = file;
-  return ++code->file_count;
+  *index = ++code->file_count;
+  return KY_OK;
 }
 
-/* Apart: a file is named once, and lines of it many times. */
-__attribute__((noinline)) static void name_file(ky_tape *t, const char *file) {
-  const uint32_t index = file ? file_index(t, file) : 0;
+/* Makes the file that ky_at noted the one whose sites are known. */
+static ky_status find_file(ky_tape *t) {
+  const char *file = t->here.file;
+  if (file == t->site_file) return KY_OK;
+  uint32_t index = 0;
+  if (file) KY_TRY(file_index(t, file, &index));
   t->site_base = index << KY_SITE_SHIFT;
-  t->site_file = index ? file : NULL;
+  t->site_file = file;
+  return KY_OK;
 }
 
-ky_tape *ky_at(ky_tape *t, const char *file, int line) {
-  if (!t) return t;
-  if (file != t->site_file) name_file(t, file);
-  const bool known = t->site_base && line > 0 && line < (int)KY_SITE_LINES;
-  t->site = known ? t->site_base | (uint32_t)line : 0;
-  return t;
+ky_tape *ky_at(ky_tape *t, const char *file, int line) { return ky_here(t, file, line); }
+
+static void say_line(ky_text *text, ky_line at) {
+  if (!at.file || at.line <= 0) return;
+  const char *slash = strrchr(at.file, '/');
+  ky__say(text, "%s:%d", slash ? slash + 1 : at.file, at.line);
 }
 
 void ky__say_site(ky_text *text, const ky_code *code, uint32_t site) {
   if (!site) return;
-  const char *file = code->files[(site >> KY_SITE_SHIFT) - 1], *slash = strrchr(file, '/');
-  ky__say(text, "%s:%u", slash ? slash + 1 : file, (unsigned)(site & (KY_SITE_LINES - 1)));
+  say_line(text, (ky_line){code->files[(site >> KY_SITE_SHIFT) - 1],
+                           (int)(site & (KY_SITE_LINES - 1))});
 }
 
 /* ---- drafts ------------------------------------------------------------------------------ */
@@ -79,7 +80,7 @@ static ky_var refuse(ky_tape *t, const ky_draft *d, bool operands_known) {
   t->pending = d->fault.status;
   const ky_opinfo *info = &ky__opinfo[d->ins.op];
   ky_text text = {t->message, sizeof t->message, 0};
-  ky__say_site(&text, &t->code, t->site);
+  say_line(&text, t->here);
   ky__say(&text, "%s%s: ", text.length ? ": " : "", info->name);
   if (operands_known && info->arity != KY_ARITY_LIST) {
     const ky_id operand[3] = {d->ins.a, d->ins.b, d->ins.c};
@@ -99,7 +100,7 @@ ky_var ky_tape_fail(ky_tape *t, ky_status status, const char *text) {
   if (!t || t->pending != KY_OK) return (ky_var){0};
   t->pending = status == KY_OK ? KY_BAD_ARGUMENT : status;
   ky_text message = {t->message, sizeof t->message, 0};
-  ky__say_site(&message, &t->code, t->site);
+  say_line(&message, t->here);
   ky__say(&message, "%s%s", message.length ? ": " : "",
           text ? text : ky_status_text(t->pending));
   return (ky_var){0};
@@ -195,7 +196,7 @@ ky_var ky__record(ky_tape *t, ky_draft *d) {
   ins.dtype = q.dtype;
   ins.flags = (uint8_t)(ky__wanted_flags(&t->code, &ins) | (ins.flags & KY_WANT_SELF) |
                         (uint32_t)q.klass << KY_CLASS_SHIFT | (q.view ? KY_VIEW : 0));
-  if (count == UINT32_MAX || ky__reserve(t, count + 1) != KY_OK ||
+  if (count == UINT32_MAX || find_file(t) != KY_OK || ky__reserve(t, count + 1) != KY_OK ||
       allocate(t, &q, &ins) != KY_OK) {
     withdraw(t, values, aux_count);
     ky__fail(&d->fault, KY_NO_MEMORY, "no memory for the instruction or its result");
@@ -203,7 +204,7 @@ ky_var ky__record(ky_tape *t, ky_draft *d) {
   }
   t->code.ins[count] = ins;
   t->code.layout[count] = q.layout;
-  t->code.site[count] = t->site;
+  t->code.site[count] = ky__site(t);
   t->frame.seen[count] = 0;
   t->code.count = count + 1;
   if (t->flags & KY_EAGER) {

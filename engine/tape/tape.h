@@ -30,14 +30,14 @@ typedef struct ky_column {
 #define KY_COLUMNS 6
 
 struct ky_tape {
+  ky_line here; /* first, for ky_here */
   ky_allocator allocator;
   uint32_t flags;
   bool gemm_ready;   /* BLIS has allocated what it needs */
   uint32_t capacity; /* instructions that every column has room for */
   uint32_t column_capacity[KY_COLUMNS];
-  uint32_t site; /* what the next instruction carries */
-  const char *site_file;
-  uint32_t site_base; /* of line 0 of site_file; 0 is unknown */
+  const char *site_file; /* whose sites begin at site_base; 0 is unknown */
+  uint32_t site_base;
 
   ky_code code;
   ky_frame frame;
@@ -52,7 +52,7 @@ struct ky_tape {
   ky_era *eras;
   uint32_t era_count;
   uint32_t era_capacity;
-  uint32_t era_number;
+  uint32_t era_number; /* of the newest */
 
   ky_id done; /* first instruction that has not run */
   ky_id root; /* of the last reverse sweep; 0 for none */
@@ -71,7 +71,7 @@ struct ky_tape {
 __attribute__((format(printf, 3, 4))) ky_status ky__error(ky_tape *t, ky_status status,
                                                           const char *format, ...);
 
-/* "train.c:12: " of a site; nothing for an unknown one. */
+/* "train.c:12" of a site; nothing for an unknown one. */
 void ky__say_site(ky_text *text, const ky_code *code, uint32_t site);
 
 /* ---- vars ------------------------------------------------------------------------------- */
@@ -87,7 +87,7 @@ ky_var ky__var(const ky_tape *t, ky_id id);
 
 /* The same of an instruction that has just been recorded. */
 static inline ky_var ky__newest_var(const ky_tape *t, ky_id id) {
-  return (ky_var){t, id, t->eras[t->era_count - 1].number};
+  return (ky_var){t, id, t->era_number};
 }
 
 static inline bool ky__is_live(const ky_tape *t, ky_var v) {
@@ -126,6 +126,12 @@ ky_id ky__operand_id(const ky_tape *t, ky_draft *d, ky_var v);
 /* Appends words to the pool, cut off again if the recording fails; returns the first one's
  * index. */
 uint32_t ky__push(ky_tape *t, ky_draft *d, uint32_t count, const int64_t *words);
+
+/* What an instruction that is recorded now carries, once `here.file` is `site_file`. */
+static inline uint32_t ky__site(const ky_tape *t) {
+  const uint32_t line = (uint32_t)t->here.line;
+  return t->site_base && line < KY_SITE_LINES && line > 0 ? t->site_base | line : 0;
+}
 
 /* Appends the draft's instruction if its rule agrees. Otherwise the tape is as it was, the
  * reason is its pending error ("file:line: op: shapes: reason"), and the null var comes back.

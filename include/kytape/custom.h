@@ -96,7 +96,7 @@ typedef struct ky_custom_op {
 KY_API ky_var ky_custom(ky_tape *t, const ky_custom_op *op, size_t count, const ky_var *x);
 
 #ifndef KY_NO_SITES
-  #define ky_custom(t, ...) ky_custom(ky_at(t, __FILE__, __LINE__), __VA_ARGS__)
+  #define ky_custom(t, ...) ky_custom(ky_here(t, __FILE__, __LINE__), __VA_ARGS__)
 #endif
 
 #ifdef __cplusplus

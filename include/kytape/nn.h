@@ -207,11 +207,12 @@ KY_API ky_status ky_init_kaiming_uniform(ky_tensor *w, ky_rng *rng, double slope
 /* ---- Source lines ---------------------------------------------------------------------- */
 
 #ifndef KY_NO_SITES
-  #define ky_module_forward(t, ...) ky_module_forward(ky_at(t, __FILE__, __LINE__), __VA_ARGS__)
-  #define ky_nn_bce(t, ...)         ky_nn_bce(ky_at(t, __FILE__, __LINE__), __VA_ARGS__)
-  #define ky_nn_mse(t, ...)         ky_nn_mse(ky_at(t, __FILE__, __LINE__), __VA_ARGS__)
+  #define ky_module_forward(t, ...)                                                            \
+    ky_module_forward(ky_here(t, __FILE__, __LINE__), __VA_ARGS__)
+  #define ky_nn_bce(t, ...) ky_nn_bce(ky_here(t, __FILE__, __LINE__), __VA_ARGS__)
+  #define ky_nn_mse(t, ...) ky_nn_mse(ky_here(t, __FILE__, __LINE__), __VA_ARGS__)
   #define ky_nn_cross_entropy(t, ...)                                                          \
-    ky_nn_cross_entropy(ky_at(t, __FILE__, __LINE__), __VA_ARGS__)
+    ky_nn_cross_entropy(ky_here(t, __FILE__, __LINE__), __VA_ARGS__)
 #endif
 
 #ifdef __cplusplus

@@ -102,31 +102,31 @@ KY_API ky_var ky_upsample_bilinear2d(ky_tape *t, ky_var x, int64_t height, int64
                                      int align_corners);
 
 #ifndef KY_NO_SITES
-  #define ky_conv1d(t, ...) ky_conv1d(ky_at(t, __FILE__, __LINE__), __VA_ARGS__)
-  #define ky_conv2d(t, ...) ky_conv2d(ky_at(t, __FILE__, __LINE__), __VA_ARGS__)
-  #define ky_conv3d(t, ...) ky_conv3d(ky_at(t, __FILE__, __LINE__), __VA_ARGS__)
+  #define ky_conv1d(t, ...) ky_conv1d(ky_here(t, __FILE__, __LINE__), __VA_ARGS__)
+  #define ky_conv2d(t, ...) ky_conv2d(ky_here(t, __FILE__, __LINE__), __VA_ARGS__)
+  #define ky_conv3d(t, ...) ky_conv3d(ky_here(t, __FILE__, __LINE__), __VA_ARGS__)
   #define ky_conv_transpose1d(t, ...)                                                          \
-    ky_conv_transpose1d(ky_at(t, __FILE__, __LINE__), __VA_ARGS__)
+    ky_conv_transpose1d(ky_here(t, __FILE__, __LINE__), __VA_ARGS__)
   #define ky_conv_transpose2d(t, ...)                                                          \
-    ky_conv_transpose2d(ky_at(t, __FILE__, __LINE__), __VA_ARGS__)
+    ky_conv_transpose2d(ky_here(t, __FILE__, __LINE__), __VA_ARGS__)
   #define ky_conv_transpose3d(t, ...)                                                          \
-    ky_conv_transpose3d(ky_at(t, __FILE__, __LINE__), __VA_ARGS__)
-  #define ky_max_pool1d(t, ...) ky_max_pool1d(ky_at(t, __FILE__, __LINE__), __VA_ARGS__)
-  #define ky_max_pool2d(t, ...) ky_max_pool2d(ky_at(t, __FILE__, __LINE__), __VA_ARGS__)
-  #define ky_avg_pool1d(t, ...) ky_avg_pool1d(ky_at(t, __FILE__, __LINE__), __VA_ARGS__)
-  #define ky_avg_pool2d(t, ...) ky_avg_pool2d(ky_at(t, __FILE__, __LINE__), __VA_ARGS__)
+    ky_conv_transpose3d(ky_here(t, __FILE__, __LINE__), __VA_ARGS__)
+  #define ky_max_pool1d(t, ...) ky_max_pool1d(ky_here(t, __FILE__, __LINE__), __VA_ARGS__)
+  #define ky_max_pool2d(t, ...) ky_max_pool2d(ky_here(t, __FILE__, __LINE__), __VA_ARGS__)
+  #define ky_avg_pool1d(t, ...) ky_avg_pool1d(ky_here(t, __FILE__, __LINE__), __VA_ARGS__)
+  #define ky_avg_pool2d(t, ...) ky_avg_pool2d(ky_here(t, __FILE__, __LINE__), __VA_ARGS__)
   #define ky_adaptive_avg_pool1d(t, ...)                                                       \
-    ky_adaptive_avg_pool1d(ky_at(t, __FILE__, __LINE__), __VA_ARGS__)
+    ky_adaptive_avg_pool1d(ky_here(t, __FILE__, __LINE__), __VA_ARGS__)
   #define ky_adaptive_avg_pool2d(t, ...)                                                       \
-    ky_adaptive_avg_pool2d(ky_at(t, __FILE__, __LINE__), __VA_ARGS__)
+    ky_adaptive_avg_pool2d(ky_here(t, __FILE__, __LINE__), __VA_ARGS__)
   #define ky_upsample_nearest1d(t, ...)                                                        \
-    ky_upsample_nearest1d(ky_at(t, __FILE__, __LINE__), __VA_ARGS__)
+    ky_upsample_nearest1d(ky_here(t, __FILE__, __LINE__), __VA_ARGS__)
   #define ky_upsample_nearest2d(t, ...)                                                        \
-    ky_upsample_nearest2d(ky_at(t, __FILE__, __LINE__), __VA_ARGS__)
+    ky_upsample_nearest2d(ky_here(t, __FILE__, __LINE__), __VA_ARGS__)
   #define ky_upsample_linear1d(t, ...)                                                         \
-    ky_upsample_linear1d(ky_at(t, __FILE__, __LINE__), __VA_ARGS__)
+    ky_upsample_linear1d(ky_here(t, __FILE__, __LINE__), __VA_ARGS__)
   #define ky_upsample_bilinear2d(t, ...)                                                       \
-    ky_upsample_bilinear2d(ky_at(t, __FILE__, __LINE__), __VA_ARGS__)
+    ky_upsample_bilinear2d(ky_here(t, __FILE__, __LINE__), __VA_ARGS__)
 #endif
 
 #ifdef __cplusplus

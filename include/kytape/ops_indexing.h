@@ -83,18 +83,18 @@ KY_API ky_var ky_argmin(ky_tape *t, ky_var x, int64_t axis, int keepdim);
 /* ---- Source lines ------------------------------------------------------------------------ */
 
 #ifndef KY_NO_SITES
-  #define ky_gather(t, ...)       ky_gather(ky_at(t, __FILE__, __LINE__), __VA_ARGS__)
-  #define ky_scatter_sum(t, ...)  ky_scatter_sum(ky_at(t, __FILE__, __LINE__), __VA_ARGS__)
-  #define ky_scatter_add(t, ...)  ky_scatter_add(ky_at(t, __FILE__, __LINE__), __VA_ARGS__)
-  #define ky_index_select(t, ...) ky_index_select(ky_at(t, __FILE__, __LINE__), __VA_ARGS__)
-  #define ky_embedding(t, ...)    ky_embedding(ky_at(t, __FILE__, __LINE__), __VA_ARGS__)
-  #define ky_segment_sum(t, ...)  ky_segment_sum(ky_at(t, __FILE__, __LINE__), __VA_ARGS__)
-  #define ky_one_hot(t, ...)      ky_one_hot(ky_at(t, __FILE__, __LINE__), __VA_ARGS__)
-  #define ky_masked_fill(t, ...)  ky_masked_fill(ky_at(t, __FILE__, __LINE__), __VA_ARGS__)
-  #define ky_argsort(t, ...)      ky_argsort(ky_at(t, __FILE__, __LINE__), __VA_ARGS__)
-  #define ky_sort(t, ...)         ky_sort(ky_at(t, __FILE__, __LINE__), __VA_ARGS__)
-  #define ky_topk(t, ...)         ky_topk(ky_at(t, __FILE__, __LINE__), __VA_ARGS__)
-  #define ky_argmin(t, ...)       ky_argmin(ky_at(t, __FILE__, __LINE__), __VA_ARGS__)
+  #define ky_gather(t, ...)       ky_gather(ky_here(t, __FILE__, __LINE__), __VA_ARGS__)
+  #define ky_scatter_sum(t, ...)  ky_scatter_sum(ky_here(t, __FILE__, __LINE__), __VA_ARGS__)
+  #define ky_scatter_add(t, ...)  ky_scatter_add(ky_here(t, __FILE__, __LINE__), __VA_ARGS__)
+  #define ky_index_select(t, ...) ky_index_select(ky_here(t, __FILE__, __LINE__), __VA_ARGS__)
+  #define ky_embedding(t, ...)    ky_embedding(ky_here(t, __FILE__, __LINE__), __VA_ARGS__)
+  #define ky_segment_sum(t, ...)  ky_segment_sum(ky_here(t, __FILE__, __LINE__), __VA_ARGS__)
+  #define ky_one_hot(t, ...)      ky_one_hot(ky_here(t, __FILE__, __LINE__), __VA_ARGS__)
+  #define ky_masked_fill(t, ...)  ky_masked_fill(ky_here(t, __FILE__, __LINE__), __VA_ARGS__)
+  #define ky_argsort(t, ...)      ky_argsort(ky_here(t, __FILE__, __LINE__), __VA_ARGS__)
+  #define ky_sort(t, ...)         ky_sort(ky_here(t, __FILE__, __LINE__), __VA_ARGS__)
+  #define ky_topk(t, ...)         ky_topk(ky_here(t, __FILE__, __LINE__), __VA_ARGS__)
+  #define ky_argmin(t, ...)       ky_argmin(ky_here(t, __FILE__, __LINE__), __VA_ARGS__)
 #endif
 
 #ifdef __cplusplus

@@ -73,14 +73,14 @@ KY_API ky_var ky_einsum(ky_tape *t, const char *equation, size_t count, const ky
 
 #ifndef KY_NO_SITES
   #define ky_triangular_solve(t, ...)                                                          \
-    ky_triangular_solve(ky_at(t, __FILE__, __LINE__), __VA_ARGS__)
-  #define ky_cholesky(t, ...)  ky_cholesky(ky_at(t, __FILE__, __LINE__), __VA_ARGS__)
-  #define ky_solve(t, ...)     ky_solve(ky_at(t, __FILE__, __LINE__), __VA_ARGS__)
-  #define ky_logdet(t, ...)    ky_logdet(ky_at(t, __FILE__, __LINE__), __VA_ARGS__)
-  #define ky_logabsdet(t, ...) ky_logabsdet(ky_at(t, __FILE__, __LINE__), __VA_ARGS__)
-  #define ky_einsum(t, ...)    ky_einsum(ky_at(t, __FILE__, __LINE__), __VA_ARGS__)
-  #define ky_dot(t, ...)       ky_dot(ky_at(t, __FILE__, __LINE__), __VA_ARGS__)
-  #define ky_outer(t, ...)     ky_outer(ky_at(t, __FILE__, __LINE__), __VA_ARGS__)
+    ky_triangular_solve(ky_here(t, __FILE__, __LINE__), __VA_ARGS__)
+  #define ky_cholesky(t, ...)  ky_cholesky(ky_here(t, __FILE__, __LINE__), __VA_ARGS__)
+  #define ky_solve(t, ...)     ky_solve(ky_here(t, __FILE__, __LINE__), __VA_ARGS__)
+  #define ky_logdet(t, ...)    ky_logdet(ky_here(t, __FILE__, __LINE__), __VA_ARGS__)
+  #define ky_logabsdet(t, ...) ky_logabsdet(ky_here(t, __FILE__, __LINE__), __VA_ARGS__)
+  #define ky_einsum(t, ...)    ky_einsum(ky_here(t, __FILE__, __LINE__), __VA_ARGS__)
+  #define ky_dot(t, ...)       ky_dot(ky_here(t, __FILE__, __LINE__), __VA_ARGS__)
+  #define ky_outer(t, ...)     ky_outer(ky_here(t, __FILE__, __LINE__), __VA_ARGS__)
 #endif
 
 #ifdef __cplusplus

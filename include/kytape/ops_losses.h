@@ -106,23 +106,23 @@ KY_API ky_var ky_gaussian_nll(ky_tape *t, ky_var mean, ky_var y, ky_var variance
 
 #ifndef KY_NO_SITES
   #define ky_cross_entropy_with(t, ...)                                                        \
-    ky_cross_entropy_with(ky_at(t, __FILE__, __LINE__), __VA_ARGS__)
+    ky_cross_entropy_with(ky_here(t, __FILE__, __LINE__), __VA_ARGS__)
   #define ky_cross_entropy_soft(t, ...)                                                        \
-    ky_cross_entropy_soft(ky_at(t, __FILE__, __LINE__), __VA_ARGS__)
-  #define ky_nll_with(t, ...)     ky_nll_with(ky_at(t, __FILE__, __LINE__), __VA_ARGS__)
-  #define ky_nll(t, ...)          ky_nll(ky_at(t, __FILE__, __LINE__), __VA_ARGS__)
-  #define ky_l1(t, ...)           ky_l1(ky_at(t, __FILE__, __LINE__), __VA_ARGS__)
-  #define ky_smooth_l1(t, ...)    ky_smooth_l1(ky_at(t, __FILE__, __LINE__), __VA_ARGS__)
-  #define ky_huber(t, ...)        ky_huber(ky_at(t, __FILE__, __LINE__), __VA_ARGS__)
-  #define ky_kl_div(t, ...)       ky_kl_div(ky_at(t, __FILE__, __LINE__), __VA_ARGS__)
-  #define ky_kl_div_log(t, ...)   ky_kl_div_log(ky_at(t, __FILE__, __LINE__), __VA_ARGS__)
-  #define ky_hinge(t, ...)        ky_hinge(ky_at(t, __FILE__, __LINE__), __VA_ARGS__)
-  #define ky_triplet(t, ...)      ky_triplet(ky_at(t, __FILE__, __LINE__), __VA_ARGS__)
-  #define ky_gaussian_nll(t, ...) ky_gaussian_nll(ky_at(t, __FILE__, __LINE__), __VA_ARGS__)
+    ky_cross_entropy_soft(ky_here(t, __FILE__, __LINE__), __VA_ARGS__)
+  #define ky_nll_with(t, ...)     ky_nll_with(ky_here(t, __FILE__, __LINE__), __VA_ARGS__)
+  #define ky_nll(t, ...)          ky_nll(ky_here(t, __FILE__, __LINE__), __VA_ARGS__)
+  #define ky_l1(t, ...)           ky_l1(ky_here(t, __FILE__, __LINE__), __VA_ARGS__)
+  #define ky_smooth_l1(t, ...)    ky_smooth_l1(ky_here(t, __FILE__, __LINE__), __VA_ARGS__)
+  #define ky_huber(t, ...)        ky_huber(ky_here(t, __FILE__, __LINE__), __VA_ARGS__)
+  #define ky_kl_div(t, ...)       ky_kl_div(ky_here(t, __FILE__, __LINE__), __VA_ARGS__)
+  #define ky_kl_div_log(t, ...)   ky_kl_div_log(ky_here(t, __FILE__, __LINE__), __VA_ARGS__)
+  #define ky_hinge(t, ...)        ky_hinge(ky_here(t, __FILE__, __LINE__), __VA_ARGS__)
+  #define ky_triplet(t, ...)      ky_triplet(ky_here(t, __FILE__, __LINE__), __VA_ARGS__)
+  #define ky_gaussian_nll(t, ...) ky_gaussian_nll(ky_here(t, __FILE__, __LINE__), __VA_ARGS__)
   #define ky_cosine_similarity(t, ...)                                                         \
-    ky_cosine_similarity(ky_at(t, __FILE__, __LINE__), __VA_ARGS__)
+    ky_cosine_similarity(ky_here(t, __FILE__, __LINE__), __VA_ARGS__)
   #define ky_cosine_embedding(t, ...)                                                          \
-    ky_cosine_embedding(ky_at(t, __FILE__, __LINE__), __VA_ARGS__)
+    ky_cosine_embedding(ky_here(t, __FILE__, __LINE__), __VA_ARGS__)
 #endif
 
 #ifdef __cplusplus

@@ -98,20 +98,20 @@ KY_API ky_var ky_trace(ky_tape *t, ky_var x);
 /* ---- Source lines ------------------------------------------------------------------------ */
 
 #ifndef KY_NO_SITES
-  #define ky_squeeze(t, ...)       ky_squeeze(ky_at(t, __FILE__, __LINE__), __VA_ARGS__)
-  #define ky_unsqueeze(t, ...)     ky_unsqueeze(ky_at(t, __FILE__, __LINE__), __VA_ARGS__)
-  #define ky_transpose(t, ...)     ky_transpose(ky_at(t, __FILE__, __LINE__), __VA_ARGS__)
-  #define ky_stop_gradient(t, ...) ky_stop_gradient(ky_at(t, __FILE__, __LINE__), __VA_ARGS__)
-  #define ky_flip(t, ...)          ky_flip(ky_at(t, __FILE__, __LINE__), __VA_ARGS__)
-  #define ky_roll(t, ...)          ky_roll(ky_at(t, __FILE__, __LINE__), __VA_ARGS__)
-  #define ky_tile(t, ...)          ky_tile(ky_at(t, __FILE__, __LINE__), __VA_ARGS__)
-  #define ky_stack(t, ...)         ky_stack(ky_at(t, __FILE__, __LINE__), __VA_ARGS__)
-  #define ky_split(t, ...)         ky_split(ky_at(t, __FILE__, __LINE__), __VA_ARGS__)
-  #define ky_pad(t, ...)           ky_pad(ky_at(t, __FILE__, __LINE__), __VA_ARGS__)
-  #define ky_tril(t, ...)          ky_tril(ky_at(t, __FILE__, __LINE__), __VA_ARGS__)
-  #define ky_triu(t, ...)          ky_triu(ky_at(t, __FILE__, __LINE__), __VA_ARGS__)
-  #define ky_diag(t, ...)          ky_diag(ky_at(t, __FILE__, __LINE__), __VA_ARGS__)
-  #define ky_trace(t, ...)         ky_trace(ky_at(t, __FILE__, __LINE__), __VA_ARGS__)
+  #define ky_squeeze(t, ...)       ky_squeeze(ky_here(t, __FILE__, __LINE__), __VA_ARGS__)
+  #define ky_unsqueeze(t, ...)     ky_unsqueeze(ky_here(t, __FILE__, __LINE__), __VA_ARGS__)
+  #define ky_transpose(t, ...)     ky_transpose(ky_here(t, __FILE__, __LINE__), __VA_ARGS__)
+  #define ky_stop_gradient(t, ...) ky_stop_gradient(ky_here(t, __FILE__, __LINE__), __VA_ARGS__)
+  #define ky_flip(t, ...)          ky_flip(ky_here(t, __FILE__, __LINE__), __VA_ARGS__)
+  #define ky_roll(t, ...)          ky_roll(ky_here(t, __FILE__, __LINE__), __VA_ARGS__)
+  #define ky_tile(t, ...)          ky_tile(ky_here(t, __FILE__, __LINE__), __VA_ARGS__)
+  #define ky_stack(t, ...)         ky_stack(ky_here(t, __FILE__, __LINE__), __VA_ARGS__)
+  #define ky_split(t, ...)         ky_split(ky_here(t, __FILE__, __LINE__), __VA_ARGS__)
+  #define ky_pad(t, ...)           ky_pad(ky_here(t, __FILE__, __LINE__), __VA_ARGS__)
+  #define ky_tril(t, ...)          ky_tril(ky_here(t, __FILE__, __LINE__), __VA_ARGS__)
+  #define ky_triu(t, ...)          ky_triu(ky_here(t, __FILE__, __LINE__), __VA_ARGS__)
+  #define ky_diag(t, ...)          ky_diag(ky_here(t, __FILE__, __LINE__), __VA_ARGS__)
+  #define ky_trace(t, ...)         ky_trace(ky_here(t, __FILE__, __LINE__), __VA_ARGS__)
 #endif
 
 #ifdef __cplusplus

@@ -62,13 +62,13 @@ KY_API ky_status ky_batchnorm_update(ky_tensor *running_mean, ky_tensor *running
                                      int64_t count, double momentum);
 
 #ifndef KY_NO_SITES
-  #define ky_layernorm(t, ...)    ky_layernorm(ky_at(t, __FILE__, __LINE__), __VA_ARGS__)
-  #define ky_rmsnorm(t, ...)      ky_rmsnorm(ky_at(t, __FILE__, __LINE__), __VA_ARGS__)
-  #define ky_groupnorm(t, ...)    ky_groupnorm(ky_at(t, __FILE__, __LINE__), __VA_ARGS__)
-  #define ky_instancenorm(t, ...) ky_instancenorm(ky_at(t, __FILE__, __LINE__), __VA_ARGS__)
-  #define ky_batchnorm(t, ...)    ky_batchnorm(ky_at(t, __FILE__, __LINE__), __VA_ARGS__)
+  #define ky_layernorm(t, ...)    ky_layernorm(ky_here(t, __FILE__, __LINE__), __VA_ARGS__)
+  #define ky_rmsnorm(t, ...)      ky_rmsnorm(ky_here(t, __FILE__, __LINE__), __VA_ARGS__)
+  #define ky_groupnorm(t, ...)    ky_groupnorm(ky_here(t, __FILE__, __LINE__), __VA_ARGS__)
+  #define ky_instancenorm(t, ...) ky_instancenorm(ky_here(t, __FILE__, __LINE__), __VA_ARGS__)
+  #define ky_batchnorm(t, ...)    ky_batchnorm(ky_here(t, __FILE__, __LINE__), __VA_ARGS__)
   #define ky_batchnorm_inference(t, ...)                                                       \
-    ky_batchnorm_inference(ky_at(t, __FILE__, __LINE__), __VA_ARGS__)
+    ky_batchnorm_inference(ky_here(t, __FILE__, __LINE__), __VA_ARGS__)
 #endif
 
 #ifdef __cplusplus

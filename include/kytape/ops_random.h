@@ -43,10 +43,10 @@ KY_API ky_var ky_bernoulli(ky_tape *t, ky_dtype dtype, int rank, const int64_t *
 KY_API ky_var ky_dropout(ky_tape *t, ky_var x, double p);
 
 #ifndef KY_NO_SITES
-  #define ky_uniform(t, ...)   ky_uniform(ky_at(t, __FILE__, __LINE__), __VA_ARGS__)
-  #define ky_normal(t, ...)    ky_normal(ky_at(t, __FILE__, __LINE__), __VA_ARGS__)
-  #define ky_bernoulli(t, ...) ky_bernoulli(ky_at(t, __FILE__, __LINE__), __VA_ARGS__)
-  #define ky_dropout(t, ...)   ky_dropout(ky_at(t, __FILE__, __LINE__), __VA_ARGS__)
+  #define ky_uniform(t, ...)   ky_uniform(ky_here(t, __FILE__, __LINE__), __VA_ARGS__)
+  #define ky_normal(t, ...)    ky_normal(ky_here(t, __FILE__, __LINE__), __VA_ARGS__)
+  #define ky_bernoulli(t, ...) ky_bernoulli(ky_here(t, __FILE__, __LINE__), __VA_ARGS__)
+  #define ky_dropout(t, ...)   ky_dropout(ky_here(t, __FILE__, __LINE__), __VA_ARGS__)
 #endif
 
 #ifdef __cplusplus

@@ -72,19 +72,19 @@ KY_API ky_var ky_cumsum(ky_tape *t, ky_var x, int64_t axis);
 KY_API ky_var ky_cumprod(ky_tape *t, ky_var x, int64_t axis);
 
 #ifndef KY_NO_SITES
-  #define ky_prod(t, ...)          ky_prod(ky_at(t, __FILE__, __LINE__), __VA_ARGS__)
-  #define ky_prod_all(t, ...)      ky_prod_all(ky_at(t, __FILE__, __LINE__), __VA_ARGS__)
-  #define ky_variance(t, ...)      ky_variance(ky_at(t, __FILE__, __LINE__), __VA_ARGS__)
-  #define ky_std(t, ...)           ky_std(ky_at(t, __FILE__, __LINE__), __VA_ARGS__)
-  #define ky_norm(t, ...)          ky_norm(ky_at(t, __FILE__, __LINE__), __VA_ARGS__)
-  #define ky_logsumexp(t, ...)     ky_logsumexp(ky_at(t, __FILE__, __LINE__), __VA_ARGS__)
-  #define ky_logsumexp_all(t, ...) ky_logsumexp_all(ky_at(t, __FILE__, __LINE__), __VA_ARGS__)
-  #define ky_any(t, ...)           ky_any(ky_at(t, __FILE__, __LINE__), __VA_ARGS__)
-  #define ky_any_all(t, ...)       ky_any_all(ky_at(t, __FILE__, __LINE__), __VA_ARGS__)
-  #define ky_all(t, ...)           ky_all(ky_at(t, __FILE__, __LINE__), __VA_ARGS__)
-  #define ky_all_all(t, ...)       ky_all_all(ky_at(t, __FILE__, __LINE__), __VA_ARGS__)
-  #define ky_cumsum(t, ...)        ky_cumsum(ky_at(t, __FILE__, __LINE__), __VA_ARGS__)
-  #define ky_cumprod(t, ...)       ky_cumprod(ky_at(t, __FILE__, __LINE__), __VA_ARGS__)
+  #define ky_prod(t, ...)          ky_prod(ky_here(t, __FILE__, __LINE__), __VA_ARGS__)
+  #define ky_prod_all(t, ...)      ky_prod_all(ky_here(t, __FILE__, __LINE__), __VA_ARGS__)
+  #define ky_variance(t, ...)      ky_variance(ky_here(t, __FILE__, __LINE__), __VA_ARGS__)
+  #define ky_std(t, ...)           ky_std(ky_here(t, __FILE__, __LINE__), __VA_ARGS__)
+  #define ky_norm(t, ...)          ky_norm(ky_here(t, __FILE__, __LINE__), __VA_ARGS__)
+  #define ky_logsumexp(t, ...)     ky_logsumexp(ky_here(t, __FILE__, __LINE__), __VA_ARGS__)
+  #define ky_logsumexp_all(t, ...) ky_logsumexp_all(ky_here(t, __FILE__, __LINE__), __VA_ARGS__)
+  #define ky_any(t, ...)           ky_any(ky_here(t, __FILE__, __LINE__), __VA_ARGS__)
+  #define ky_any_all(t, ...)       ky_any_all(ky_here(t, __FILE__, __LINE__), __VA_ARGS__)
+  #define ky_all(t, ...)           ky_all(ky_here(t, __FILE__, __LINE__), __VA_ARGS__)
+  #define ky_all_all(t, ...)       ky_all_all(ky_here(t, __FILE__, __LINE__), __VA_ARGS__)
+  #define ky_cumsum(t, ...)        ky_cumsum(ky_here(t, __FILE__, __LINE__), __VA_ARGS__)
+  #define ky_cumprod(t, ...)       ky_cumprod(ky_here(t, __FILE__, __LINE__), __VA_ARGS__)
 #endif
 
 #ifdef __cplusplus

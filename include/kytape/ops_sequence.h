@@ -104,15 +104,15 @@ KY_API ky_var ky_lstm(ky_tape *t, ky_var x, const ky_rnn_weights *w, ky_var h0, 
 KY_API ky_var ky_gru(ky_tape *t, ky_var x, const ky_rnn_weights *w, ky_var h0, ky_var *h);
 
 #ifndef KY_NO_SITES
-  #define ky_attention(t, ...)     ky_attention(ky_at(t, __FILE__, __LINE__), __VA_ARGS__)
-  #define ky_rope(t, ...)          ky_rope(ky_at(t, __FILE__, __LINE__), __VA_ARGS__)
-  #define ky_lstm_cell(t, ...)     ky_lstm_cell(ky_at(t, __FILE__, __LINE__), __VA_ARGS__)
-  #define ky_gru_cell(t, ...)      ky_gru_cell(ky_at(t, __FILE__, __LINE__), __VA_ARGS__)
-  #define ky_lstm_sequence(t, ...) ky_lstm_sequence(ky_at(t, __FILE__, __LINE__), __VA_ARGS__)
-  #define ky_gru_sequence(t, ...)  ky_gru_sequence(ky_at(t, __FILE__, __LINE__), __VA_ARGS__)
-  #define ky_ctc(t, ...)           ky_ctc(ky_at(t, __FILE__, __LINE__), __VA_ARGS__)
-  #define ky_lstm(t, ...)          ky_lstm(ky_at(t, __FILE__, __LINE__), __VA_ARGS__)
-  #define ky_gru(t, ...)           ky_gru(ky_at(t, __FILE__, __LINE__), __VA_ARGS__)
+  #define ky_attention(t, ...)     ky_attention(ky_here(t, __FILE__, __LINE__), __VA_ARGS__)
+  #define ky_rope(t, ...)          ky_rope(ky_here(t, __FILE__, __LINE__), __VA_ARGS__)
+  #define ky_lstm_cell(t, ...)     ky_lstm_cell(ky_here(t, __FILE__, __LINE__), __VA_ARGS__)
+  #define ky_gru_cell(t, ...)      ky_gru_cell(ky_here(t, __FILE__, __LINE__), __VA_ARGS__)
+  #define ky_lstm_sequence(t, ...) ky_lstm_sequence(ky_here(t, __FILE__, __LINE__), __VA_ARGS__)
+  #define ky_gru_sequence(t, ...)  ky_gru_sequence(ky_here(t, __FILE__, __LINE__), __VA_ARGS__)
+  #define ky_ctc(t, ...)           ky_ctc(ky_here(t, __FILE__, __LINE__), __VA_ARGS__)
+  #define ky_lstm(t, ...)          ky_lstm(ky_here(t, __FILE__, __LINE__), __VA_ARGS__)
+  #define ky_gru(t, ...)           ky_gru(ky_here(t, __FILE__, __LINE__), __VA_ARGS__)
 #endif
 
 #ifdef __cplusplus

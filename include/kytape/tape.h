@@ -73,9 +73,25 @@ KY_API const char *ky_tape_message(const ky_tape *t);
  * var. For recording functions of your own. status: not KY_OK, which counts as BAD_ARGUMENT. */
 KY_API ky_var ky_tape_fail(ky_tape *t, ky_status status, const char *text);
 
-/* Sets the source line that instructions recorded from now on carry; returns `t`. The recording
- * macros call it. `file` is borrowed until ky_tape_free; NULL is "unknown". */
+/* Sets the source line that instructions recorded from now on carry; returns `t`. `file` is
+ * borrowed until ky_tape_free; NULL is "unknown". */
 KY_API ky_tape *ky_at(ky_tape *t, const char *file, int line);
+
+/* What ky_at sets. A tape begins with it; nothing else of a tape is public. */
+typedef struct ky_line {
+  const char *file;
+  int line;
+} ky_line;
+
+/* ky_at without a call, for the recording macros. */
+static inline ky_tape *ky_here(ky_tape *t, const char *file, int line) {
+  if (t) {
+    ky_line *here = (ky_line *)(void *)t;
+    here->file = file;
+    here->line = line;
+  }
+  return t;
+}
 
 /* ---- Sweeps ---------------------------------------------------------------------------- */
 
