@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /* The time that a step cannot do without, measured beside it: its matrix products alone, its
- * transcendental functions alone in vectorised loops, and a copy of as many bytes as it has to
+ * functions (transcendental ones, roots, divisions) alone in vectorised loops, and a copy of as many bytes as it has to
  * read and write. Arithmetic and memory may overlap, so the longer of the two is the bound. */
 #ifndef KYBENCH_BOUND_H
 #define KYBENCH_BOUND_H

@@ -232,11 +232,12 @@ void bench_print_legend(FILE *out) {
       "\nspread: 10th to 90th percentile over the median. /hand, /recursive, /PyTorch: "
       "median over theirs;\nPyTorch with one thread, /PyTorch 2 with two. "
       "ns/instr, B/instr: over the\ninstructions of the tape or the program (chain: over its "
-      "operations). bound: matrix products alone\nand transcendental functions alone in "
-      "vectorised loops, or a copy of the bytes that must be read and\nwritten, whichever "
-      "takes longer; measured beside it. of bound: bound over median. GFLOP/s: of the\n"
-      "products. bytes: at most, besides weights, inputs and what the optimizer keeps; of "
-      "PyTorch: how much\nthe resident set grows in a step.\n");
+      "operations). bound: matrix products alone\nand functions alone (transcendental ones, "
+      "of some rows roots and divisions) in vectorised loops, or a\ncopy of the bytes that "
+      "must be read and written, whichever takes longer; measured beside it. of\nbound: "
+      "bound over median. GFLOP/s: of the products. bytes: at most, besides weights, inputs "
+      "and\nwhat "
+      "the optimizer keeps; of PyTorch: how much the resident set grows in a step.\n");
 }
 
 /* ---- JSON -------------------------------------------------------------------------------- */

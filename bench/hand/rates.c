@@ -55,6 +55,8 @@ INLINE void run_two(size_t n, float (*f)(float, float), double lo, double hi) {
   }
 }
 
+INLINE float quotient(float a, float b) { return a / b; }
+
 #define X(name, dtype, function, lo, hi)                                                       \
   void rate_##name(size_t n) { run_##dtype(n, function, lo, hi); }
 RATE_FUNCTIONS_1(X)

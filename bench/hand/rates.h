@@ -1,12 +1,13 @@
 /* SPDX-License-Identifier: MIT */
-/* Transcendental functions and copies at the rate that vectorised loops of the compiler reach.
- */
+/* Transcendental functions, square roots, divisions and copies at the rate that vectorised
+ * loops of the compiler reach. */
 #ifndef KYBENCH_RATES_H
 #define KYBENCH_RATES_H
 
 #include <stddef.h>
 
-/* One row a function: name, libm's with a dtype, and between which bounds its operand lies. */
+/* One row a function: name, libm's (or rates.c's) with a dtype, and between which bounds its
+ * operand lies. */
 #define RATE_FUNCTIONS_1(X)                                                                    \
   X(exp_f32, f32, expf, -4, 4)                                                                 \
   X(expm1_f32, f32, expm1f, -4, 4)                                                             \
@@ -30,6 +31,7 @@
   X(erf_f32, f32, erff, -3, 3)                                                                 \
   X(erfc_f32, f32, erfcf, -3, 3)                                                               \
   X(lgamma_f32, f32, lgammaf, 0.1, 8) /* has no vector form */                                 \
+  X(sqrt_f32, f32, sqrtf, 0.1, 8)                                                              \
   X(exp_f64, f64, exp, -4, 4)                                                                  \
   X(log_f64, f64, log, 0.1, 8)
 
@@ -37,7 +39,8 @@
 #define RATE_FUNCTIONS_2(X)                                                                    \
   X(pow_f32, powf, 0.1, 4)                                                                     \
   X(atan2_f32, atan2f, 0.1, 4)                                                                 \
-  X(hypot_f32, hypotf, 0.1, 4)
+  X(hypot_f32, hypotf, 0.1, 4)                                                                 \
+  X(div_f32, quotient, 0.1, 4)
 
 /* At least n evaluations, on data in the first-level cache. */
 typedef void rate_call(size_t n);

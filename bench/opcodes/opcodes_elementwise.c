@@ -8,30 +8,31 @@
 #define GIVEN scene_given(s, SHAPE)
 #define MASK  scene_mask(s, SHAPE)
 
-/* The formulas that call a function: how often a sweep does so for an element. */
+/* The formulas that call a function, or else divide or take a root: how often a sweep does so
+ * for an element. What is divided beside a call is done while that is under way. */
 #define CALLED(X)                                                                              \
   X(exp, WORK(.exp_f32 = ALL), NOTHING)                                                        \
   X(expm1, WORK(.expm1_f32 = ALL), NOTHING)                                                    \
-  X(log, WORK(.log_f32 = ALL), NOTHING)                                                        \
-  X(log1p, WORK(.log1p_f32 = ALL), NOTHING)                                                    \
+  X(log, WORK(.log_f32 = ALL), WORK(.div_f32 = ALL))                                           \
+  X(log1p, WORK(.log1p_f32 = ALL), WORK(.div_f32 = ALL))                                       \
   X(sin, WORK(.sin_f32 = ALL), WORK(.cos_f32 = ALL))                                           \
   X(cos, WORK(.cos_f32 = ALL), WORK(.sin_f32 = ALL))                                           \
   X(tanh, WORK(.tanh_f32 = ALL), NOTHING)                                                      \
   X(sigmoid, WORK(.exp_f32 = ALL), NOTHING)                                                    \
   X(softplus, WORK(.exp_f32 = ALL, .log1p_f32 = ALL), WORK(.exp_f32 = ALL))                    \
   X(pow_scalar, WORK(.pow_f32 = ALL), WORK(.pow_f32 = ALL))                                    \
-  X(asin, WORK(.asin_f32 = ALL), NOTHING)                                                      \
-  X(acos, WORK(.acos_f32 = ALL), NOTHING)                                                      \
-  X(atan, WORK(.atan_f32 = ALL), NOTHING)                                                      \
+  X(asin, WORK(.asin_f32 = ALL), WORK(.sqrt_f32 = ALL, .div_f32 = ALL))                        \
+  X(acos, WORK(.acos_f32 = ALL), WORK(.sqrt_f32 = ALL, .div_f32 = ALL))                        \
+  X(atan, WORK(.atan_f32 = ALL), WORK(.div_f32 = ALL))                                         \
   X(sinh, WORK(.sinh_f32 = ALL), WORK(.cosh_f32 = ALL))                                        \
   X(cosh, WORK(.cosh_f32 = ALL), WORK(.sinh_f32 = ALL))                                        \
   X(asinh, WORK(.asinh_f32 = ALL), WORK(.hypot_f32 = ALL))                                     \
-  X(acosh, WORK(.acosh_f32 = ALL), NOTHING)                                                    \
-  X(atanh, WORK(.atanh_f32 = ALL), NOTHING)                                                    \
+  X(acosh, WORK(.acosh_f32 = ALL), WORK(.sqrt_f32 = 2 * ALL, .div_f32 = ALL))                  \
+  X(atanh, WORK(.atanh_f32 = ALL), WORK(.div_f32 = ALL))                                       \
   X(tan, WORK(.tan_f32 = ALL), NOTHING)                                                        \
   X(exp2, WORK(.exp2_f32 = ALL), NOTHING)                                                      \
-  X(log2, WORK(.log2_f32 = ALL), NOTHING)                                                      \
-  X(log10, WORK(.log10_f32 = ALL), NOTHING)                                                    \
+  X(log2, WORK(.log2_f32 = ALL), WORK(.div_f32 = ALL))                                         \
+  X(log10, WORK(.log10_f32 = ALL), WORK(.div_f32 = ALL))                                       \
   X(erf, WORK(.erf_f32 = ALL), WORK(.exp_f32 = ALL))                                           \
   X(erfc, WORK(.erfc_f32 = ALL), WORK(.exp_f32 = ALL))                                         \
   X(lgamma, WORK(.lgamma_f32 = ALL), WORK(.log_f32 = ALL))                                     \
@@ -45,8 +46,18 @@
   X(mish, WORK(.exp_f32 = ALL), WORK(.exp_f32 = ALL))                                          \
   X(pow, WORK(.pow_f32 = ALL), WORK(.pow_f32 = ALL, .log_f32 = ALL))                           \
   X(atan2, WORK(.atan2_f32 = ALL), WORK(.hypot_f32 = ALL))                                     \
-  X(hypot, WORK(.hypot_f32 = ALL), NOTHING)                                                    \
-  X(logaddexp, WORK(.exp_f32 = ALL, .log1p_f32 = ALL), WORK(.exp_f32 = ALL))
+  X(hypot, WORK(.hypot_f32 = ALL), WORK(.div_f32 = 2 * ALL))                                   \
+  X(logaddexp, WORK(.exp_f32 = ALL, .log1p_f32 = ALL), WORK(.exp_f32 = ALL))                   \
+  X(sqrt, WORK(.sqrt_f32 = ALL), WORK(.div_f32 = ALL))                                         \
+  X(rsqrt, WORK(.sqrt_f32 = ALL, .div_f32 = ALL), NOTHING)                                     \
+  X(recip, WORK(.div_f32 = ALL), NOTHING)                                                      \
+  X(div, WORK(.div_f32 = ALL), WORK(.div_f32 = 2 * ALL))                                       \
+  X(div_scalar, WORK(.div_f32 = ALL), WORK(.div_f32 = ALL))                                    \
+  X(rdiv_scalar, WORK(.div_f32 = ALL), WORK(.div_f32 = 2 * ALL))                               \
+  X(hardsigmoid, WORK(.div_f32 = ALL), WORK(.div_f32 = ALL))                                   \
+  X(hardswish, WORK(.div_f32 = ALL), WORK(.div_f32 = ALL))                                     \
+  X(softsign, WORK(.div_f32 = ALL), WORK(.div_f32 = ALL))                                      \
+  X(fmod, WORK(.div_f32 = ALL), WORK(.div_f32 = ALL))
 
 static void say_calls(scene *s, ky_op op, double m) {
   switch ((int)op) {
