@@ -36,6 +36,7 @@ float lgammaf_r(float x, int *sign);
 #define MISH(x)                    NAME(mish_of)(x, EXP((x) > 20 ? 20 : (x)))
 #define MISH_SLOPE(x)              NAME(mish_slope_of)(x, EXP((x) > 20 ? 20 : (x)))
 #define ATAN2_SLOPE(a, b)          NAME(atan2_slope_of)(a, b)
+#define CLAMP(x, lo, hi)           NAME(clamp_of)(x, lo, hi)
 #define DIFFERENCE(a, b)           NAME(difference_of)(a, b)
 
 #define PI          C(3.14159265358979323846)
@@ -93,6 +94,7 @@ float lgammaf_r(float x, int *sign);
 #undef MISH
 #undef MISH_SLOPE
 #undef ATAN2_SLOPE
+#undef CLAMP
 #undef DIFFERENCE
 #undef PI
 #undef LN_2

@@ -265,14 +265,16 @@ ACTIVATION(elu, a > 0 ? a : s * expm1(a), AT_S(0.5, 0, 0, 0.5),
            AT_S(0.5, -INFINITY, -0.5, 0), AT_S(0.5, 1000, 1000, 1),
            AT_S(0.5, -1e-30, -5e-31, 0.5), {.x = {{NAN}}, .r = {NAN}, .forward_only = true})
 
-ORACLE(clamp, a<s ? s : a> u ? u : a)
+/* clang-format off */
+ORACLE(clamp, a < s && s <= u ? s : a < s || a > u ? u : a)
+/* clang-format on */
 
 static ky_var record_clamp(ky_tape *t, const ky_var *x, const ky_sample *s) {
   return ky_clamp(t, x[0], s->s[0], s->s[1]);
 }
 
 static const ky_sample samples_of_clamp[] = {WITH(-1, 1.5), WITH(0, 0), WITH(-INFINITY, 1),
-                                             WITH(-1, INFINITY)};
+                                             WITH(-1, INFINITY), WITH(1, -1)};
 
 /* clang-format off */
 #define CLAMPED(x0, value, slope)                                                              \
@@ -283,6 +285,7 @@ static const ky_example examples_clamp[] = {
     CLAMPED(1, 1, 1),
     CLAMPED(INFINITY, 1, 0),
     {.sample.s = {-1, 1}, .x = {{NAN}}, .r = {NAN}, .forward_only = true},
+    {.sample.s = {1, 0}, .x = {{-3}}, .r = {0}, .grad = {{0}}},
 };
 
 const ky_samples samples_clamp = {.operands = 1,
