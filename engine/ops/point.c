@@ -3,11 +3,23 @@
  * run. */
 #include "ops/point.h"
 
+#include <string.h>
+
 #include "kernels/formulas.h"
 
 #define CLASS_BITS (7u << KY_CLASS_SHIFT)
 static_assert(KY_POINT == 0, "no class bit set means rank 0 all around");
 static_assert(KY_F32 == 0 && KY_F64 == 1, "the first types have handlers");
+
+/* An instruction's opcode, type and flags at once. */
+static inline uint32_t head_of(const ky_ins *i) {
+  uint32_t head;
+  memcpy(&head, i, sizeof head);
+  return head;
+}
+
+/* The bits of a head that no scalar instruction has. */
+static const ky_ins not_scalar = {.dtype = 0xfe, .flags = CLASS_BITS};
 
 typedef struct scalars {
   double s, u;
@@ -20,10 +32,10 @@ static inline scalars scalars_of(const ky_code *code, const ky_ins *i, int count
 }
 
 /* What p and q of an adjoint formula stand for. */
-#define WORD_X v[i.a]
-#define WORD_A v[i.a]
-#define WORD_B v[i.b]
-#define WORD_C v[i.c]
+#define WORD_X v[i->a]
+#define WORD_A v[i->a]
+#define WORD_B v[i->b]
+#define WORD_C v[i->c]
 #define WORD_R v[pc]
 #define WORD_N adj[pc]
 #define WORD_G adj[pc]
@@ -45,25 +57,26 @@ static inline void give_f64(ky_word *adj, uint8_t *seen, ky_id id, double x) {
 #pragma GCC diagnostic ignored "-Wpedantic"
 #define AT(name) (int)((const char *)&&name - (const char *)&&stop)
 #define GO()                                                                                   \
-  i = ins[pc];                                                                                 \
-  if ((i.flags & CLASS_BITS) | (i.dtype > KY_F64)) goto stop;                                  \
-  goto *(void *)((char *)&&stop + handler[i.dtype][i.op])
+  if (head_of(i) & head_of(&not_scalar)) goto stop;                                            \
+  goto *(void *)((char *)&&stop + handler[i->op][i->dtype])
 #define NEXT_UP()                                                                              \
+  i++;                                                                                         \
   if (++pc == end) goto stop;                                                                  \
   GO()
 #define NEXT_DOWN()                                                                            \
-  do                                                                                           \
+  do {                                                                                         \
+    i--;                                                                                       \
     if (--pc == end) goto stop;                                                                \
-  while (!seen[pc]);                                                                           \
+  } while (!seen[pc]);                                                                         \
   GO()
 
-ky_id ky__points_forward(ky_frame *f, ky_id pc, ky_id end) {
+ky_id ky__points_forward(ky_frame *f, ky_id begin, ky_id end) {
 #include "ops/point_table.inc"
-  const ky_ins *ins = f->code->ins;
+  const ky_ins *i = &f->code->ins[begin];
   ky_word *v = f->val;
-  ky_ins i;
-  pc--;
-  NEXT_UP();
+  size_t pc = begin;
+  if (pc == end) goto stop;
+  GO();
 #define REAL       float
 #define MEMBER     f32
 #define NAME(name) name##_f32
@@ -79,17 +92,16 @@ ky_id ky__points_forward(ky_frame *f, ky_id pc, ky_id end) {
 #undef MEMBER
 #undef NAME
 stop:
-  return pc;
+  return (ky_id)pc;
 }
 
-ky_id ky__points_reverse(ky_frame *f, ky_id pc, ky_id end) {
+ky_id ky__points_reverse(ky_frame *f, ky_id begin, ky_id end) {
 #include "ops/point_table.inc"
-  const ky_ins *ins = f->code->ins;
   const ky_word *v = f->val;
   ky_word *adj = f->adj;
   uint8_t *seen = f->seen;
-  ky_ins i;
-  pc++;
+  size_t pc = (size_t)begin + 1;
+  const ky_ins *i = f->code->ins + pc;
   NEXT_DOWN();
 #define REAL       float
 #define MEMBER     f32
@@ -106,5 +118,5 @@ ky_id ky__points_reverse(ky_frame *f, ky_id pc, ky_id end) {
 #undef MEMBER
 #undef NAME
 stop:
-  return pc;
+  return (ky_id)pc;
 }
