@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /* The time that a step cannot do without, measured beside it: its matrix products alone, its
- * functions (transcendental ones, roots, divisions) alone in vectorised loops, and a copy of as many bytes as it has to
- * read and write. Arithmetic and memory may overlap, so the longer of the two is the bound. */
+ * functions (transcendental ones, roots, divisions) alone in vectorised loops, and a copy of as
+ * many bytes as it has to read and write. Arithmetic and memory may overlap, so the longer of
+ * the two is the bound. */
 #ifndef KYBENCH_BOUND_H
 #define KYBENCH_BOUND_H
 

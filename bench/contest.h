@@ -5,6 +5,7 @@
 
 #include "bound.h"
 #include "taped.h"
+#include "torch/torch.h"
 #include "workload.h"
 
 #define CONTEST_CELLS 24
@@ -18,6 +19,7 @@ typedef struct contest {
   int cells;
   bench_variant variant[CONTEST_CELLS];
   const taped *taped[CONTEST_CELLS]; /* to count what it holds */
+  torch_child *torch[CONTEST_CELLS];
   bench_cell *cell;
   size_t first; /* row of the sheet */
 } contest;
@@ -32,6 +34,11 @@ void contest_add(contest *c, bench_variant variant, bench_call *call, void *stat
 
 /* The three ways to run a tape, as variants; and with two threads, if `compiled` is shared. */
 void contest_add_taped(contest *c, taped *recorded, taped *replayed, taped *compiled);
+
+/* PyTorch with one thread and with two, if it is there and asked for: as variants, after the
+ * others. argument: of the workload in torch/steps.py. want: the root's value in the first
+ * step. False, with a message, when PyTorch has another one. */
+bool contest_add_torch(contest *c, const char *argument, double want, double tolerance);
 
 /* A call that is timed beside the others without a row; returns its number. Add it after the
  * variants. */

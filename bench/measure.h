@@ -11,8 +11,12 @@
 
 typedef void bench_call(void *state);
 
+/* Makes `calls` calls where they can be timed; returns the seconds they took. */
+typedef double bench_timed(void *state, uint64_t calls);
+
 typedef struct bench_cell {
   bench_call *call;
+  bench_timed *timed; /* instead of `call`, for what happens elsewhere; else null */
   void *state;
   uint64_t calls; /* in a sample */
   int samples;
@@ -38,7 +42,8 @@ typedef struct bench_stats {
 /* Seconds of a clock that only goes forward. */
 double bench_now(void);
 
-/* Fills in all cells but `call` and `state`. Within a round cells run in their order. */
+/* Fills in all cells but `call`, `timed` and `state`. Within a round cells run in their order.
+ */
 void bench_measure(const bench_pace *pace, int count, bench_cell *cells);
 
 bench_stats bench_summary(const bench_cell *cell);

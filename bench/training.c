@@ -5,8 +5,6 @@
 #include <stdio.h>
 #include <stdlib.h>
 
-#include "torch/torch.h"
-
 #define STEPS 3 /* that are compared */
 
 enum { RECORDED, REPLAYED, COMPILED, TAPES, RECURSIVE = TAPES, HAND, STUDENTS };
@@ -136,7 +134,9 @@ static bool check(const training *v, student *s, int count, double *first) {
 
 /* ---- the workload ------------------------------------------------------------------------ */
 
-static void measure(const bench_setup *setup, bench_sheet *sheet, training *v, student *s) {
+/* first: the loss of the first step. */
+static bool measure(const bench_setup *setup, bench_sheet *sheet, training *v, student *s,
+                    double first) {
   contest c;
   contest_open(&c, setup, sheet, v->title, &v->bound);
   contest_add_taped(&c, &s[RECORDED].tape, &s[REPLAYED].tape, &s[COMPILED].tape);
@@ -144,12 +144,14 @@ static void measure(const bench_setup *setup, bench_sheet *sheet, training *v, s
     contest_add(&c, BENCH_RECURSIVE, recursive, &s[RECURSIVE]);
     contest_add(&c, BENCH_HAND, by_hand, &s[HAND]);
   }
-  contest_run(&c);
-  if (v->hand) {
+  const bool good = contest_add_torch(&c, v->argument, first, v->torch_tolerance);
+  if (good) contest_run(&c);
+  if (good && v->hand) {
     contest_row(&c, BENCH_RECURSIVE)->bytes = (double)s[RECURSIVE].heap.peak;
     contest_row(&c, BENCH_HAND)->bytes = (double)(v->room * sizeof(float));
   }
   contest_close(&c);
+  return good;
 }
 
 bool training_run(const bench_setup *setup, bench_sheet *sheet, training *v) {
@@ -163,11 +165,11 @@ bool training_run(const bench_setup *setup, bench_sheet *sheet, training *v) {
   bound_open(&v->bound);
   double first = 0;
   bool good = check(v, s, count, &first);
-  if (good) measure(setup, sheet, v, s);
+  good = good && measure(setup, sheet, v, s, first);
   for (int k = 0; k < count; k++) {
     good = good && (k >= TAPES || taped_ok(&s[k].tape, (bench_variant)(BENCH_RECORDED + k)));
     close_student(&s[k], k);
   }
   bound_close(&v->bound);
-  return good && torch_run(setup, sheet, v->title, v->argument, first, v->torch_tolerance);
+  return good;
 }

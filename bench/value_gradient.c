@@ -3,7 +3,6 @@
 #include "value_gradient.h"
 
 #include "recursive/recursive.h"
-#include "torch/torch.h"
 
 static const bench_extra extras[] = {
     {"value us", "value_us", "%.2f"},
@@ -53,13 +52,17 @@ static void add_value(const contest *c, bench_variant variant, int aside) {
   row->extra[EXTRA_RATIO] = row->time.median / contest_median(c, aside);
 }
 
-static void measure(const bench_setup *setup, bench_sheet *sheet, value_gradient *v,
-                    taped *tape) {
+static bool measure(const bench_setup *setup, bench_sheet *sheet, value_gradient *v,
+                    taped *tape, double want) {
   contest c;
   contest_open(&c, setup, sheet, v->title, &v->bound);
   contest_add_taped(&c, &tape[RECORDED], &tape[REPLAYED], &tape[COMPILED]);
   if (v->recursive) contest_add(&c, BENCH_RECURSIVE, v->recursive, v->recursion);
   contest_add(&c, BENCH_HAND, v->hand, v->problem);
+  if (v->argument && !contest_add_torch(&c, v->argument, want, v->tolerance)) {
+    contest_close(&c);
+    return false;
+  }
   const int replayed = contest_aside(&c, taped_forward, &tape[REPLAYED]);
   const int compiled = contest_aside(&c, taped_compiled_forward, &tape[COMPILED]);
   const int hand = v->hand_value ? contest_aside(&c, v->hand_value, v->problem) : -1;
@@ -70,6 +73,7 @@ static void measure(const bench_setup *setup, bench_sheet *sheet, value_gradient
   if (v->recursive)
     contest_row(&c, BENCH_RECURSIVE)->bytes = (double)((const rec_heap *)v->recursion)->peak;
   contest_close(&c);
+  return true;
 }
 
 bool value_gradient_run(const bench_setup *setup, bench_sheet *sheet, value_gradient *v) {
@@ -85,13 +89,11 @@ bool value_gradient_run(const bench_setup *setup, bench_sheet *sheet, value_grad
   taped_compile(&tape[COMPILED]);
   taped_share(&tape[COMPILED]);
   bool good = check(v, tape);
-  const double want = *v->value;
-  if (good) measure(setup, sheet, v, tape);
+  good = good && measure(setup, sheet, v, tape, *v->value);
   for (int k = 0; k < TAPES; k++) {
     good = good && taped_ok(&tape[k], (bench_variant)(BENCH_RECORDED + k));
     taped_close(&tape[k]);
   }
   bound_close(&v->bound);
-  if (!good || !v->argument) return good;
-  return torch_run(setup, sheet, v->title, v->argument, want, v->tolerance);
+  return good;
 }

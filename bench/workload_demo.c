@@ -9,7 +9,6 @@
 #include "contest.h"
 #include "hand/hand.h"
 #include "recursive/recursive.h"
-#include "torch/torch.h"
 
 #define SAMPLES       5
 #define RATE          0.1
@@ -181,10 +180,11 @@ static bool measure(const bench_setup *setup, bench_sheet *sheet, variants *v) {
   contest_add_taped(&c, &v->tape[0].tape, &v->tape[1].tape, &v->tape[2].tape);
   contest_add(&c, BENCH_RECURSIVE, recursive, &v->recursive);
   contest_add(&c, BENCH_HAND, by_hand, &v->hand);
-  contest_run(&c);
-  contest_row(&c, BENCH_RECURSIVE)->bytes = (double)v->recursive.heap.peak;
+  const bool good = contest_add_torch(&c, "1", v->first, 1e-11);
+  if (good) contest_run(&c);
+  if (good) contest_row(&c, BENCH_RECURSIVE)->bytes = (double)v->recursive.heap.peak;
   contest_close(&c);
-  return torch_run(setup, sheet, title, "1", v->first, 1e-11);
+  return good;
 }
 
 bool workload_demo(const bench_setup *setup, bench_sheet *sheet) {

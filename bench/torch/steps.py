@@ -1,13 +1,14 @@
 # SPDX-License-Identifier: MIT
-"""The workloads of kybench in PyTorch, as its users write them, timed with one and two threads.
+"""The workloads of kybench in PyTorch, as its users write them.
 
     steps.py version
-    steps.py WORKLOAD ARGUMENT SECONDS SAMPLE SLOW
+    steps.py WORKLOAD ARGUMENT THREADS
 
-prints a line for each thread count: threads, median, minimum, spread, samples, calls a sample,
-value of the root in the first step, bytes. Times are nanoseconds. Data are those of bench_random
-in workload.c. The bytes are what a step adds to the resident set at its height: gradients and
-intermediate values, but neither weights nor data nor what the optimizer keeps; whole pages.
+makes a step and prints the root's value and bytes. Then it reads numbers, one a line, makes so many
+steps twice and prints the seconds that the second time took: the first wakes threads and caches up.
+Data are those of bench_random in workload.c. The bytes are what a step adds to the resident set at
+its height: gradients and intermediate values, but neither weights nor data nor what the optimizer
+keeps; whole pages.
 """
 import ctypes
 import sys
@@ -259,35 +260,6 @@ WORKLOADS = {f.__name__: f
                        layernorm, attention, rosenbrock, gmm)}
 
 
-def measure(step, seconds, sample, slow):
-    """Five samples at least, unless they take longer than `slow` together."""
-    calls = 1
-    while True:
-        start = time.perf_counter()
-        for _ in range(calls):
-            step()
-        spent = time.perf_counter() - start
-        if spent >= sample:
-            break
-        calls *= 2
-    times = []
-    begin = time.perf_counter()
-    spent = 0
-    while not times or (spent < slow and len(times) < 301 and
-                        (len(times) < 5 or spent < seconds)):
-        start = time.perf_counter()
-        for _ in range(calls):
-            step()
-        times.append((time.perf_counter() - start) / calls * 1e9)
-        spent = time.perf_counter() - begin
-    times.sort()
-    n = len(times)
-    low = (n - 1) // 10
-    median = 0.5 * (times[(n - 1) // 2] + times[n // 2])
-    spread = (times[n - 1 - low] - times[low]) / median
-    return f"{median:.10g} {times[0]:.10g} {spread:.4g} {n} {calls}"
-
-
 def resident(name):
     with open("/proc/self/status") as status:
         return next(int(line.split()[1]) * 1024 for line in status if line.startswith(name))
@@ -312,14 +284,18 @@ def main():
     if sys.argv[1] == "version":
         print(torch.__version__)
         return
-    name, argument = sys.argv[1:3]
-    seconds, sample, slow = (float(word) for word in sys.argv[3:6])
-    for threads in (1, 2):
-        torch.set_num_threads(threads)
-        step = WORKLOADS[name](argument)
-        value = step().item()
-        height = height_of(step)
-        print(threads, measure(step, seconds, sample, slow), f"{value:.17g}", height, flush=True)
+    name, argument, threads = sys.argv[1:4]
+    torch.set_num_threads(int(threads))
+    step = WORKLOADS[name](argument)
+    value = step().item()
+    print(f"{value:.17g}", height_of(step), flush=True)
+    for calls in sys.stdin:
+        for _ in range(2):
+            start = time.perf_counter()
+            for _ in range(int(calls)):
+                step()
+            seconds = time.perf_counter() - start
+        print(f"{seconds:.10g}", flush=True)
 
 
 main()

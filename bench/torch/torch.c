@@ -1,22 +1,29 @@
 /* SPDX-License-Identifier: MIT */
-/* See torch.h. The child prints a line a thread count: threads, median, minimum, spread,
- * samples, calls a sample, value, bytes. */
+/* See torch.h. The child prints value and bytes; then it reads numbers of calls, and prints how
+ * many seconds they took. */
 #define _DEFAULT_SOURCE
 #include "torch/torch.h"
 
-#include <stdio.h>
+#include <fcntl.h>
+#include <math.h>
+#include <signal.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/wait.h>
+#include <time.h>
 #include <unistd.h>
+
+#include "workload.h"
 
 #define PYTHON "/usr/bin/python3"
 #define SCRIPT KYBENCH_TORCH_DIR "/steps.py"
 
-typedef struct child {
+struct torch_child {
   pid_t id;
-  FILE *out;
-} child;
+  FILE *in, *out; /* of the child */
+  bool failed;
+  double value, bytes;
+};
 
 /* BLIS, which Debian's PyTorch multiplies with, gets the kernels that our own products get:
  * where it does not know the processor, its choice would be the slowest ones. */
@@ -26,91 +33,101 @@ static void choose_kernels(void) {
   setenv("BLIS_ARCH_TYPE", strstr(info, "skx") ? "0" : "3", 0);
 }
 
-static bool start(child *c, char *const arguments[]) {
-  int ends[2];
+/* Two pipes, whose ends that stay here no other child keeps open. */
+static bool make_pipes(int to[2], int from[2]) {
+  if (pipe(to) != 0) return false;
+  if (pipe(from) != 0) {
+    close(to[0]);
+    close(to[1]);
+    return false;
+  }
+  fcntl(to[1], F_SETFD, FD_CLOEXEC);
+  fcntl(from[0], F_SETFD, FD_CLOEXEC);
+  return true;
+}
+
+static bool start(torch_child *c, char *const arguments[]) {
+  int to[2], from[2];
   fflush(NULL);
-  if (pipe(ends) != 0) return false;
+  signal(SIGPIPE, SIG_IGN); /* a child that has gone is found out when it does not answer */
+  if (!make_pipes(to, from)) return false;
   c->id = fork();
   if (c->id == 0) {
-    dup2(ends[1], STDOUT_FILENO);
-    close(ends[0]);
-    close(ends[1]);
+    dup2(to[0], STDIN_FILENO);
+    dup2(from[1], STDOUT_FILENO);
+    close(to[0]);
+    close(from[1]);
     choose_kernels();
     execv(PYTHON, arguments);
     _exit(EXIT_FAILURE);
   }
-  close(ends[1]);
-  c->out = c->id > 0 ? fdopen(ends[0], "r") : NULL;
-  if (!c->out) close(ends[0]);
-  return c->out;
+  close(to[0]);
+  close(from[1]);
+  c->in = fdopen(to[1], "w");
+  c->out = fdopen(from[0], "r");
+  return c->id > 0 && c->in && c->out;
 }
 
-static bool finish(child *c) {
+/* Whether it came to a good end. */
+static bool finish(torch_child *c) {
   int status = 0;
-  fclose(c->out);
-  return waitpid(c->id, &status, 0) == c->id && WIFEXITED(status) && WEXITSTATUS(status) == 0;
+  if (c->in) fclose(c->in);
+  if (c->out) fclose(c->out);
+  return c->id > 0 && waitpid(c->id, &status, 0) == c->id && WIFEXITED(status) &&
+         WEXITSTATUS(status) == 0;
 }
 
 bool torch_find(FILE *out) {
   char *const arguments[] = {PYTHON, "-B", SCRIPT, "version", NULL};
   char version[128] = "";
-  child c;
-  if (start(&c, arguments)) {
-    const bool said = fgets(version, sizeof version, c.out);
-    if (finish(&c) && said) {
-      fprintf(out, "PyTorch %s", version);
-      return true;
-    }
+  torch_child c = {0};
+  const bool said = start(&c, arguments) && fgets(version, sizeof version, c.out);
+  if (finish(&c) && said) {
+    fprintf(out, "PyTorch %s", version);
+    return true;
   }
   fprintf(out, "PyTorch: not found, left out (" PYTHON " has no module torch; Debian's package "
                "is python3-torch)\n");
   return false;
 }
 
-typedef struct report {
-  bench_stats time;
-  int threads;
-  double value, bytes;
-} report;
-
-static bool read_report(FILE *in, report *r) {
-  double calls;
-  if (fscanf(in, "%d %lf %lf %lf %d %lf %lf %lf", &r->threads, &r->time.median, &r->time.min,
-             &r->time.spread, &r->time.samples, &calls, &r->value, &r->bytes) != 8)
-    return false;
-  r->time.calls = (uint64_t)calls;
-  return true;
+static void fail(torch_child *c, const char *workload) {
+  fprintf(stderr, "kybench: %s: PyTorch failed\n", workload);
+  c->failed = true;
 }
 
-static void add_row(bench_sheet *sheet, const char *title, const report *r) {
-  bench_row *row =
-      bench_sheet_row(sheet, title, r->threads == 1 ? BENCH_TORCH : BENCH_TORCH_TWO);
-  row->time = r->time;
-  row->bytes = r->bytes;
-  if (row == sheet->rows || strcmp(row[-1].title, title) != 0) return;
-  row->bound = row[-1].bound;
-  row->flops = row[-1].flops;
-}
-
-bool torch_run(const bench_setup *setup, bench_sheet *sheet, const char *title,
-               const char *argument, double want, double tolerance) {
-  if (!setup->torch) return true;
-  char name[32], words[64], seconds[32], sample[32], slow[32];
-  snprintf(name, sizeof name, "%s", sheet->name);
+torch_child *torch_open(const char *workload, const char *argument, int threads) {
+  char name[32], words[64], count[16];
+  snprintf(name, sizeof name, "%s", workload);
   snprintf(words, sizeof words, "%s", argument);
-  snprintf(seconds, sizeof seconds, "%g", setup->pace.cell);
-  snprintf(sample, sizeof sample, "%g", setup->pace.sample);
-  snprintf(slow, sizeof slow, "%g", setup->pace.slow);
-  char *const arguments[] = {PYTHON, "-B", SCRIPT, name, words, seconds, sample, slow, NULL};
-  child c;
-  report r;
-  int lines = 0;
-  bool good = true;
-  if (!start(&c, arguments)) return true;
-  for (; good && read_report(c.out, &r); lines++) {
-    good = bench_agree(sheet->name, BENCH_TORCH, "the value", r.value, want, tolerance);
-    if (good) add_row(sheet, title, &r);
-  }
-  if (!finish(&c) || lines == 0) fprintf(stderr, "kybench: %s: PyTorch failed\n", sheet->name);
-  return good;
+  snprintf(count, sizeof count, "%d", threads);
+  char *const arguments[] = {PYTHON, "-B", SCRIPT, name, words, count, NULL};
+  torch_child *c = bench_alloc(1, sizeof *c);
+  if (start(c, arguments) && fscanf(c->out, "%lf %lf", &c->value, &c->bytes) == 2) return c;
+  fail(c, workload);
+  torch_close(c);
+  return NULL;
+}
+
+void torch_close(torch_child *c) {
+  if (!c) return;
+  finish(c);
+  free(c);
+}
+
+double torch_value(const torch_child *c) { return c->value; }
+
+double torch_bytes(const torch_child *c) { return c->bytes; }
+
+/* PyTorch's threads look for more to do for some milliseconds, which are nobody else's. */
+static void let_it_sleep(void) { nanosleep(&(struct timespec){.tv_nsec = 5000000}, NULL); }
+
+double torch_time(void *child, uint64_t calls) {
+  torch_child *c = child;
+  double seconds = INFINITY;
+  if (c->failed) return seconds;
+  fprintf(c->in, "%llu\n", (unsigned long long)calls);
+  if (fflush(c->in) != 0 || fscanf(c->out, "%lf", &seconds) != 1) fail(c, "a step");
+  let_it_sleep();
+  return c->failed ? INFINITY : seconds;
 }
