@@ -61,7 +61,7 @@ static inline ky_ins *append_point(ky_tape *t, unsigned op, uint8_t dtype, unsig
   return ins;
 }
 
-/* Everything else. Apart, because a draft is large and would make the functions above save
+/* Everything else. Apart, because a draft is large and would make the functions below save
  * registers. */
 __attribute__((noinline)) static ky_var draft_1(ky_tape *t, unsigned op, ky_var a, double imm) {
   ky_draft d;
