@@ -27,10 +27,13 @@ ky_status ky__rule_fill(ky_query *q) {
 
 /* Lets the value of `pc` be `data`, which stays where it is unless it fits the word. */
 static void refer(ky_frame *f, ky_id pc, const void *data) {
-  if (ky__is_point(f->code, pc))
-    memcpy(&f->val[pc], data, ky_dtype_size((ky_dtype)f->code->ins[pc].dtype));
+  ky_word *word = &f->val[pc];
+  if (!ky__is_point(f->code, pc))
+    word->ptr = (void *)(uintptr_t)data;
+  else if (f->code->ins[pc].dtype == KY_F64)
+    memcpy(word, data, sizeof word->f64);
   else
-    f->val[pc].ptr = (void *)(uintptr_t)data;
+    memcpy(word, data, ky_dtype_size((ky_dtype)f->code->ins[pc].dtype));
 }
 
 void fwd_nop(ky_frame *f, ky_id pc) {
