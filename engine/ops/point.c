@@ -70,6 +70,23 @@ static inline void give_f64(ky_word *adj, uint8_t *seen, ky_id id, double x) {
   } while (!seen[pc]);                                                                         \
   GO()
 
+/* ---- forward ----------------------------------------------------------------------------- */
+
+/* The handlers of a row for one type: real is float or double, m the word's member f32 or f64.
+ */
+#define MAP1(name, given, real, m)                                                             \
+  name##_##m : {                                                                               \
+    const scalars k = scalars_of(f->code, i, given);                                           \
+    v[pc].m = primal_##name##_##m(v[i->a].m, (real)k.s, (real)k.u);                            \
+    NEXT_UP();                                                                                 \
+  }
+#define MAP2(name, m)                                                                          \
+  name##_##m : v[pc].m = primal_##name##_##m(v[i->a].m, v[i->b].m);                            \
+  NEXT_UP();
+#define MAP3(name, m)                                                                          \
+  name##_##m : v[pc].m = primal_##name##_##m(v[i->a].m, v[i->b].m, v[i->c].m);                 \
+  NEXT_UP();
+
 ky_id ky__points_forward(ky_frame *f, ky_id begin, ky_id end) {
 #include "ops/point_table.inc"
   const ky_ins *i = &f->code->ins[begin];
@@ -77,23 +94,46 @@ ky_id ky__points_forward(ky_frame *f, ky_id begin, ky_id end) {
   size_t pc = begin;
   if (pc == end) goto stop;
   GO();
-#define REAL       float
-#define MEMBER     f32
-#define NAME(name) name##_f32
-#include "ops/point_forward.inc"
-#undef REAL
-#undef MEMBER
-#undef NAME
-#define REAL       double
-#define MEMBER     f64
-#define NAME(name) name##_f64
-#include "ops/point_forward.inc"
-#undef REAL
-#undef MEMBER
-#undef NAME
+#define UNARY(name, given, ...) MAP1(name, given, float, f32) MAP1(name, given, double, f64)
+#include "kernels/unary.def"
+#undef UNARY
+#define BINARY(name, ...) MAP2(name, f32) MAP2(name, f64)
+#include "kernels/binary.def"
+#undef BINARY
+#define TERNARY(name, ...) MAP3(name, f32) MAP3(name, f64)
+#include "kernels/ternary.def"
+#undef TERNARY
 stop:
   return (ky_id)pc;
 }
+
+/* ---- reverse ----------------------------------------------------------------------------- */
+
+/* The same; p and q of each side's formula are words. */
+#define GIVE(side, want, m, adjoint)                                                           \
+  if (i->flags & want) give_##m(adj, seen, i->side, adjoint)
+#define PULL1(name, given, p, real, m)                                                         \
+  name##_##m : {                                                                               \
+    const real g = adj[pc].m;                                                                  \
+    const scalars k = scalars_of(f->code, i, given);                                           \
+    GIVE(a, KY_WANT_A, m, adjoint_##name##_##m(g, p.m, (real)k.s, (real)k.u));                 \
+    NEXT_DOWN();                                                                               \
+  }
+#define PULL2(name, pa, qa, pb, qb, real, m)                                                   \
+  name##_##m : {                                                                               \
+    const real g = adj[pc].m;                                                                  \
+    GIVE(a, KY_WANT_A, m, adjoint_##name##_a_##m(g, pa.m, qa.m));                              \
+    GIVE(b, KY_WANT_B, m, adjoint_##name##_b_##m(g, pb.m, qb.m));                              \
+    NEXT_DOWN();                                                                               \
+  }
+#define PULL3(name, pa, qa, pb, qb, pc_, qc, real, m)                                          \
+  name##_##m : {                                                                               \
+    const real g = adj[pc].m;                                                                  \
+    GIVE(a, KY_WANT_A, m, adjoint_##name##_a_##m(g, pa.m, qa.m));                              \
+    GIVE(b, KY_WANT_B, m, adjoint_##name##_b_##m(g, pb.m, qb.m));                              \
+    GIVE(c, KY_WANT_C, m, adjoint_##name##_c_##m(g, pc_.m, qc.m));                             \
+    NEXT_DOWN();                                                                               \
+  }
 
 ky_id ky__points_reverse(ky_frame *f, ky_id begin, ky_id end) {
 #include "ops/point_table.inc"
@@ -103,20 +143,20 @@ ky_id ky__points_reverse(ky_frame *f, ky_id begin, ky_id end) {
   size_t pc = (size_t)begin + 1;
   const ky_ins *i = f->code->ins + pc;
   NEXT_DOWN();
-#define REAL       float
-#define MEMBER     f32
-#define NAME(name) name##_f32
-#include "ops/point_reverse.inc"
-#undef REAL
-#undef MEMBER
-#undef NAME
-#define REAL       double
-#define MEMBER     f64
-#define NAME(name) name##_f64
-#include "ops/point_reverse.inc"
-#undef REAL
-#undef MEMBER
-#undef NAME
+#define UNARY(name, given, p, ...)                                                             \
+  PULL1(name, given, WORD_##p, float, f32) PULL1(name, given, WORD_##p, double, f64)
+#include "kernels/unary.def"
+#undef UNARY
+#define BINARY(name, vector, primal, pa, qa, adjoint_a, pb, qb, adjoint_b)                     \
+  PULL2(name, WORD_##pa, WORD_##qa, WORD_##pb, WORD_##qb, float, f32)                          \
+  PULL2(name, WORD_##pa, WORD_##qa, WORD_##pb, WORD_##qb, double, f64)
+#include "kernels/binary.def"
+#undef BINARY
+#define TERNARY(name, primal, pa, qa, adjoint_a, pb, qb, adjoint_b, pc_, qc, adjoint_c)        \
+  PULL3(name, WORD_##pa, WORD_##qa, WORD_##pb, WORD_##qb, WORD_##pc_, WORD_##qc, float, f32)   \
+  PULL3(name, WORD_##pa, WORD_##qa, WORD_##pb, WORD_##qb, WORD_##pc_, WORD_##qc, double, f64)
+#include "kernels/ternary.def"
+#undef TERNARY
 stop:
   return (ky_id)pc;
 }
