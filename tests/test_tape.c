@@ -208,6 +208,21 @@ static void sigmoid_far_out_is_no_nan(void **state) {
   assert_true(isfinite(((const float *)g.data)[0]) && isfinite(((const float *)g.data)[1]));
 }
 
+/* The first contribution is stored, whatever the rank: 0 + -0 would be 0. */
+static void negative_zero_gradient_keeps_its_sign(void **state) {
+  ky_tape *t = *state;
+  const double x = 2;
+  const ky_var vars[] = {ky_input(t, KY_F64, KY_SCALAR, &x),
+                         ky_input(t, KY_F64, KY_SHAPE(1), &x)};
+  for (int k = 0; k < 2; k++) {
+    assert_int_equal(ky_watch(t, vars[k]), KY_OK);
+    assert_int_equal(ky_backward(t, ky_mul_scalar(t, vars[k], -0.0), NULL), KY_OK);
+    ky_array g;
+    assert_int_equal(ky_grad(t, vars[k], &g), KY_OK);
+    assert_true(signbit(*(const double *)g.data));
+  }
+}
+
 static void changed_weight_is_stale_until_forward(void **state) {
   ky_tape *t = *state;
   ky_tensor *w = weight_of(3);
@@ -427,6 +442,7 @@ int main(void) {
       CASE(shared_weight_has_one_summed_gradient),
       CASE(scaled_loss_scales_the_gradient),
       CASE(sigmoid_far_out_is_no_nan),
+      CASE(negative_zero_gradient_keeps_its_sign),
       CASE(changed_weight_is_stale_until_forward),
       CASE(unconnected_is_not_zero),
       CASE(backward_refuses_what_has_no_derivative),

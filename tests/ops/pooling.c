@@ -234,6 +234,7 @@ static ky_var record_linear(ky_tape *t, const ky_var *x, const ky_sample *s) {
       {.shape = {DIMS(2, 2, 3, 4)}, .n = {6, 8, aligned}},                                     \
       {.shape = {DIMS(2, 2, 3, 4)}, .n = {7, 5, aligned}},                                     \
       {.shape = {DIMS(1, 2, 5, 37)}, .n = {4, 70, aligned}},                                   \
+      {.shape = {DIMS(1, 2, 5, 37)}, .n = {10, 74, aligned}},                                  \
       {.shape = {DIMS(1, 1, 6, 9)}, .n = {2, 4, aligned}},                                     \
       {.shape = {DIMS(1, 2, 1, 1)}, .n = {3, 2, aligned}},                                     \
       {.shape = {DIMS(1, 2, 1, 3)}, .n = {1, 1, aligned}},                                     \

@@ -265,9 +265,10 @@ ACTIVATION(elu, a > 0 ? a : s * expm1(a), AT_S(0.5, 0, 0, 0.5),
            AT_S(0.5, -INFINITY, -0.5, 0), AT_S(0.5, 1000, 1000, 1),
            AT_S(0.5, -1e-30, -5e-31, 0.5), {.x = {{NAN}}, .r = {NAN}, .forward_only = true})
 
-/* clang-format off */
-ORACLE(clamp, a < s && s <= u ? s : a < s || a > u ? u : a)
-/* clang-format on */
+/* min(max(a, s), u), where NaN stays NaN. */
+#define HELD (a < s && s <= u ? s : a < s || a > u ? u : a)
+
+ORACLE(clamp, HELD)
 
 static ky_var record_clamp(ky_tape *t, const ky_var *x, const ky_sample *s) {
   return ky_clamp(t, x[0], s->s[0], s->s[1]);
@@ -298,17 +299,19 @@ const ky_samples samples_clamp = {.operands = 1,
                                   LIST(sample, samples_of_clamp),
                                   LIST(example, examples_clamp)};
 
-ORACLE(hardtanh, a<s ? s : a> u ? u : a)
+ORACLE(hardtanh, HELD)
 
 static ky_var record_hardtanh(ky_tape *t, const ky_var *x, const ky_sample *s) {
   return ky_hardtanh(t, x[0], s->s[0], s->s[1]);
 }
 
-static const ky_sample samples_of_hardtanh[] = {WITH(-1, 1.5), WITH(0, 6), WITH(-INFINITY, 1)};
+static const ky_sample samples_of_hardtanh[] = {WITH(-1, 1.5), WITH(0, 6), WITH(-INFINITY, 1),
+                                                WITH(1, -1)};
 
 static const ky_example examples_hardtanh[] = {
-    CLAMPED(-1, -1, 0),        CLAMPED(1, 1, 0),     CLAMPED(0.5, 0.5, 1),
-    CLAMPED(-INFINITY, -1, 0), CLAMPED(NAN, NAN, 0),
+    CLAMPED(-1, -1, 0),   CLAMPED(1, 1, 0),
+    CLAMPED(0.5, 0.5, 1), CLAMPED(-INFINITY, -1, 0),
+    CLAMPED(NAN, NAN, 0), {.sample.s = {1, 0}, .x = {{-3}}, .r = {0}, .grad = {{0}}},
 };
 
 const ky_samples samples_hardtanh = {.operands = 1,
