@@ -164,8 +164,7 @@ bool training_run(const bench_setup *setup, bench_sheet *sheet, training *v) {
     v->bound.bytes += v->passes * (double)(count_of(v, k) * sizeof(float));
   bound_open(&v->bound);
   double first = 0;
-  bool good = check(v, s, count, &first);
-  good = good && measure(setup, sheet, v, s, first);
+  bool good = check(v, s, count, &first) && measure(setup, sheet, v, s, first);
   for (int k = 0; k < count; k++) {
     good = good && (k >= TAPES || taped_ok(&s[k].tape, (bench_variant)(BENCH_RECORDED + k)));
     close_student(&s[k], k);

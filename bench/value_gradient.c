@@ -53,13 +53,13 @@ static void add_value(const contest *c, bench_variant variant, int aside) {
 }
 
 static bool measure(const bench_setup *setup, bench_sheet *sheet, value_gradient *v,
-                    taped *tape, double want) {
+                    taped *tape) {
   contest c;
   contest_open(&c, setup, sheet, v->title, &v->bound);
   contest_add_taped(&c, &tape[RECORDED], &tape[REPLAYED], &tape[COMPILED]);
   if (v->recursive) contest_add(&c, BENCH_RECURSIVE, v->recursive, v->recursion);
   contest_add(&c, BENCH_HAND, v->hand, v->problem);
-  if (v->argument && !contest_add_torch(&c, v->argument, want, v->tolerance)) {
+  if (v->argument && !contest_add_torch(&c, v->argument, *v->value, v->tolerance)) {
     contest_close(&c);
     return false;
   }
@@ -88,8 +88,7 @@ bool value_gradient_run(const bench_setup *setup, bench_sheet *sheet, value_grad
   }
   taped_compile(&tape[COMPILED]);
   taped_share(&tape[COMPILED]);
-  bool good = check(v, tape);
-  good = good && measure(setup, sheet, v, tape, *v->value);
+  bool good = check(v, tape) && measure(setup, sheet, v, tape);
   for (int k = 0; k < TAPES; k++) {
     good = good && taped_ok(&tape[k], (bench_variant)(BENCH_RECORDED + k));
     taped_close(&tape[k]);

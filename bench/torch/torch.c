@@ -21,6 +21,7 @@
 struct torch_child {
   pid_t id;
   FILE *in, *out; /* of the child */
+  const char *workload;
   bool failed;
   double value, bytes;
 };
@@ -91,8 +92,8 @@ bool torch_find(FILE *out) {
   return false;
 }
 
-static void fail(torch_child *c, const char *workload) {
-  fprintf(stderr, "kybench: %s: PyTorch failed\n", workload);
+static void fail(torch_child *c) {
+  fprintf(stderr, "kybench: %s: PyTorch failed\n", c->workload);
   c->failed = true;
 }
 
@@ -103,8 +104,9 @@ torch_child *torch_open(const char *workload, const char *argument, int threads)
   snprintf(count, sizeof count, "%d", threads);
   char *const arguments[] = {PYTHON, "-B", SCRIPT, name, words, count, NULL};
   torch_child *c = bench_alloc(1, sizeof *c);
+  c->workload = workload;
   if (start(c, arguments) && fscanf(c->out, "%lf %lf", &c->value, &c->bytes) == 2) return c;
-  fail(c, workload);
+  fail(c);
   torch_close(c);
   return NULL;
 }
@@ -127,7 +129,7 @@ double torch_time(void *child, uint64_t calls) {
   double seconds = INFINITY;
   if (c->failed) return seconds;
   fprintf(c->in, "%llu\n", (unsigned long long)calls);
-  if (fflush(c->in) != 0 || fscanf(c->out, "%lf", &seconds) != 1) fail(c, "a step");
+  if (fflush(c->in) != 0 || fscanf(c->out, "%lf", &seconds) != 1) fail(c);
   let_it_sleep();
   return c->failed ? INFINITY : seconds;
 }

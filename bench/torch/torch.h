@@ -13,7 +13,8 @@ bool torch_find(FILE *out);
 
 typedef struct torch_child torch_child;
 
-/* Starts a workload of steps.py, which makes a step. Null, with a message, when that fails. */
+/* Starts a workload of steps.py, which makes a step. Null, with a message, when that fails. The
+ * name lives as long as the child. */
 torch_child *torch_open(const char *workload, const char *argument, int threads);
 void torch_close(torch_child *c);
 
