@@ -40,51 +40,59 @@ static inline scalars scalars_of(const ky_code *code, const ky_ins *i, int count
 #define WORD_N adj[pc]
 #define WORD_G adj[pc]
 
-static inline void give_f32(ky_word *adj, uint8_t *seen, ky_id id, float x) {
-  adj[id].f32 = seen[id] ? adj[id].f32 + x : x;
+/* adj[id] = beta adj[id] + x, which it returns. */
+static inline float give_f32(ky_word *adj, uint8_t *seen, ky_id id, float x) {
+  const float sum = seen[id] ? adj[id].f32 + x : x;
+  adj[id].f32 = sum;
   seen[id] = 1;
+  return sum;
 }
 
-static inline void give_f64(ky_word *adj, uint8_t *seen, ky_id id, double x) {
-  adj[id].f64 = seen[id] ? adj[id].f64 + x : x;
+static inline double give_f64(ky_word *adj, uint8_t *seen, ky_id id, double x) {
+  const double sum = seen[id] ? adj[id].f64 + x : x;
+  adj[id].f64 = sum;
   seen[id] = 1;
+  return sum;
 }
 
 /* Threaded code: a handler goes to the next one itself. A jump of its own lets the processor
  * foresee what comes behind each opcode; with one switch for all, opcodes that alternate took
  * three times as long. Labels as values are an extension of gcc and clang. A label is kept as
- * its distance from `stop`, so that an opcode without a handler, 0, stops. */
+ * its distance from `stop`, so that an opcode without a handler, 0, stops.
+ *
+ * What a handler has just computed stays in a register as well, for the next one: in a chain,
+ * reading it back from memory takes longer than the arithmetic. */
 #pragma GCC diagnostic ignored "-Wpedantic"
 #define AT(name) (int)((const char *)&&name - (const char *)&&stop)
-#define GO()                                                                                   \
+#define GO(entry)                                                                              \
   if (head_of(i) & head_of(&not_scalar)) goto stop;                                            \
-  goto *(void *)((char *)&&stop + handler[i->op][i->dtype])
-#define NEXT_UP()                                                                              \
-  i++;                                                                                         \
-  if (++pc == end) goto stop;                                                                  \
-  GO()
-#define NEXT_DOWN()                                                                            \
-  do {                                                                                         \
-    i--;                                                                                       \
-    if (--pc == end) goto stop;                                                                \
-  } while (!seen[pc]);                                                                         \
-  GO()
+  goto *(void *)((char *)&&stop + handler[i->op][(entry) + i->dtype])
+#define BEFORE (ky_id)(pc - 1)
 
 /* ---- forward ----------------------------------------------------------------------------- */
 
+#define WAYS         2
+#define LABELS(name) AT(name##_f32), AT(name##_f64)
+#define NEXT_UP()                                                                              \
+  i++;                                                                                         \
+  if (++pc == end) goto stop;                                                                  \
+  GO(0)
+
 /* The handlers of a row for one type: real is float or double, m the word's member f32 or f64.
  */
+#define OPERAND(side, m) (i->side == BEFORE ? last_##m : v[i->side].m)
 #define MAP1(name, given, real, m)                                                             \
   name##_##m : {                                                                               \
     const scalars k = scalars_of(f->code, i, given);                                           \
-    v[pc].m = primal_##name##_##m(v[i->a].m, (real)k.s, (real)k.u);                            \
+    v[pc].m = last_##m = primal_##name##_##m(OPERAND(a, m), (real)k.s, (real)k.u);             \
     NEXT_UP();                                                                                 \
   }
 #define MAP2(name, m)                                                                          \
-  name##_##m : v[pc].m = primal_##name##_##m(v[i->a].m, v[i->b].m);                            \
+  name##_##m : v[pc].m = last_##m = primal_##name##_##m(OPERAND(a, m), OPERAND(b, m));         \
   NEXT_UP();
 #define MAP3(name, m)                                                                          \
-  name##_##m : v[pc].m = primal_##name##_##m(v[i->a].m, v[i->b].m, v[i->c].m);                 \
+  name##_##m : v[pc].m = last_##m =                                                            \
+      primal_##name##_##m(OPERAND(a, m), OPERAND(b, m), OPERAND(c, m));                        \
   NEXT_UP();
 
 ky_id ky__points_forward(ky_frame *f, ky_id begin, ky_id end) {
@@ -92,8 +100,10 @@ ky_id ky__points_forward(ky_frame *f, ky_id begin, ky_id end) {
   const ky_ins *i = &f->code->ins[begin];
   ky_word *v = f->val;
   size_t pc = begin;
+  float last_f32 = v[BEFORE].f32;
+  double last_f64 = v[BEFORE].f64;
   if (pc == end) goto stop;
-  GO();
+  GO(0);
 #define UNARY(name, given, ...) MAP1(name, given, float, f32) MAP1(name, given, double, f64)
 #include "kernels/unary.def"
 #undef UNARY
@@ -106,32 +116,63 @@ ky_id ky__points_forward(ky_frame *f, ky_id begin, ky_id end) {
 stop:
   return (ky_id)pc;
 }
+#undef LABELS
 
 /* ---- reverse ----------------------------------------------------------------------------- */
 
-/* The same; p and q of each side's formula are words. */
-#define GIVE(side, want, m, adjoint)                                                           \
-  if (i->flags & want) give_##m(adj, seen, i->side, adjoint)
+/* Two entries a handler: its adjoint is in memory, or has just been completed. */
+enum { LOAD = 0, CARRIED = 2 };
+#undef WAYS
+#define WAYS 4
+#define LABELS(name)                                                                           \
+  AT(name##_f32), AT(name##_f64), AT(name##_f32_carried), AT(name##_f64_carried)
+#define SKIP_DOWN()                                                                            \
+  do {                                                                                         \
+    i--;                                                                                       \
+    if (--pc == end) goto stop;                                                                \
+  } while (!seen[pc]);                                                                         \
+  GO(LOAD)
+#define NEXT_DOWN()                                                                            \
+  if (carries) {                                                                               \
+    i--;                                                                                       \
+    if (--pc == end) goto stop;                                                                \
+    GO(CARRIED);                                                                               \
+  }                                                                                            \
+  SKIP_DOWN()
+
+/* The handlers of a row for one type again; p and q of each side's formula are words. */
+#define ENTER(name, real, m)                                                                   \
+  name##_##m : carry_##m = adj[pc].m;                                                          \
+  name##_##m##_carried:;                                                                       \
+  const real g = carry_##m;                                                                    \
+  const uint8_t wants = i->flags;                                                              \
+  bool carries = false
+#define GIVE(side, want, real, m, adjoint)                                                     \
+  if (wants & want) {                                                                          \
+    const ky_id id = i->side;                                                                  \
+    const real sum = give_##m(adj, seen, id, adjoint);                                         \
+    if (id == BEFORE) carry_##m = sum, carries = true;                                         \
+  }
 #define PULL1(name, given, p, real, m)                                                         \
-  name##_##m : {                                                                               \
-    const real g = adj[pc].m;                                                                  \
+  {                                                                                            \
+    ENTER(name, real, m);                                                                      \
     const scalars k = scalars_of(f->code, i, given);                                           \
-    GIVE(a, KY_WANT_A, m, adjoint_##name##_##m(g, p.m, (real)k.s, (real)k.u));                 \
+    GIVE(a, KY_WANT_A, real, m, adjoint_##name##_##m(g, p.m, (real)k.s, (real)k.u))            \
     NEXT_DOWN();                                                                               \
   }
 #define PULL2(name, pa, qa, pb, qb, real, m)                                                   \
-  name##_##m : {                                                                               \
-    const real g = adj[pc].m;                                                                  \
-    GIVE(a, KY_WANT_A, m, adjoint_##name##_a_##m(g, pa.m, qa.m));                              \
-    GIVE(b, KY_WANT_B, m, adjoint_##name##_b_##m(g, pb.m, qb.m));                              \
+  {                                                                                            \
+    ENTER(name, real, m);                                                                      \
+    GIVE(a, KY_WANT_A, real, m, adjoint_##name##_a_##m(g, pa.m, qa.m))                         \
+    GIVE(b, KY_WANT_B, real, m, adjoint_##name##_b_##m(g, pb.m, qb.m))                         \
     NEXT_DOWN();                                                                               \
   }
 #define PULL3(name, pa, qa, pb, qb, pc_, qc, real, m)                                          \
-  name##_##m : {                                                                               \
-    const real g = adj[pc].m;                                                                  \
-    GIVE(a, KY_WANT_A, m, adjoint_##name##_a_##m(g, pa.m, qa.m));                              \
-    GIVE(b, KY_WANT_B, m, adjoint_##name##_b_##m(g, pb.m, qb.m));                              \
-    GIVE(c, KY_WANT_C, m, adjoint_##name##_c_##m(g, pc_.m, qc.m));                             \
+  {                                                                                            \
+    ENTER(name, real, m);                                                                      \
+    GIVE(a, KY_WANT_A, real, m, adjoint_##name##_a_##m(g, pa.m, qa.m))                         \
+    GIVE(b, KY_WANT_B, real, m, adjoint_##name##_b_##m(g, pb.m, qb.m))                         \
+    GIVE(c, KY_WANT_C, real, m, adjoint_##name##_c_##m(g, pc_.m, qc.m))                        \
     NEXT_DOWN();                                                                               \
   }
 
@@ -141,8 +182,10 @@ ky_id ky__points_reverse(ky_frame *f, ky_id begin, ky_id end) {
   ky_word *adj = f->adj;
   uint8_t *seen = f->seen;
   size_t pc = (size_t)begin + 1;
+  float carry_f32 = 0;
+  double carry_f64 = 0;
   const ky_ins *i = f->code->ins + pc;
-  NEXT_DOWN();
+  SKIP_DOWN();
 #define UNARY(name, given, p, ...)                                                             \
   PULL1(name, given, WORD_##p, float, f32) PULL1(name, given, WORD_##p, double, f64)
 #include "kernels/unary.def"
