@@ -189,6 +189,21 @@ static void thin_products_stay_inside_their_operands(void **state) {
 }
 
 /* The same by BLIS, whatever the extents. */
+/* Rows of b a kilobyte apart and more, used often. */
+static void wide_products(const ky_kernels *kernels, ky_dtype dtype, room *r) {
+  static const size_t tall[] = {24, 29, 32}, wide[] = {256, 263, 273}, deep[] = {128, 131, 257};
+  for (size_t m = 0; m < LENGTH(tall); m++)
+    for (size_t n = 0; n < LENGTH(wide); n++)
+      for (size_t k = 0; k < LENGTH(deep); k++)
+        for (unsigned variant = (unsigned)(m + n + k) % 3; variant < VARIANTS; variant += 3)
+          if (wide[n] * deep[k] <= ROOM)
+            multiply_and_check(kernels, dtype, r, tall[m], wide[n], deep[k], variant);
+}
+
+static void wide_products_stay_inside_their_operands(void **state) {
+  each_kernel(wide_products, *state);
+}
+
 static void blis_stays_inside_its_operands(void **state) {
   room *r = *state;
   const ky_kernels *kernels = ky__kernels();
@@ -288,8 +303,9 @@ static void multiply_by_blocks(const ky_kernels *kernels, ky_dtype dtype, const 
 /* The way is fixed, as a caller does who splits; for tiles that is no different from ANY,
  * unless a block is thin. */
 static void blocks_have_the_same_bits(const ky_kernels *kernels, ky_dtype dtype, room *r) {
-  static const size_t shapes[][3] = {{7, 61, 5},    {35, 33, 300}, {64, 64, 64}, {100, 50, 3},
-                                     {3, 150, 270}, {90, 5, 40},   {1, 77, 520}, {5, 5, 5}};
+  static const size_t shapes[][3] = {{7, 61, 5},   {35, 33, 300}, {64, 64, 64},
+                                     {100, 50, 3}, {3, 150, 270}, {90, 5, 40},
+                                     {1, 77, 520}, {25, 263, 130}};
   static const size_t blocks[][2] = {{1, 1}, {1, 200}, {200, 1}, {3, 17}, {8, 32}, {13, 40}};
   static double whole[ROOM];
   for (size_t s = 0; s < LENGTH(shapes); s++)
@@ -462,6 +478,7 @@ int main(void) {
   const struct CMUnitTest tests[] = {
       IN_A_ROOM(small_products_stay_inside_their_operands),
       IN_A_ROOM(thin_products_stay_inside_their_operands),
+      IN_A_ROOM(wide_products_stay_inside_their_operands),
       IN_A_ROOM(blis_stays_inside_its_operands),
       IN_A_ROOM(strides_may_be_anything),
       IN_A_ROOM(empty_products_leave_d),

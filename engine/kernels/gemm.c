@@ -20,7 +20,7 @@
  *   f32   34 / 1   122 / 4   193/24   220/64  224/163  234/194  226/207  218/189
  *   f64   34 / 1    85 / 4   108/20   115/57   117/86  115/102   92/105  103/100
  *
- * Powers of two hurt ours when they make rows that are pages apart. Thin products (784 x 512
+ * Rows that are half a page or more apart hurt ours. Thin products (784 x 512
  * by 1 to 8 rows or columns, f32) take 15 to 40 us with ours, 30 to 180 us with BLIS. */
 #define _POSIX_C_SOURCE 200809L /* blis.h names pthread types */
 
@@ -219,14 +219,14 @@ static void by_blis(const ky_kernels *kernels, ky_dtype dtype, const ky_product 
 /* ---- the choice -------------------------------------------------------------------------- */
 
   #define LARGE      ((double)(1 << 27)) /* m n k from which on BLIS is best, */
-  #define LARGE_WIDE ((double)(1 << 24)) /* and where a step along k is PAGE bytes or more */
-  #define PAGE       4096
+  #define LARGE_WIDE ((double)(1 << 24)) /* and where a step along k is FAR bytes or more */
+  #define FAR        2048
   #define NEVER      256 /* what all extents are below is never large */
 
 static bool is_large(size_t size, const ky_product *p) {
   if ((p->m | p->n | p->k) < NEVER) return false;
   if (p->m <= KY_GEMM_THIN || p->n <= KY_GEMM_THIN || p->k <= KY_GEMM_THIN) return false;
-  const bool wide = (size_t)p->a.column * size >= PAGE || (size_t)p->b.row * size >= PAGE;
+  const bool wide = (size_t)p->a.column * size >= FAR || (size_t)p->b.row * size >= FAR;
   return (double)p->m * (double)p->n * (double)p->k >= (wide ? LARGE_WIDE : LARGE);
 }
 

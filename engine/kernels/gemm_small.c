@@ -19,8 +19,11 @@
 #define SHALLOW_COPY 128  /* when they are copied first, */
 #define FEW_ROWS     8    /* when they are a multiple of PAGE bytes apart */
 #define PAGE         4096
-#define DOT_COLUMNS  2  /* dot products side by side */
-#define TINY         24 /* m n k up to which scalars win */
+#define OFTEN        24   /* rows of a that a copy of b pays for, */
+#define LONG         128  /* terms, */
+#define APART        1024 /* bytes from one row of b to the next */
+#define DOT_COLUMNS  2    /* dot products side by side */
+#define TINY         24   /* m n k up to which scalars win */
 
 /* Rows of a tile: its sums, a row of b and an element of a fill the registers. */
 #if defined(__AVX512F__)
