@@ -5,6 +5,8 @@
 #include <math.h>
 #include <string.h>
 
+#include "kernels/vectors.h"
+
 #define INLINE static inline __attribute__((always_inline))
 #define TILE   16 /* rows and columns of a plane copied at a time: a cache line of f32 */
 
@@ -52,16 +54,42 @@ static void run(ky_dtype dtype, size_t n, void *dst, ptrdiff_t sd, int beta, con
 
 /* ---- planes ------------------------------------------------------------------------------ */
 
+/* tile[j][i] = src[i * rs + j]: vectors take elements of any type of their size. */
+#define TURN(m, real)                                                                          \
+  INLINE void turn_##m(void *tile, const void *src, ptrdiff_t rs) {                            \
+    enum { SIDE = VECTOR_BYTES / sizeof(real) };                                               \
+    for (ptrdiff_t i = 0; i < TILE; i += SIDE)                                                 \
+      for (ptrdiff_t j = 0; j < TILE; j += SIDE) {                                             \
+        const real *from = (const real *)src + i * rs + j;                                     \
+        real *to = (real *)tile + j * TILE + i;                                                \
+        vec_##m block[SIDE];                                                                   \
+        UNROLL for (int l = 0; l < SIDE; l++) block[l] = load_##m(from + l * rs);              \
+        transpose_##m(block);                                                                  \
+        UNROLL for (int l = 0; l < SIDE; l++) store_##m(to + l * TILE, block[l]);              \
+      }                                                                                        \
+  }
+TURN(f32, float)
+TURN(f64, double)
+#undef TURN
+
+INLINE void turn_1(uint8_t tile[TILE][TILE], const uint8_t *src, ptrdiff_t rs) {
+  for (ptrdiff_t i = 0; i < TILE; i++)
+    for (ptrdiff_t j = 0; j < TILE; j++) tile[j][i] = src[i * rs + j];
+}
+
 /* A tile is read by rows and written by columns, so that a line of memory on either side is met
  * once a tile, even where strides make the lines of a tile compete for one place in the cache.
  */
-#define PLANE(name, type, beta)                                                                \
+#define PLANE(name, type, turn, beta)                                                          \
   INLINE void name##_tile(ptrdiff_t rows, ptrdiff_t n, type *restrict dst, ptrdiff_t rd,       \
                           ptrdiff_t sd, const type *restrict src, ptrdiff_t rs,                \
                           ptrdiff_t ss) {                                                      \
     type tile[TILE][TILE];                                                                     \
-    for (ptrdiff_t i = 0; i < rows; i++)                                                       \
-      for (ptrdiff_t j = 0; j < n; j++) tile[j][i] = src[i * rs + j * ss];                     \
+    if (rows == TILE && n == TILE && rd == 1 && ss == 1)                                       \
+      turn(tile, src, rs);                                                                     \
+    else                                                                                       \
+      for (ptrdiff_t i = 0; i < rows; i++)                                                     \
+        for (ptrdiff_t j = 0; j < n; j++) tile[j][i] = src[i * rs + j * ss];                   \
     for (ptrdiff_t j = 0; j < n; j++)                                                          \
       for (ptrdiff_t i = 0; i < rows; i++) {                                                   \
         type *to = dst + i * rd + j * sd;                                                      \
@@ -82,16 +110,20 @@ static void run(ky_dtype dtype, size_t n, void *dst, ptrdiff_t sd, int beta, con
           name##_tile((ptrdiff_t)high, (ptrdiff_t)wide, to, rd, sd, from, rs, ss);             \
       }                                                                                        \
   }
-PLANE(copy_plane_1, uint8_t, 0)
-PLANE(copy_plane_4, uint32_t, 0)
-PLANE(copy_plane_8, uint64_t, 0)
-PLANE(add_plane_f32, float, 1)
-PLANE(add_plane_f64, double, 1)
+PLANE(copy_plane_1, uint8_t, turn_1, 0)
+PLANE(copy_plane_4, uint32_t, turn_f32, 0)
+PLANE(copy_plane_8, uint64_t, turn_f64, 0)
+PLANE(add_plane_f32, float, turn_f32, 1)
+PLANE(add_plane_f64, double, turn_f64, 1)
 #undef PLANE
 
 static void plane(ky_dtype dtype, size_t rows, size_t n, void *dst, ptrdiff_t rd, ptrdiff_t sd,
                   int beta, const void *src, ptrdiff_t rs, ptrdiff_t ss) {
   const size_t size = ky_dtype_size(dtype);
+  if (sd == 1 && rs == 1 && rd != 1) { /* the same by columns, as tiles like it */
+    plane(dtype, n, rows, dst, 1, rd, beta, src, ss, 1);
+    return;
+  }
   if (beta && dtype == KY_F32)
     add_plane_f32(rows, n, dst, rd, sd, src, rs, ss);
   else if (beta)
