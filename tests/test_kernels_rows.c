@@ -19,13 +19,13 @@ static const int64_t labels[8] = {0, 3, 1, 2, 0, 1, 3, 2};
 /* Everything that works on rows. */
 static void call_rows(const ky_softmax_kernels *k, ky_dtype dtype, row_call c, array r[6],
                       const void *x, const void *g) {
-  array lse;
+  array sums;
   k->map_softmax[dtype](c.rows, c.n, &r[0], c.at, x, c.at);
   k->map_log_softmax[dtype](c.rows, c.n, &r[1], c.at, x, c.at);
   k->pull_softmax[dtype](c.rows, c.n, &r[2], 0, g, &r[0], c.at);
   k->pull_log_softmax[dtype](c.rows, c.n, &r[3], 0, g, &r[1], c.at);
-  k->map_cross_entropy[dtype](c.rows, c.n, &r[4], &lse, x, c.at, labels);
-  k->pull_cross_entropy[dtype](c.rows, c.n, &r[5], 0, g, 1, 0.5, &lse, x, c.at, labels);
+  k->map_cross_entropy[dtype](c.rows, c.n, &r[4], &sums, x, c.at, labels);
+  k->pull_cross_entropy[dtype](c.rows, c.n, &r[5], 0, g, 1, 0.5, &sums, x, c.at, labels);
 }
 
 static array rows_got[6], rows_want[6], logits, cotangent, got, want;

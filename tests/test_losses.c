@@ -325,6 +325,57 @@ static void threads_share_rows_without_a_difference(void **state) {
   }
 }
 
+/* Value and gradient of the mean cross entropy of 300 rows of a strided operand, from a step,
+ * which computes both in one walk, or from the two sweeps. */
+static void run_rows(ky_dtype dtype, int threads, bool at_once, double *loss,
+                     double grad[2100]) {
+  static float x32[2100];
+  static double x64[2100];
+  static int32_t y[300];
+  for (int k = 0; k < 2100; k++) x64[k] = x32[k] = (float)(k * 37 % 101) * 3 - 150;
+  for (int k = 0; k < 300; k++) y[k] = k * 5 % 7;
+  ky_tape *t = ky_tape_new(NULL);
+  const ky_var in = ky_input(t, dtype, KY_SHAPE(7, 300), dtype ? (void *)x64 : (void *)x32);
+  assert_int_equal(ky_watch(t, in), KY_OK);
+  const ky_var r = ky_cross_entropy(t, ky_transpose(t, in, 0, 1),
+                                    ky_input(t, KY_I32, KY_SHAPE(300), y), KY_REDUCE_MEAN);
+  const ky_exec_options with = {.size = sizeof with, .threads = threads, .grain = 1};
+  ky_program *program;
+  ky_exec *e;
+  ky_array g;
+  assert_int_equal(ky_compile(t, r, NULL, &program), KY_OK);
+  assert_int_equal(ky_exec_new(program, &with, &e), KY_OK);
+  if (at_once) {
+    assert_int_equal(ky_exec_step(e, NULL), KY_OK);
+  } else {
+    assert_int_equal(ky_exec_forward(e), KY_OK);
+    assert_int_equal(ky_exec_backward(e, NULL), KY_OK);
+  }
+  assert_int_equal(ky_exec_item(e, r, loss), KY_OK);
+  assert_int_equal(ky_exec_grad(e, in, &g), KY_OK);
+  memcpy(grad, g.data, 2100 * ky_dtype_size(dtype));
+  y[299] = 7; /* in the second batch */
+  assert_int_equal(ky_exec_step(e, NULL), KY_BAD_INDEX);
+  assert_non_null(strstr(ky_exec_message(e), "label 7 of row 299 is not in 0..6"));
+  ky_exec_free(e);
+  ky_program_free(program);
+  ky_tape_free(t);
+}
+
+static void a_step_has_the_bits_of_two_sweeps(void **state) {
+  (void)state;
+  static double want[2100], got[2100];
+  for (int dtype = KY_F32; dtype <= KY_F64; dtype++) {
+    double loss, again;
+    run_rows((ky_dtype)dtype, 1, false, &loss, want);
+    for (int threads = 1; threads < 4; threads++) {
+      run_rows((ky_dtype)dtype, threads, true, &again, got);
+      assert_close(again, loss, 0);
+      assert_memory_equal(got, want, 2100 * ky_dtype_size((ky_dtype)dtype));
+    }
+  }
+}
+
 static void plain_options_are_the_plain_opcode(void **state) {
   static const int64_t label[2] = {0, 2};
   ky_tape *t = *state;
@@ -427,6 +478,7 @@ int main(void) {
       cmocka_unit_test_setup_teardown(class_losses_equal_pytorch, set_up, tear_down),
       cmocka_unit_test_setup_teardown(nll_with_agrees_with_cross_entropy, set_up, tear_down),
       cmocka_unit_test(threads_share_rows_without_a_difference),
+      cmocka_unit_test(a_step_has_the_bits_of_two_sweeps),
       cmocka_unit_test_setup_teardown(plain_options_are_the_plain_opcode, set_up, tear_down),
       cmocka_unit_test_setup_teardown(refusals_name_the_loss, set_up, tear_down),
       cmocka_unit_test_setup_teardown(refusals_of_class_losses, set_up, tear_down),

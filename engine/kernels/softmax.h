@@ -21,15 +21,22 @@ typedef void ky_softmax_map(size_t rows, size_t n, void *r, ky_pitch at_r, const
 typedef void ky_softmax_pull(size_t rows, size_t n, void *gx, int beta, const void *g,
                              const void *r, ky_pitch at);
 
-/* lse[i] = ln sum e^x of row i, loss[i] = lse[i] - x[label[i]], and the sum of the losses. loss
- * may be null. Labels are in 0..n-1. */
-typedef double ky_cross_entropy_map(size_t rows, size_t n, void *loss, void *lse, const void *x,
-                                    ky_pitch at, const int64_t *label);
+/* sums[2 i] = the largest x of row i, sums[2 i + 1] = sum e^(x - largest), loss[i] = ln sum e^x
+ * - x[label[i]], and the sum of the losses. loss may be null. Labels are in 0..n-1. */
+typedef double ky_cross_entropy_map(size_t rows, size_t n, void *loss, void *sums,
+                                    const void *x, ky_pitch at, const int64_t *label);
 
-/* gx (dense) = beta gx + scale g[i sg] (e^(x - lse[i]) - onehot(label[i])) for each row i. */
+/* gx (dense) = beta gx + scale g[i sg] (softmax(x) - onehot(label[i])) for each row i. */
 typedef void ky_cross_entropy_pull(size_t rows, size_t n, void *gx, int beta, const void *g,
-                                   ptrdiff_t sg, double scale, const void *lse, const void *x,
+                                   ptrdiff_t sg, double scale, const void *sums, const void *x,
                                    ky_pitch at, const int64_t *label);
+
+/* Both at once: the sum of the losses, and gx (dense) = scale g (softmax(x) -
+ * onehot(label[i])).
+ */
+typedef double ky_cross_entropy_turn(size_t rows, size_t n, void *gx, const void *g,
+                                     double scale, const void *x, ky_pitch at,
+                                     const int64_t *label);
 
 /* What goes with the labels of a cross entropy: weights of the classes (null: all 1), their
  * total, and how much of a label all classes share. */
@@ -38,9 +45,9 @@ typedef struct ky_class_terms {
   double total, smoothing;
 } ky_class_terms;
 
-/* With s = smoothing, w = weight, h = lse[i] - x: loss[i] = (1 - s) w h at the label + s / n
- * times the sum of w h over all classes, and the sum of the losses; mass += w at the labels. A
- * label below 0 leaves its row out. */
+/* lse[i] = ln sum e^x of row i; with s = smoothing, w = weight, h = lse[i] - x: loss[i] = (1 -
+ * s) w h at the label + s / n times the sum of w h over all classes, and the sum of the losses;
+ * mass += w at the labels. A label below 0 leaves its row out. */
 typedef double ky_class_loss_map(size_t rows, size_t n, void *loss, void *lse, const void *x,
                                  ky_pitch at, const int64_t *label, const ky_class_terms *c,
                                  double *mass);
@@ -61,6 +68,7 @@ typedef struct ky_softmax_kernels {
   ky_softmax_pull *pull_softmax[2], *pull_log_softmax[2];
   ky_cross_entropy_map *map_cross_entropy[2];
   ky_cross_entropy_pull *pull_cross_entropy[2];
+  ky_cross_entropy_turn *turn_cross_entropy[2];
   ky_class_loss_map *map_class_loss[2];
   ky_class_loss_pull *pull_class_loss[2];
   ky_class_weight_pull *pull_class_weights[2];

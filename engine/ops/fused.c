@@ -9,6 +9,7 @@
 #include <string.h>
 
 #include "ops/machine.h"
+#include "ops/turn.h"
 
 /* ---- forward -------------------------------------------------------------------------- */
 
@@ -327,6 +328,10 @@ static void reverse(ky_frame *f, ky_id pc, bool turns) {
 }
 
 void vjp_fused(ky_frame *f, ky_id pc) { reverse(f, pc, false); }
+
+bool ky__fused_turns(const ky_code *code, const ky_ins *i) {
+  return (uint64_t)code->pool[i->b + i->c] >> 50 & 1;
+}
 
 void ky__fused_turn(ky_frame *f, ky_id pc) { reverse(f, pc, true); }
 

@@ -9,8 +9,4 @@
 /* Scratch memory that the instruction asks for at most, forward or in reverse. */
 size_t ky__fused_scratch(const ky_code *code, ky_id pc, uint32_t threads);
 
-/* Value and adjoint of an instruction that `turns`, whose own adjoint is there already: with
- * one walk over the tiles instead of two, and the same bits. */
-void ky__fused_turn(ky_frame *f, ky_id pc);
-
 #endif

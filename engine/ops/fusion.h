@@ -133,11 +133,6 @@ static inline bool ky__fused_reads_result(const ky_code *code, const ky_ins *i) 
   return (uint64_t)code->pool[i->b + i->c] >> 49 & 1;
 }
 
-/* Whether value and adjoint of the instruction can come in one go. */
-static inline bool ky__fused_turns(const ky_code *code, const ky_ins *i) {
-  return (uint64_t)code->pool[i->b + i->c] >> 50 & 1;
-}
-
 /* One line a step: "r1 = mul r0 %2". The text of step k < steps, or of the ending for k ==
  * steps. */
 void ky__fusion_say(ky_text *text, const ky_code *code, ky_id pc, const ky_fusion *p,

@@ -2,8 +2,11 @@
 /* Losses: cross entropy with class indices, and the elementwise losses of pairs. The formulas
  * are in kernels/softmax.c and kernels/loss.c; this file reduces, and brings strided operands
  * to the kernels. */
+#include <assert.h>
+
 #include "kytape/ops.h"
 #include "ops/labelled.h"
+#include "ops/turn.h"
 
 /* ---- reductions -------------------------------------------------------------------------- */
 
@@ -45,7 +48,7 @@ ky_status ky__rule_cross_entropy(ky_query *q) {
   const ky_dtype dtype = ky__dtype_of(q, a);
   const ky_layout logits = *ky__layout_of(q, a), labels = *ky__layout_of(q, b);
   q->klass = logits.dense && labels.dense ? KY_FLAT : KY_GENERAL;
-  q->aux_bytes = (size_t)labels.count * ky_dtype_size(dtype);
+  q->aux_bytes = 2 * (size_t)labels.count * ky_dtype_size(dtype);
   return answer_reduced(q, dtype, &labels);
 }
 
@@ -53,19 +56,19 @@ ky_status ky__rule_cross_entropy(ky_query *q) {
  * order. */
 typedef struct shared_rows {
   const ky_frame *f;
-  const ky_batch *b;
+  ky_batch b;
   ky_dtype dtype;
   size_t n, size;
-  void *loss, *lse, *ga; /* of the batch's first row; loss may be null */
+  void *loss, *sums, *ga; /* of the batch's first row; loss may be null */
   const char *g;
   int64_t sg;
   int beta;
   double weight;
-  double *one; /* KY_BATCH */
+  double one[KY_BATCH];
 } shared_rows;
 
 static const char *row_of(const shared_rows *s, size_t k) {
-  return (const char *)s->b->data + (int64_t)k * s->b->pitch.row * (int64_t)s->size;
+  return (const char *)s->b.data + (int64_t)k * s->b.pitch.row * (int64_t)s->size;
 }
 
 static void map_rows(void *context, uint32_t piece, size_t begin, size_t end) {
@@ -74,7 +77,7 @@ static void map_rows(void *context, uint32_t piece, size_t begin, size_t end) {
   for (size_t k = begin; k < end; k++)
     s->one[k] = s->f->kernels->softmax->map_cross_entropy[s->dtype](
         1, s->n, s->loss ? ky__element(s->loss, k, s->size) : NULL,
-        ky__element(s->lse, k, s->size), row_of(s, k), s->b->pitch, s->b->label + k);
+        ky__element(s->sums, 2 * k, s->size), row_of(s, k), s->b.pitch, s->b.label + k);
 }
 
 static void pull_rows(void *context, uint32_t piece, size_t begin, size_t end) {
@@ -83,55 +86,95 @@ static void pull_rows(void *context, uint32_t piece, size_t begin, size_t end) {
   s->f->kernels->softmax->pull_cross_entropy[s->dtype](
       end - begin, s->n, ky__element(s->ga, begin * s->n, s->size), s->beta,
       s->g + s->sg * (int64_t)(begin * s->size), s->sg, s->weight,
-      ky__element(s->lse, begin, s->size), row_of(s, begin), s->b->pitch, s->b->label + begin);
+      ky__element(s->sums, 2 * begin, s->size), row_of(s, begin), s->b.pitch,
+      s->b.label + begin);
+}
+
+static void turn_rows(void *context, uint32_t piece, size_t begin, size_t end) {
+  (void)piece;
+  shared_rows *s = context;
+  for (size_t k = begin; k < end; k++)
+    s->one[k] = s->f->kernels->softmax->turn_cross_entropy[s->dtype](
+        1, s->n, ky__element(s->ga, k * s->n, s->size), s->g, s->weight, row_of(s, k),
+        s->b.pitch, s->b.label + k);
+}
+
+/* Before the first batch. */
+static void start_rows(ky_frame *f, ky_id pc, shared_rows *s) {
+  const ky_ins *i = &f->code->ins[pc];
+  const ky_layout *logits = ky__layout(f->code, i->a);
+  s->f = f;
+  s->dtype = (ky_dtype)i->dtype;
+  s->n = (size_t)logits->dims[logits->rank - 1];
+  s->size = ky_dtype_size(s->dtype);
+  s->weight = weight_of(i, ky__layout(f->code, i->b)->count);
+  ky__batches(f, i->a, i->b, &s->b);
+}
+
+static double sum_of_losses(const shared_rows *s) {
+  double sum = 0;
+  for (size_t k = 0; k < s->b.rows; k++) sum += s->one[k];
+  return sum;
 }
 
 void fwd_cross_entropy(ky_frame *f, ky_id pc) {
   const ky_ins *i = &f->code->ins[pc];
-  const ky_layout *logits = ky__layout(f->code, i->a), *labels = ky__layout(f->code, i->b);
+  const int64_t count = ky__layout(f->code, i->b)->count;
   const bool reduced = reduction_of(i) != KY_REDUCE_NONE;
   double total = 0;
-  if (labels->count > 0) {
-    const size_t n = (size_t)logits->dims[labels->rank];
-    ky_batch b;
-    ky__batches(f, i->a, i->b, &b);
-    double one[KY_BATCH];
-    shared_rows s = {.f = f, .b = &b, .dtype = (ky_dtype)i->dtype, .n = n, .one = one};
-    s.size = ky_dtype_size(s.dtype);
-    while (ky__next_batch(f, &b)) {
-      s.lse = ky__element(ky__aux(f, pc), (size_t)b.first, s.size);
-      if (!reduced) s.loss = ky__element(ky__data(f, pc), (size_t)b.first, s.size);
-      ky__team_run(f->team, b.rows, ky__grain_of(f, n), map_rows, &s);
-      double sum = 0;
-      for (size_t k = 0; k < b.rows; k++) sum += s.one[k];
-      total += sum;
+  if (count > 0) {
+    shared_rows s;
+    start_rows(f, pc, &s);
+    s.loss = NULL;
+    while (ky__next_batch(f, &s.b)) {
+      const size_t first = (size_t)s.b.first;
+      s.sums = ky__element(ky__aux(f, pc), 2 * first, s.size);
+      if (!reduced) s.loss = ky__element(ky__data(f, pc), first, s.size);
+      ky__team_run(f->team, s.b.rows, ky__grain_of(f, s.n), map_rows, &s);
+      total += sum_of_losses(&s);
     }
   }
-  if (reduced) put_reduced(f, pc, total, labels->count);
+  if (reduced) put_reduced(f, pc, total, count);
 }
 
 void vjp_cross_entropy(ky_frame *f, ky_id pc) {
   const ky_ins *i = &f->code->ins[pc];
-  const ky_layout *logits = ky__layout(f->code, i->a);
   const ky_dest d = ky__dest(f, i->a, i->flags & KY_WANT_A);
-  if (!d.ptr || logits->count == 0) return;
-  ky_batch b;
-  ky__batches(f, i->a, i->b, &b);
-  shared_rows s = {.f = f,
-                   .b = &b,
-                   .dtype = (ky_dtype)i->dtype,
-                   .n = (size_t)logits->dims[logits->rank - 1],
-                   .sg = reduction_of(i) == KY_REDUCE_NONE,
-                   .weight = weight_of(i, ky__layout(f->code, i->b)->count),
-                   .beta = d.beta};
-  s.size = ky_dtype_size(s.dtype);
-  while (ky__next_batch(f, &b)) {
-    const size_t first = (size_t)b.first;
-    s.lse = ky__element(ky__aux(f, pc), first, s.size);
+  if (!d.ptr || ky__layout(f->code, i->a)->count == 0) return;
+  shared_rows s;
+  start_rows(f, pc, &s);
+  s.sg = reduction_of(i) == KY_REDUCE_NONE;
+  s.beta = d.beta;
+  while (ky__next_batch(f, &s.b)) {
+    const size_t first = (size_t)s.b.first;
+    s.sums = ky__element(ky__aux(f, pc), 2 * first, s.size);
     s.ga = ky__element(d.ptr, first * s.n, s.size);
     s.g = ky__element(ky__adjoint(f, pc), s.sg ? first : 0, s.size);
-    ky__team_run(f->team, b.rows, ky__grain_of(f, s.n), pull_rows, &s);
+    ky__team_run(f->team, s.b.rows, ky__grain_of(f, s.n), pull_rows, &s);
   }
+}
+
+bool ky__cross_entropy_turns(const ky_ins *i) {
+  return reduction_of(i) != KY_REDUCE_NONE && i->flags & KY_WANT_A;
+}
+
+void ky__cross_entropy_turn(ky_frame *f, ky_id pc) {
+  const ky_ins *i = &f->code->ins[pc];
+  const int64_t count = ky__layout(f->code, i->b)->count;
+  const ky_dest d = ky__dest(f, i->a, i->flags & KY_WANT_A);
+  assert(!d.beta); /* the root is the first to contribute */
+  double total = 0;
+  if (count > 0 && d.ptr) {
+    shared_rows s;
+    start_rows(f, pc, &s);
+    s.g = ky__adjoint(f, pc);
+    while (ky__next_batch(f, &s.b)) {
+      s.ga = ky__element(d.ptr, (size_t)s.b.first * s.n, s.size);
+      ky__team_run(f->team, s.b.rows, ky__grain_of(f, s.n), turn_rows, &s);
+      total += sum_of_losses(&s);
+    }
+  }
+  put_reduced(f, pc, total, count);
 }
 
 /* ---- pairs ------------------------------------------------------------------------------- */

@@ -5,7 +5,7 @@
 
 #include "opinfo.h"
 #include "ops/family.h"
-#include "ops/fused.h"
+#include "ops/turn.h"
 #include "tape/execution.h"
 
 static ky_status report(ky_exec *e, ky_id pc) {
@@ -227,7 +227,7 @@ static ky_status backward(ky_exec *e, ky_grads *grads, bool turns) {
   memset(e->frame.seen, 0, p->root + 1);
   if (ky__seed(&e->frame, p->root, NULL) != KY_OK) return report(e, p->root);
   if (turns) {
-    ky__fused_turn(&e->frame, p->root);
+    ky__turn(&e->frame, p->root);
     if (e->fault.status != KY_OK) return report(e, p->root);
   }
   KY_TRY(reverse(e, turns ? p->root - 1 : p->root));

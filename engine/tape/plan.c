@@ -12,8 +12,8 @@
 
 #include "opinfo.h"
 #include "ops/family.h"
-#include "ops/fused.h"
 #include "ops/overwrite.h"
+#include "ops/turn.h"
 #include "tape/placement.h"
 #include "tape/program.h"
 #include "tape/recomputation.h"
@@ -250,9 +250,7 @@ static void hand_down(planner *q) {
 
 static ky_status plan(planner *q) {
   ky_program *p = q->p;
-  const ky_ins *root = &p->code.ins[p->root];
-  p->turns = ky__opinfo[root->op].attr == KY_ATTR_FUSED && p->root == p->code.count - 1 &&
-             ky__fused_turns(&p->code, root);
+  p->turns = p->root == p->code.count - 1 && ky__turns(&p->code, &p->code.ins[p->root]);
   find_active(q);
   find_bases(q);
   if (ky__find_recomputed(p, q->active, q->base, q->again))
