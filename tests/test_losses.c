@@ -286,6 +286,15 @@ static void nll_with_agrees_with_cross_entropy(void **state) {
   }
 }
 
+/* An execution with some threads, which share the smallest of work. */
+static ky_exec *start(ky_tape *t, ky_var root, int threads, ky_program **program) {
+  const ky_exec_options with = {.size = sizeof with, .threads = threads, .grain = 1};
+  ky_exec *e;
+  assert_int_equal(ky_compile(t, root, NULL, program), KY_OK);
+  assert_int_equal(ky_exec_new(*program, &with, &e), KY_OK);
+  return e;
+}
+
 /* Value and gradient of a compiled loss over 300 rows, with some threads. */
 static void run_shared(int threads, float *loss, float grad[900]) {
   static float x[900], few[3] = {0.5f, 2, 1.25f};
@@ -298,12 +307,9 @@ static void run_shared(int threads, float *loss, float grad[900]) {
   const ky_class_options o =
       class_options(KY_REDUCE_MEAN, ky_input(t, KY_F32, KY_SHAPE(3), few), 0.1);
   const ky_var r = ky_cross_entropy_with(t, in, ky_input(t, KY_I64, KY_SHAPE(300), y), &o);
-  const ky_exec_options with = {.size = sizeof with, .threads = threads, .grain = 1};
   ky_program *program;
-  ky_exec *e;
+  ky_exec *e = start(t, r, threads, &program);
   ky_array g;
-  assert_int_equal(ky_compile(t, r, NULL, &program), KY_OK);
-  assert_int_equal(ky_exec_new(program, &with, &e), KY_OK);
   assert_int_equal(ky_exec_step(e, NULL), KY_OK);
   assert_int_equal(ky_exec_read(e, r, loss, sizeof *loss), KY_OK);
   assert_int_equal(ky_exec_grad(e, in, &g), KY_OK);
@@ -339,12 +345,9 @@ static void run_rows(ky_dtype dtype, int threads, bool at_once, double *loss,
   assert_int_equal(ky_watch(t, in), KY_OK);
   const ky_var r = ky_cross_entropy(t, ky_transpose(t, in, 0, 1),
                                     ky_input(t, KY_I32, KY_SHAPE(300), y), KY_REDUCE_MEAN);
-  const ky_exec_options with = {.size = sizeof with, .threads = threads, .grain = 1};
   ky_program *program;
-  ky_exec *e;
+  ky_exec *e = start(t, r, threads, &program);
   ky_array g;
-  assert_int_equal(ky_compile(t, r, NULL, &program), KY_OK);
-  assert_int_equal(ky_exec_new(program, &with, &e), KY_OK);
   if (at_once) {
     assert_int_equal(ky_exec_step(e, NULL), KY_OK);
   } else {
