@@ -7,12 +7,14 @@
 
 #include "kernels/loops.h"
 
-#define SUMS   64    /* independent partial sums of a row: more than an addition takes */
+#define SUMS   32    /* independent partial sums of a row */
 #define PAIRS  32    /* the same, where two things are summed at once */
 #define BLOCK  2048  /* elements summed in REAL before they go into a double, */
 #define FEW    16    /* and elements of a column */
 #define TILE   32    /* columns added up at a time: two sums of each fit the registers */
 #define CACHED 16384 /* elements of a block of rows */
+#define SIDE   8     /* rows that are mapped side by side, */
+#define NEAR   4096  /* as long as they have no more elements */
 
 #define REAL       float
 #define NAME(name) name##_f32
