@@ -4,34 +4,8 @@
 #include <stdio.h>
 #include <string.h>
 
-#include "close.h"
 #include "fault_allocator.h"
-#include "kytape/nn.h"
-
-static const uint64_t seed = 7;
-
-/* A tape, and the module that a test makes, so that a failing assert leaks neither. */
-typedef struct bench {
-  ky_tape *t;
-  ky_module *m;
-  ky_tensor *w;
-  ky_rng rng;
-} bench;
-
-static int set_up(void **state) {
-  static bench b;
-  b = (bench){.t = ky_tape_new(NULL), .rng = ky_rng_seed(seed, 0)};
-  *state = &b;
-  return b.t ? 0 : -1;
-}
-
-static int tear_down(void **state) {
-  bench *b = *state;
-  ky_tape_free(b->t);
-  ky_module_free(b->m);
-  ky_tensor_free(b->w);
-  return 0;
-}
+#include "module_bench.h"
 
 /* linear 3 -> 2, tanh, linear 2 -> 2 without bias; what could not be made is null. */
 static ky_status make_network(const ky_allocator *allocator, ky_rng *rng, ky_module **out) {
@@ -441,36 +415,34 @@ static void bad_initialisation_changes_nothing(void **state) {
   assert_int_equal(rng->position, 0);
 }
 
-#define TEST(name) cmocka_unit_test_setup_teardown(name, set_up, tear_down)
-
 int main(void) {
-  print_message("seed %llu\n", (unsigned long long)seed);
+  print_message("seed %d\n", BENCH_SEED);
   const struct CMUnitTest tests[] = {
-      TEST(linear_is_x_times_w_transposed_plus_b),
-      TEST(linear_without_bias_has_one_weight),
-      TEST(linear_starts_like_pytorch),
-      TEST(linear_without_generator_is_zero),
-      TEST(linear_without_inputs_is_its_bias),
-      TEST(activations_record_their_operation),
-      TEST(sequential_runs_modules_in_order),
-      TEST(sequential_differentiates_each_weight_once),
-      TEST(empty_sequential_is_the_identity),
-      TEST(sequential_takes_modules_only_on_success),
-      TEST(weights_have_paths),
-      TEST(walk_ends_with_the_visitors_status),
-      TEST(weight_beyond_the_last_is_null),
-      TEST(users_module_works_inside_sequential),
-      TEST(losses_are_means),
-      TEST(losses_share_a_type),
-      TEST(message_names_the_callers_line),
-      TEST(null_module_is_an_error_of_the_tape),
-      TEST(null_is_fine_where_nothing_is_asked),
-      TEST(bad_layers_are_refused),
-      TEST(failing_allocations_leak_nothing),
-      TEST(initialisers_fill_their_range),
-      TEST(f32_weights_are_initialised_too),
-      TEST(empty_weights_need_no_fans),
-      TEST(bad_initialisation_changes_nothing),
+      BENCH_TEST(linear_is_x_times_w_transposed_plus_b),
+      BENCH_TEST(linear_without_bias_has_one_weight),
+      BENCH_TEST(linear_starts_like_pytorch),
+      BENCH_TEST(linear_without_generator_is_zero),
+      BENCH_TEST(linear_without_inputs_is_its_bias),
+      BENCH_TEST(activations_record_their_operation),
+      BENCH_TEST(sequential_runs_modules_in_order),
+      BENCH_TEST(sequential_differentiates_each_weight_once),
+      BENCH_TEST(empty_sequential_is_the_identity),
+      BENCH_TEST(sequential_takes_modules_only_on_success),
+      BENCH_TEST(weights_have_paths),
+      BENCH_TEST(walk_ends_with_the_visitors_status),
+      BENCH_TEST(weight_beyond_the_last_is_null),
+      BENCH_TEST(users_module_works_inside_sequential),
+      BENCH_TEST(losses_are_means),
+      BENCH_TEST(losses_share_a_type),
+      BENCH_TEST(message_names_the_callers_line),
+      BENCH_TEST(null_module_is_an_error_of_the_tape),
+      BENCH_TEST(null_is_fine_where_nothing_is_asked),
+      BENCH_TEST(bad_layers_are_refused),
+      BENCH_TEST(failing_allocations_leak_nothing),
+      BENCH_TEST(initialisers_fill_their_range),
+      BENCH_TEST(f32_weights_are_initialised_too),
+      BENCH_TEST(empty_weights_need_no_fans),
+      BENCH_TEST(bad_initialisation_changes_nothing),
   };
   return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -1,37 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /* Modules for sequences: what they record, their weights, what they refuse, failing memory. */
-#include <string.h>
-
-#include "close.h"
 #include "fault_allocator.h"
-#include "kytape/nn.h"
-
-typedef struct bench {
-  ky_tape *t;
-  ky_module *m;
-  ky_rng rng;
-} bench;
-
-static int set_up(void **state) {
-  static bench b;
-  b = (bench){.t = ky_tape_new(NULL), .rng = ky_rng_seed(7, 0)};
-  *state = &b;
-  return b.t ? 0 : -1;
-}
-
-static int tear_down(void **state) {
-  bench *b = *state;
-  ky_tape_free(b->t);
-  ky_module_free(b->m);
-  return 0;
-}
-
-static ky_status note_name(void *user, const char *name, ky_tensor *weight) {
-  (void)weight;
-  strcat(user, name);
-  strcat(user, " ");
-  return KY_OK;
-}
+#include "module_bench.h"
 
 static void assert_same(ky_tape *t, ky_var a, ky_var b) {
   ky_array x, y;
@@ -53,7 +23,7 @@ static void lstm_puts_layers_on_top_of_each_other(void **state) {
   char names[256] = "";
   assert_int_equal(ky_nn_lstm(NULL, KY_F64, 3, 4, 2, 1, &b->rng, &b->m), KY_OK);
   assert_string_equal(ky_module_name(b->m), "lstm");
-  assert_int_equal(ky_module_weights(b->m, note_name, names), KY_OK);
+  assert_int_equal(ky_module_weights(b->m, bench_note_name, names), KY_OK);
   assert_string_equal(names, "weight_ih_l0 weight_hh_l0 bias_ih_l0 bias_hh_l0 "
                              "weight_ih_l1 weight_hh_l1 bias_ih_l1 bias_hh_l1 ");
   const ky_var x = ky_full(b->t, KY_F64, KY_SHAPE(5, 2, 3), 0.5);
@@ -176,16 +146,14 @@ static void constructors_survive_failing_memory(void **state) {
 }
 
 int main(void) {
-#define TEST(name) cmocka_unit_test_setup_teardown(name, set_up, tear_down)
   const struct CMUnitTest tests[] = {
-      TEST(lstm_puts_layers_on_top_of_each_other),
-      TEST(gru_puts_layers_on_top_of_each_other),
-      TEST(recurrent_weights_are_uniform_and_may_lack_biases),
-      TEST(embedding_takes_rows_and_leaves_its_padding_alone),
-      TEST(layer_norm_begins_with_ones_and_zeros),
-      TEST(constructors_refuse_nonsense),
-      TEST(constructors_survive_failing_memory),
+      BENCH_TEST(lstm_puts_layers_on_top_of_each_other),
+      BENCH_TEST(gru_puts_layers_on_top_of_each_other),
+      BENCH_TEST(recurrent_weights_are_uniform_and_may_lack_biases),
+      BENCH_TEST(embedding_takes_rows_and_leaves_its_padding_alone),
+      BENCH_TEST(layer_norm_begins_with_ones_and_zeros),
+      BENCH_TEST(constructors_refuse_nonsense),
+      BENCH_TEST(constructors_survive_failing_memory),
   };
-#undef TEST
   return cmocka_run_group_tests(tests, NULL, NULL);
 }

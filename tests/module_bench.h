@@ -1,0 +1,28 @@
+/* SPDX-License-Identifier: MIT */
+/* What tests of modules stand on: a tape, and what a test makes, so that a failing assert leaks
+ * nothing. */
+#ifndef KY_MODULE_BENCH_H
+#define KY_MODULE_BENCH_H
+
+#include "close.h"
+#include "kytape/nn.h"
+
+#define BENCH_SEED 7
+
+typedef struct bench {
+  ky_tape *t;
+  ky_module *m;
+  ky_tensor *w;
+  ky_rng rng;
+} bench;
+
+/* cmocka's setup and teardown; *state is the bench. */
+int bench_set_up(void **state);
+int bench_tear_down(void **state);
+
+#define BENCH_TEST(name) cmocka_unit_test_setup_teardown(name, bench_set_up, bench_tear_down)
+
+/* A visitor of weights: appends their names to the string `user`, a blank behind each. */
+ky_status bench_note_name(void *user, const char *name, ky_tensor *weight);
+
+#endif
