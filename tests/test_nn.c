@@ -96,6 +96,16 @@ static void activations_record_their_operation(void **state) {
       {"relu", ky_nn_relu, 0, 2},
       {"sin", ky_nn_sin, -0.8414709848078965, 0.9092974268256817},
       {"tanh", ky_nn_tanh, -0.7615941559557649, 0.9640275800758169},
+      {"softplus", ky_nn_softplus, 0.31326168751822286, 2.1269280110429727},
+      {"softsign", ky_nn_softsign, -0.5, 0.6666666666666666},
+      {"logsigmoid", ky_nn_logsigmoid, -1.3132616875182228, -0.1269280110429725},
+      {"selu", ky_nn_selu, -1.1113307378125625, 2.101401974710961},
+      {"gelu", ky_nn_gelu, -0.15865525393145702, 1.9544997361036416},
+      {"gelu_tanh", ky_nn_gelu_tanh, -0.15880800939172324, 1.954597694087775},
+      {"silu", ky_nn_silu, -0.2689414213699951, 1.7615941559557646},
+      {"mish", ky_nn_mish, -0.30340146137410895, 1.9439589595339946},
+      {"hardsigmoid", ky_nn_hardsigmoid, 0.3333333333333333, 0.8333333333333334},
+      {"hardswish", ky_nn_hardswish, -0.3333333333333333, 1.6666666666666667},
   };
   const double x[2] = {-1, 2};
   ky_var v = ky_input(b->t, KY_F64, KY_SHAPE(2), x);
@@ -107,6 +117,23 @@ static void activations_record_their_operation(void **state) {
     assert_values(b->t, ky_module_forward(b->t, b->m, v), want, 2);
     ky_module_free(b->m);
     b->m = NULL;
+  }
+}
+
+static void activations_keep_their_setting(void **state) {
+  bench *b = *state;
+  const double x[2] = {-1, 2};
+  const ky_var v = ky_input(b->t, KY_F64, KY_SHAPE(1, 2), x);
+  ky_module *m[4] = {NULL};
+  assert_int_equal(ky_nn_leaky_relu(NULL, 0.25, &m[0]), KY_OK);
+  assert_int_equal(ky_nn_elu(NULL, 2, &m[1]), KY_OK);
+  assert_int_equal(ky_nn_softmax(NULL, -1, &m[2]), KY_OK);
+  assert_int_equal(ky_nn_log_softmax(NULL, 0, &m[3]), KY_OK);
+  const double want[4][2] = {
+      {-0.25, 2}, {-1.2642411176571153, 2}, {0.04742587317756678, 0.9525741268224334}, {0, 0}};
+  for (int k = 0; k < 4; k++) {
+    assert_values(b->t, ky_module_forward(b->t, m[k], v), want[k], 2);
+    ky_module_free(m[k]);
   }
 }
 
@@ -318,6 +345,8 @@ static void bad_layers_are_refused(void **state) {
   assert_int_equal(ky_nn_relu(NULL, NULL), KY_BAD_ARGUMENT);
   assert_int_equal(ky_nn_sin(NULL, NULL), KY_BAD_ARGUMENT);
   assert_int_equal(ky_nn_tanh(NULL, NULL), KY_BAD_ARGUMENT);
+  assert_int_equal(ky_nn_elu(NULL, 1, NULL), KY_BAD_ARGUMENT);
+  assert_int_equal(ky_nn_softmax(NULL, 0, NULL), KY_BAD_ARGUMENT);
 }
 
 /* Lets each allocation of a network fail in turn, until one attempt gets through. */
@@ -424,6 +453,7 @@ int main(void) {
       BENCH_TEST(linear_without_generator_is_zero),
       BENCH_TEST(linear_without_inputs_is_its_bias),
       BENCH_TEST(activations_record_their_operation),
+      BENCH_TEST(activations_keep_their_setting),
       BENCH_TEST(sequential_runs_modules_in_order),
       BENCH_TEST(sequential_differentiates_each_weight_once),
       BENCH_TEST(empty_sequential_is_the_identity),

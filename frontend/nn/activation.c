@@ -8,6 +8,8 @@
 typedef struct activation {
   ky_module base;
   ky_allocator allocator;
+  double number; /* of those with one */
+  int64_t axis;  /* likewise */
 } activation;
 
 static void destroy(ky_module *m) {
@@ -15,8 +17,8 @@ static void destroy(ky_module *m) {
   ky__block_free(a->allocator, a, sizeof *a);
 }
 
-static ky_status make(const ky_allocator *allocator, const ky_module_kind *kind,
-                      ky_module **out) {
+static ky_status make(const ky_allocator *allocator, const ky_module_kind *kind, double number,
+                      int64_t axis, ky_module **out) {
   if (!out) return KY_BAD_ARGUMENT;
   *out = NULL;
   ky_allocator used;
@@ -24,25 +26,64 @@ static ky_status make(const ky_allocator *allocator, const ky_module_kind *kind,
   if (!a) return KY_NO_MEMORY;
   a->base.kind = kind;
   a->allocator = used;
+  a->number = number;
+  a->axis = axis;
   *out = &a->base;
   return KY_OK;
 }
 
-#define ACTIVATIONS(X)                                                                         \
+#define PLAIN(X)                                                                               \
   X(sigmoid)                                                                                   \
   X(relu)                                                                                      \
   X(sin)                                                                                       \
-  X(tanh)
+  X(tanh)                                                                                      \
+  X(softplus)                                                                                  \
+  X(softsign)                                                                                  \
+  X(logsigmoid)                                                                                \
+  X(selu)                                                                                      \
+  X(gelu)                                                                                      \
+  X(gelu_tanh)                                                                                 \
+  X(silu)                                                                                      \
+  X(mish)                                                                                      \
+  X(hardsigmoid)                                                                               \
+  X(hardswish)
+
+#define KIND(op)                                                                               \
+  static const ky_module_kind kind_##op = {sizeof(ky_module_kind), #op, forward_##op, NULL,    \
+                                           destroy};
 
 #define X(op)                                                                                  \
   static ky_var forward_##op(ky_module *m, ky_tape *t, ky_var x) {                             \
     (void)m;                                                                                   \
     return ky_##op(t, x);                                                                      \
   }                                                                                            \
-  static const ky_module_kind kind_##op = {sizeof(ky_module_kind), #op, forward_##op, NULL,    \
-                                           destroy};                                           \
+  KIND(op)                                                                                     \
   ky_status ky_nn_##op(const ky_allocator *allocator, ky_module **out) {                       \
-    return make(allocator, &kind_##op, out);                                                   \
+    return make(allocator, &kind_##op, 0, 0, out);                                             \
   }
-ACTIVATIONS(X)
+PLAIN(X)
+#undef X
+
+#define X(op)                                                                                  \
+  static ky_var forward_##op(ky_module *m, ky_tape *t, ky_var x) {                             \
+    return ky_##op(t, x, ((const activation *)m)->number);                                     \
+  }                                                                                            \
+  KIND(op)                                                                                     \
+  ky_status ky_nn_##op(const ky_allocator *allocator, double number, ky_module **out) {        \
+    return make(allocator, &kind_##op, number, 0, out);                                        \
+  }
+X(leaky_relu)
+X(elu)
+#undef X
+
+#define X(op)                                                                                  \
+  static ky_var forward_##op(ky_module *m, ky_tape *t, ky_var x) {                             \
+    return ky_##op(t, x, ((const activation *)m)->axis);                                       \
+  }                                                                                            \
+  KIND(op)                                                                                     \
+  ky_status ky_nn_##op(const ky_allocator *allocator, int64_t axis, ky_module **out) {         \
+    return make(allocator, &kind_##op, 0, axis, out);                                          \
+  }
+X(softmax)
+X(log_softmax)
 #undef X

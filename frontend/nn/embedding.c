@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* Layers with a table or a scale: embedding and layer normalisation. */
+/* Layers with a table or a scale: embedding, layer and root mean square normalisation. */
 #define KY_NO_SITES
 #include "kytape/nn.h"
 
@@ -13,7 +13,7 @@ typedef struct scaled {
   ky_tensor *weight;
   ky_tensor *bias; /* NULL for none */
   int64_t padding; /* embedding: a row, or -1 */
-  double eps;      /* layer_norm */
+  double eps;      /* of a norm */
 } scaled;
 
 static ky_var forward_embedding(ky_module *m, ky_tape *t, ky_var x) {
@@ -24,6 +24,11 @@ static ky_var forward_embedding(ky_module *m, ky_tape *t, ky_var x) {
 static ky_var forward_layer_norm(ky_module *m, ky_tape *t, ky_var x) {
   const scaled *e = (const scaled *)m;
   return ky_layernorm(t, x, 1, ky_param(t, e->weight), ky_param(t, e->bias), e->eps);
+}
+
+static ky_var forward_rms_norm(ky_module *m, ky_tape *t, ky_var x) {
+  const scaled *e = (const scaled *)m;
+  return ky_rmsnorm(t, x, 1, ky_param(t, e->weight), e->eps);
 }
 
 static ky_status weights(const ky_module *m, ky_weight_visit *visit, void *user) {
@@ -43,6 +48,8 @@ static const ky_module_kind embedding = {sizeof embedding, "embedding", forward_
                                          weights, destroy};
 static const ky_module_kind layer_norm = {sizeof layer_norm, "layer_norm", forward_layer_norm,
                                           weights, destroy};
+static const ky_module_kind rms_norm = {sizeof rms_norm, "rms_norm", forward_rms_norm, weights,
+                                        destroy};
 
 static scaled *begin(const ky_module_kind *kind, const ky_allocator *allocator) {
   ky_allocator used;
@@ -81,16 +88,28 @@ ky_status ky_nn_embedding(const ky_allocator *allocator, ky_dtype dtype, int64_t
   return finish(e, status, out);
 }
 
-ky_status ky_nn_layer_norm(const ky_allocator *allocator, ky_dtype dtype, int64_t width,
-                           double eps, ky_module **out) {
+static ky_status make_norm(const ky_module_kind *kind, const ky_allocator *allocator,
+                           ky_dtype dtype, int64_t width, double eps, int bias,
+                           ky_module **out) {
   if (!out) return KY_BAD_ARGUMENT;
   *out = NULL;
   if (!(eps >= 0)) return KY_BAD_ARGUMENT;
-  scaled *e = begin(&layer_norm, allocator);
+  scaled *e = begin(kind, allocator);
   if (!e) return KY_NO_MEMORY;
   e->eps = eps;
   ky_status status = ky_tensor_new(allocator, dtype, KY_SHAPE(width), &e->weight);
-  if (status == KY_OK) status = ky_tensor_new(allocator, dtype, KY_SHAPE(width), &e->bias);
+  if (status == KY_OK && bias)
+    status = ky_tensor_new(allocator, dtype, KY_SHAPE(width), &e->bias);
   if (status == KY_OK) status = ky_init_constant(e->weight, 1);
   return finish(e, status, out);
+}
+
+ky_status ky_nn_layer_norm(const ky_allocator *allocator, ky_dtype dtype, int64_t width,
+                           double eps, ky_module **out) {
+  return make_norm(&layer_norm, allocator, dtype, width, eps, 1, out);
+}
+
+ky_status ky_nn_rms_norm(const ky_allocator *allocator, ky_dtype dtype, int64_t width,
+                         double eps, ky_module **out) {
+  return make_norm(&rms_norm, allocator, dtype, width, eps, 0, out);
 }

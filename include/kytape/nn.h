@@ -124,6 +124,25 @@ KY_API ky_status ky_nn_embedding(const ky_allocator *allocator, ky_dtype dtype, 
 KY_API ky_status ky_nn_layer_norm(const ky_allocator *allocator, ky_dtype dtype, int64_t width,
                                   double eps, ky_module **out);
 
+/* Root mean square normalisation over the last axis, see ky_rmsnorm, with a weight of ones: x
+ * [...,width] -> [...,width]. Errors: those of ky_nn_layer_norm. */
+KY_API ky_status ky_nn_rms_norm(const ky_allocator *allocator, ky_dtype dtype, int64_t width,
+                                double eps, ky_module **out);
+
+/* Self-attention of several heads, see ky_attention: x [b,t,width] -> [b,t,width]. One linear
+ * layer makes queries, keys and values, of which each head takes width / heads; another joins
+ * what the heads give. causal: unless 0, a position sees itself and those before it. The
+ * weights are in_proj_weight [3 width,width], out_proj.weight [width,width] and, if `bias` is
+ * not 0, in_proj_bias [3 width] behind the first and out_proj.bias [width] behind the second.
+ * rng: as in PyTorch, ky_init_xavier_uniform for the first weight, uniform in [-k, k) with k =
+ * 1/sqrt(width) for the second, biases of zeros; NULL leaves zeros. Recording fails with
+ * BAD_SHAPE where x is not of rank 3. Errors: those of ky_nn_linear, BAD_ARGUMENT (heads),
+ * BAD_SHAPE (width is no multiple of heads). Source: Vaswani et al., "Attention Is All You
+ * Need", section 3.2.2. */
+KY_API ky_status ky_nn_attention(const ky_allocator *allocator, ky_dtype dtype, int64_t width,
+                                 int64_t heads, int causal, int bias, ky_rng *rng,
+                                 ky_module **out);
+
 /* LSTM and GRU layers, each on the one before, see ky_lstm and ky_gru; they begin with zeros. x
  * [t,b,inputs] -> [t,b,n]. layers: 1 or more. The weights of layer k are weight_ih_l<k> [g
  * n,inputs or n], weight_hh_l<k> [g n,n] and, if `bias` is not 0, bias_ih_l<k> and bias_hh_l<k>
@@ -134,20 +153,31 @@ KY_API ky_status ky_nn_lstm(const ky_allocator *allocator, ky_dtype dtype, int64
 KY_API ky_status ky_nn_gru(const ky_allocator *allocator, ky_dtype dtype, int64_t inputs,
                            int64_t n, int layers, int bias, ky_rng *rng, ky_module **out);
 
-/* The activations, elementwise and without weights: x [...] -> [...].
+/* The activations, without weights: x [...] -> [...], by the recording function of that name.
  * Errors: BAD_ARGUMENT (out is null), NO_MEMORY. */
-
-/* 1 / (1 + e^-x). */
 KY_API ky_status ky_nn_sigmoid(const ky_allocator *allocator, ky_module **out);
-
-/* max(x, 0). */
 KY_API ky_status ky_nn_relu(const ky_allocator *allocator, ky_module **out);
-
-/* Sine of x in radians. */
 KY_API ky_status ky_nn_sin(const ky_allocator *allocator, ky_module **out);
-
-/* Hyperbolic tangent. */
 KY_API ky_status ky_nn_tanh(const ky_allocator *allocator, ky_module **out);
+KY_API ky_status ky_nn_softplus(const ky_allocator *allocator, ky_module **out);
+KY_API ky_status ky_nn_softsign(const ky_allocator *allocator, ky_module **out);
+KY_API ky_status ky_nn_logsigmoid(const ky_allocator *allocator, ky_module **out);
+KY_API ky_status ky_nn_selu(const ky_allocator *allocator, ky_module **out);
+KY_API ky_status ky_nn_gelu(const ky_allocator *allocator, ky_module **out);
+KY_API ky_status ky_nn_gelu_tanh(const ky_allocator *allocator, ky_module **out);
+KY_API ky_status ky_nn_silu(const ky_allocator *allocator, ky_module **out);
+KY_API ky_status ky_nn_mish(const ky_allocator *allocator, ky_module **out);
+KY_API ky_status ky_nn_hardsigmoid(const ky_allocator *allocator, ky_module **out);
+KY_API ky_status ky_nn_hardswish(const ky_allocator *allocator, ky_module **out);
+
+/* The same with the number that the recording function takes. */
+KY_API ky_status ky_nn_leaky_relu(const ky_allocator *allocator, double slope, ky_module **out);
+KY_API ky_status ky_nn_elu(const ky_allocator *allocator, double alpha, ky_module **out);
+
+/* Along an axis, which counts from the end when negative. */
+KY_API ky_status ky_nn_softmax(const ky_allocator *allocator, int64_t axis, ky_module **out);
+KY_API ky_status ky_nn_log_softmax(const ky_allocator *allocator, int64_t axis,
+                                   ky_module **out);
 
 /* Modules one after the other, each on the result of the one before; the identity for count 0.
  * Names of weights get the module's index in front: "0.weight". modules: on success the new
@@ -157,6 +187,14 @@ KY_API ky_status ky_nn_tanh(const ky_allocator *allocator, ky_module **out);
  * BAD_SHAPE (the size overflows), NO_MEMORY. */
 KY_API ky_status ky_nn_sequential(const ky_allocator *allocator, size_t count,
                                   ky_module **modules, ky_module **out);
+
+/* x + m(x), where m keeps the shape; the names of weights are those of m. module: on success
+ * the new module owns *module, which is set to NULL; on an error it is still the caller's. out
+ * may be module: *module then becomes the new one.
+ * Errors: BAD_ARGUMENT (out, module or *module is null), NO_MEMORY. Source: He, Zhang, Ren,
+ * Sun, "Deep Residual Learning for Image Recognition" (CVPR 2016). */
+KY_API ky_status ky_nn_residual(const ky_allocator *allocator, ky_module **module,
+                                ky_module **out);
 
 /* ---- Losses ---------------------------------------------------------------------------- */
 

@@ -1,0 +1,231 @@
+/* SPDX-License-Identifier: MIT */
+/* What transformers are made of: attention, root mean square norms, residual connections. */
+#include <string.h>
+
+#include "fault_allocator.h"
+#include "kytape/optim.h"
+#include "module_bench.h"
+
+#define TOLERANCE 1e-14 /* of sums of a few products of numbers near 1 */
+
+static void assert_values(ky_tape *t, ky_var v, const double *want, int64_t count) {
+  ky_array a;
+  assert_int_equal(ky_data(t, v, &a), KY_OK);
+  assert_int_equal(a.count, count);
+  for (int64_t k = 0; k < count; k++)
+    assert_close(((const double *)a.data)[k], want[k], TOLERANCE);
+}
+
+/* ---- attention --------------------------------------------------------------------------- */
+
+/* Weight k of the module, as the numbers below were made with it. */
+static void fill(bench *b, size_t k) {
+  ky_tensor *w = ky_module_weight(b->m, k);
+  double *to = ky_tensor_write(w);
+  for (int64_t n = 0; n < ky_tensor_count(w); n++)
+    to[n] = (double)(n * (7 + (int64_t)k) % 11) / 10 - 0.5;
+}
+
+/* torch.nn.MultiheadAttention(4, 2) of PyTorch 1.13 gave these. */
+static void attention_agrees_with_pytorch(void **state) {
+  bench *b = *state;
+  static const double want[2][12] = {
+      {-0.5780002987799491, 0.006950138959907148, 0.7752603247133916, 0.5561432690447261,
+       -0.5059713926408468, -0.05063871762846084, 0.7647953519566061, 0.5752914032286652,
+       -0.5753594200468878, -0.004358920349091244, 0.7810644465381393, 0.558869380426687},
+      {-0.9025, 0.3475, 0.7175, 0.4, -0.7198814435734825, 0.0744324074171438,
+       0.8611110784034108, 0.5569647127174867, -0.5753594200468878, -0.004358920349091244,
+       0.7810644465381393, 0.558869380426687}};
+  double x[12];
+  for (int k = 0; k < 12; k++) x[k] = (double)(k * 5 % 7) / 4 - 0.75;
+  for (int causal = 0; causal < 2; causal++) {
+    char names[256] = "";
+    assert_int_equal(ky_nn_attention(NULL, KY_F64, 4, 2, causal, 1, NULL, &b->m), KY_OK);
+    assert_string_equal(ky_module_name(b->m), "attention");
+    assert_int_equal(ky_module_weights(b->m, bench_note_name, names), KY_OK);
+    assert_string_equal(names, "in_proj_weight in_proj_bias out_proj.weight out_proj.bias ");
+    for (size_t k = 0; k < 4; k++) fill(b, k);
+    const ky_var in = ky_input(b->t, KY_F64, KY_SHAPE(1, 3, 4), x);
+    assert_values(b->t, ky_module_forward(b->t, b->m, in), want[causal], 12);
+    bench_tear_down(state);
+    bench_set_up(state);
+  }
+}
+
+static void attention_begins_with_random_weights_and_may_lack_biases(void **state) {
+  bench *b = *state;
+  assert_int_equal(ky_nn_attention(NULL, KY_F64, 16, 4, 1, 0, &b->rng, &b->m), KY_OK);
+  assert_int_equal(ky_module_weight_count(b->m), 2);
+  static const double most[2] = {0.30618621784789724, 0.25}; /* (6/64)^(1/2), 16^(-1/2) */
+  for (size_t k = 0; k < 2; k++) {
+    const ky_array w = ky_tensor_array(ky_module_weight(b->m, k));
+    double top = 0;
+    for (int64_t n = 0; n < w.count; n++) {
+      const double x = ((const double *)w.data)[n];
+      if (x > top) top = x;
+      assert_true(x >= -most[k] && x < most[k]);
+    }
+    assert_true(top > 0.95 * most[k]);
+  }
+}
+
+static void attention_says_what_it_wants(void **state) {
+  bench *b = *state;
+  assert_int_equal(ky_nn_attention(NULL, KY_F64, 4, 2, 0, 1, NULL, &b->m), KY_OK);
+  const ky_var flat = ky_full(b->t, KY_F64, KY_SHAPE(3, 4), 1);
+  assert_int_equal(ky_module_forward(b->t, b->m, flat).id, 0);
+  assert_int_equal(ky_tape_check(b->t), KY_BAD_SHAPE);
+  assert_non_null(
+      strstr(ky_tape_message(b->t), "attention: x is of rank 2, wants [b,t,width]"));
+  const ky_var wide = ky_full(b->t, KY_F64, KY_SHAPE(1, 3, 6), 1);
+  assert_int_equal(ky_module_forward(b->t, b->m, wide).id, 0);
+  assert_non_null(strstr(ky_tape_message(b->t), "inner extents 6 and 4 differ"));
+  assert_int_equal(ky_module_forward(b->t, b->m, ky_none()).id, 0);
+  assert_int_equal(ky_module_forward(NULL, b->m, ky_none()).id, 0);
+}
+
+/* ---- norms and residuals ----------------------------------------------------------------- */
+
+static void rms_norm_begins_with_ones(void **state) {
+  bench *b = *state;
+  const double x[4] = {3, 4, -1, 1}, want[4] = {0.8485281374238571, 1.1313708498984762, -1, 1};
+  assert_int_equal(ky_nn_rms_norm(NULL, KY_F64, 2, 0, &b->m), KY_OK);
+  assert_string_equal(ky_module_name(b->m), "rms_norm");
+  assert_int_equal(ky_module_weight_count(b->m), 1);
+  assert_values(b->t, ky_module_forward(b->t, b->m, ky_input(b->t, KY_F64, KY_SHAPE(2, 2), x)),
+                want, 4);
+}
+
+static void residual_adds_what_went_in(void **state) {
+  bench *b = *state;
+  const double x[3] = {-1, 0, 2}, want[3] = {-1, 0, 4};
+  ky_module *inner = NULL;
+  assert_int_equal(ky_nn_relu(NULL, &inner), KY_OK);
+  assert_int_equal(ky_nn_residual(NULL, &inner, &b->m), KY_OK);
+  assert_null(inner);
+  assert_string_equal(ky_module_name(b->m), "residual");
+  assert_values(b->t, ky_module_forward(b->t, b->m, ky_input(b->t, KY_F64, KY_SHAPE(3), x)),
+                want, 3);
+}
+
+static void residual_takes_its_module_only_on_success(void **state) {
+  bench *b = *state;
+  ky_module *out = NULL;
+  assert_int_equal(ky_nn_linear(NULL, KY_F64, 2, 2, 1, NULL, &b->m), KY_OK);
+  ky_fault_allocator fa;
+  fault_allocator_init(&fa);
+  fault_allocator_fail_once(&fa, 1);
+  const ky_allocator a = fault_allocator(&fa);
+  assert_int_equal(ky_nn_residual(&a, &b->m, &out), KY_NO_MEMORY);
+  assert_null(out);
+  assert_int_equal(ky_nn_residual(&a, &b->m, NULL), KY_BAD_ARGUMENT);
+  assert_string_equal(ky_module_name(b->m), "linear");
+  assert_int_equal(ky_nn_residual(NULL, &b->m, &b->m), KY_OK); /* in its place */
+  char names[64] = "";
+  assert_int_equal(ky_module_weights(b->m, bench_note_name, names), KY_OK);
+  assert_string_equal(names, "weight bias ");
+  assert_int_equal(ky_nn_residual(NULL, &out, &out), KY_BAD_ARGUMENT);
+  assert_int_equal(ky_nn_residual(NULL, NULL, &out), KY_BAD_ARGUMENT);
+  fault_allocator_free(&fa);
+}
+
+/* ---- all together ------------------------------------------------------------------------ */
+
+/* x + attention(norm(x)), then x + wide(norm(x)). */
+static ky_module *transformer_layer(bench *b, int64_t width) {
+  ky_module *attend[2], *think[4], *both[2], *layer = NULL;
+  assert_int_equal(ky_nn_layer_norm(NULL, KY_F32, width, 1e-5, &attend[0]), KY_OK);
+  assert_int_equal(ky_nn_attention(NULL, KY_F32, width, 2, 1, 1, &b->rng, &attend[1]), KY_OK);
+  assert_int_equal(ky_nn_rms_norm(NULL, KY_F32, width, 1e-5, &think[0]), KY_OK);
+  assert_int_equal(ky_nn_linear(NULL, KY_F32, width, 4 * width, 1, &b->rng, &think[1]), KY_OK);
+  assert_int_equal(ky_nn_gelu(NULL, &think[2]), KY_OK);
+  assert_int_equal(ky_nn_linear(NULL, KY_F32, 4 * width, width, 1, &b->rng, &think[3]), KY_OK);
+  assert_int_equal(ky_nn_sequential(NULL, 2, attend, &both[0]), KY_OK);
+  assert_int_equal(ky_nn_sequential(NULL, 4, think, &both[1]), KY_OK);
+  for (int k = 0; k < 2; k++) assert_int_equal(ky_nn_residual(NULL, &both[k], &both[k]), KY_OK);
+  assert_int_equal(ky_nn_sequential(NULL, 2, both, &layer), KY_OK);
+  return layer;
+}
+
+/* Letters in a circle: the next one is known. */
+static void a_transformer_learns(void **state) {
+  bench *b = *state;
+  enum { LETTERS = 5, TIME = 6, BATCH = 4, WIDTH = 8 };
+  int64_t x[BATCH * TIME], y[BATCH * TIME];
+  for (int k = 0; k < BATCH * TIME; k++) {
+    x[k] = (k + k / TIME) % LETTERS;
+    y[k] = (x[k] + 1) % LETTERS;
+  }
+  ky_module *part[3];
+  assert_int_equal(ky_nn_embedding(NULL, KY_F32, LETTERS, WIDTH, -1, &b->rng, &part[0]), KY_OK);
+  part[1] = transformer_layer(b, WIDTH);
+  assert_int_equal(ky_nn_linear(NULL, KY_F32, WIDTH, LETTERS, 1, &b->rng, &part[2]), KY_OK);
+  assert_int_equal(ky_nn_sequential(NULL, 3, part, &b->m), KY_OK);
+  const ky_var in = ky_input(b->t, KY_I64, KY_SHAPE(BATCH, TIME), x);
+  const ky_var want = ky_input(b->t, KY_I64, KY_SHAPE(BATCH, TIME), y);
+  const ky_var loss = ky_nn_cross_entropy(b->t, ky_module_forward(b->t, b->m, in), want);
+  ky_optimizer *adam;
+  assert_int_equal(ky_adam_new(NULL, 0.01, NULL, &adam), KY_OK);
+  double first = 0, last = 0;
+  for (int step = 0; step < 60; step++) {
+    ky_grads grads;
+    assert_int_equal(ky_forward(b->t), KY_OK);
+    assert_int_equal(ky_backward(b->t, loss, &grads), KY_OK);
+    assert_int_equal(grads.count, ky_module_weight_count(b->m));
+    assert_int_equal(ky_item(b->t, loss, step ? &last : &first), KY_OK);
+    assert_int_equal(ky_optimizer_step(adam, &grads), KY_OK);
+  }
+  assert_true(last < first / 10);
+  ky_optimizer_free(adam);
+}
+
+/* ---- refusals and failing memory --------------------------------------------------------- */
+
+static void constructors_refuse_nonsense(void **state) {
+  bench *b = *state;
+  ky_module **m = &b->m;
+  assert_int_equal(ky_nn_attention(NULL, KY_F64, 4, 2, 0, 1, NULL, NULL), KY_BAD_ARGUMENT);
+  assert_int_equal(ky_nn_attention(NULL, KY_F64, 4, 0, 0, 1, NULL, m), KY_BAD_ARGUMENT);
+  assert_int_equal(ky_nn_attention(NULL, KY_F64, 4, 3, 0, 1, NULL, m), KY_BAD_SHAPE);
+  assert_int_equal(ky_nn_attention(NULL, KY_F64, -4, 2, 0, 1, NULL, m), KY_BAD_SHAPE);
+  assert_int_equal(ky_nn_attention(NULL, KY_F64, INT64_MAX - 1, 2, 0, 1, NULL, m),
+                   KY_BAD_SHAPE);
+  assert_int_equal(ky_nn_attention(NULL, KY_I32, 4, 2, 0, 1, NULL, m), KY_BAD_DTYPE);
+  assert_int_equal(ky_nn_rms_norm(NULL, KY_F64, 2, -1, m), KY_BAD_ARGUMENT);
+  assert_int_equal(ky_nn_rms_norm(NULL, KY_F64, 2, 0, NULL), KY_BAD_ARGUMENT);
+  assert_null(b->m);
+}
+
+static void attention_survives_failing_memory(void **state) {
+  (void)state;
+  ky_status status = KY_NO_MEMORY;
+  for (size_t n = 1; status == KY_NO_MEMORY && n < 100; n++) {
+    ky_fault_allocator fa;
+    fault_allocator_init(&fa);
+    fault_allocator_fail_once(&fa, n);
+    const ky_allocator a = fault_allocator(&fa);
+    ky_module *m = NULL;
+    status = ky_nn_attention(&a, KY_F64, 4, 2, 0, 1, NULL, &m);
+    assert_true((status == KY_OK) == (m != NULL));
+    ky_module_free(m);
+    assert_null(fault_allocator_complaint(&fa));
+    assert_int_equal(fa.live_blocks, 0);
+    fault_allocator_free(&fa);
+  }
+  assert_int_equal(status, KY_OK);
+}
+
+int main(void) {
+  const struct CMUnitTest tests[] = {
+      BENCH_TEST(attention_agrees_with_pytorch),
+      BENCH_TEST(attention_begins_with_random_weights_and_may_lack_biases),
+      BENCH_TEST(attention_says_what_it_wants),
+      BENCH_TEST(rms_norm_begins_with_ones),
+      BENCH_TEST(residual_adds_what_went_in),
+      BENCH_TEST(residual_takes_its_module_only_on_success),
+      BENCH_TEST(a_transformer_learns),
+      BENCH_TEST(constructors_refuse_nonsense),
+      BENCH_TEST(attention_survives_failing_memory),
+  };
+  return cmocka_run_group_tests(tests, NULL, NULL);
+}
