@@ -43,6 +43,50 @@ static void gru_puts_layers_on_top_of_each_other(void **state) {
   assert_same(b->t, ky_module_forward(b->t, b->m, x), ky_gru(b->t, y, &w1, ky_none(), NULL));
 }
 
+/* Against the same layers, one of them on the rows in reverse. */
+static void bidirectional_reads_from_both_ends(void **state) {
+  bench *b = *state;
+  ky_module *ahead = NULL, *back = NULL;
+  char names[256] = "";
+  assert_int_equal(ky_nn_gru(NULL, KY_F64, 3, 4, 1, 1, &b->rng, &ahead), KY_OK);
+  assert_int_equal(ky_nn_gru(NULL, KY_F64, 3, 2, 1, 0, &b->rng, &back), KY_OK);
+  double x[5 * 2 * 3];
+  for (int k = 0; k < 5 * 2 * 3; k++) x[k] = (double)(k * 7 % 11) / 11;
+  const ky_var in = ky_input(b->t, KY_F64, KY_SHAPE(5, 2, 3), x);
+  const ky_var from_front = ky_module_forward(b->t, ahead, in);
+  const ky_var from_end =
+      ky_flip(b->t, ky_module_forward(b->t, back, ky_flip(b->t, in, KY_AXES(0))), KY_AXES(0));
+  assert_int_equal(ky_nn_bidirectional(NULL, &ahead, &back, &b->m), KY_OK);
+  assert_true(!ahead && !back);
+  assert_string_equal(ky_module_name(b->m), "bidirectional");
+  assert_int_equal(ky_module_weights(b->m, bench_note_name, names), KY_OK);
+  assert_string_equal(names, "ahead.weight_ih_l0 ahead.weight_hh_l0 ahead.bias_ih_l0 "
+                             "ahead.bias_hh_l0 back.weight_ih_l0 back.weight_hh_l0 ");
+  const ky_var both[2] = {from_front, from_end};
+  assert_same(b->t, ky_module_forward(b->t, b->m, in), ky_concat(b->t, 2, both, 2));
+}
+
+static void bidirectional_takes_its_modules_only_on_success(void **state) {
+  bench *b = *state;
+  ky_module *ahead = NULL, *none = NULL;
+  assert_int_equal(ky_nn_relu(NULL, &ahead), KY_OK);
+  ky_module *same = ahead;
+  assert_int_equal(ky_nn_bidirectional(NULL, &ahead, &same, &b->m), KY_BAD_ARGUMENT);
+  assert_int_equal(ky_nn_bidirectional(NULL, &ahead, &none, &b->m), KY_BAD_ARGUMENT);
+  assert_int_equal(ky_nn_bidirectional(NULL, &ahead, NULL, &b->m), KY_BAD_ARGUMENT);
+  assert_int_equal(ky_nn_bidirectional(NULL, &ahead, &none, NULL), KY_BAD_ARGUMENT);
+  ky_fault_allocator fa;
+  fault_allocator_init(&fa);
+  fault_allocator_fail_once(&fa, 1);
+  const ky_allocator a = fault_allocator(&fa);
+  assert_int_equal(ky_nn_sin(NULL, &none), KY_OK);
+  assert_int_equal(ky_nn_bidirectional(&a, &ahead, &none, &b->m), KY_NO_MEMORY);
+  assert_true(ahead && none && !b->m);
+  ky_module_free(ahead);
+  ky_module_free(none);
+  fault_allocator_free(&fa);
+}
+
 static void recurrent_weights_are_uniform_and_may_lack_biases(void **state) {
   bench *b = *state;
   assert_int_equal(ky_nn_gru(NULL, KY_F64, 3, 16, 1, 0, &b->rng, &b->m), KY_OK);
@@ -149,6 +193,8 @@ int main(void) {
   const struct CMUnitTest tests[] = {
       BENCH_TEST(lstm_puts_layers_on_top_of_each_other),
       BENCH_TEST(gru_puts_layers_on_top_of_each_other),
+      BENCH_TEST(bidirectional_reads_from_both_ends),
+      BENCH_TEST(bidirectional_takes_its_modules_only_on_success),
       BENCH_TEST(recurrent_weights_are_uniform_and_may_lack_biases),
       BENCH_TEST(embedding_takes_rows_and_leaves_its_padding_alone),
       BENCH_TEST(layer_norm_begins_with_ones_and_zeros),

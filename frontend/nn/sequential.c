@@ -6,8 +6,7 @@
 #include <stdio.h>
 
 #include "../block.h"
-
-#define PATH_BYTES 256
+#include "path.h"
 
 typedef struct sequential {
   ky_module base;
@@ -26,27 +25,13 @@ static ky_var forward(ky_module *m, ky_tape *t, ky_var x) {
   return x;
 }
 
-/* The visitor that puts the index of a module in front of its names. */
-typedef struct prefix {
-  size_t index;
-  ky_weight_visit *visit;
-  void *user;
-} prefix;
-
-static ky_status visit_prefixed(void *user, const char *name, ky_tensor *weight) {
-  const prefix *p = user;
-  char path[PATH_BYTES];
-  const int length = snprintf(path, sizeof path, "%zu.%s", p->index, name);
-  if (length < 0 || length >= PATH_BYTES) return KY_BAD_ARGUMENT;
-  return p->visit(p->user, path, weight);
-}
-
 static ky_status weights(const ky_module *m, ky_weight_visit *visit, void *user) {
   const sequential *s = (const sequential *)m;
   ky_status status = KY_OK;
   for (size_t k = 0; k < s->count && status == KY_OK; k++) {
-    prefix p = {k, visit, user};
-    status = ky_module_weights(s->module[k], visit_prefixed, &p);
+    char index[24];
+    snprintf(index, sizeof index, "%zu", k);
+    status = ky__weights_below(index, s->module[k], visit, user);
   }
   return status;
 }

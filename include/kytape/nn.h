@@ -196,6 +196,15 @@ KY_API ky_status ky_nn_sequential(const ky_allocator *allocator, size_t count,
 KY_API ky_status ky_nn_residual(const ky_allocator *allocator, ky_module **module,
                                 ky_module **out);
 
+/* Two modules on one sequence, one from its front and one from its end, such as two of
+ * ky_nn_lstm: x [t,...,inputs] -> [t,...,n of ahead + n of back], where the second half of row
+ * k is what `back` gives when it has read rows t-1 to k. Names of weights begin with "ahead."
+ * and "back.". On success the new module owns *ahead and *back, which are set to NULL; on an
+ * error they are still the caller's. Errors: BAD_ARGUMENT (out, ahead, back or a module is
+ * null, or both are one module), NO_MEMORY. */
+KY_API ky_status ky_nn_bidirectional(const ky_allocator *allocator, ky_module **ahead,
+                                     ky_module **back, ky_module **out);
+
 /* ---- Losses ---------------------------------------------------------------------------- */
 
 /* The type of the losses below, for functions that are given one: records the loss of a

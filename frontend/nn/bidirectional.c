@@ -1,0 +1,54 @@
+/* SPDX-License-Identifier: MIT */
+/* Two modules on one sequence: one reads it from the front, the other from the end. */
+#define KY_NO_SITES
+#include "kytape/nn.h"
+
+#include "../block.h"
+#include "path.h"
+
+typedef struct bidirectional {
+  ky_module base;
+  ky_allocator allocator;
+  ky_module *ahead, *back;
+} bidirectional;
+
+static ky_var turned(ky_tape *t, ky_var x) { return ky_flip(t, x, KY_AXES(0)); }
+
+static ky_var forward(ky_module *m, ky_tape *t, ky_var x) {
+  const bidirectional *b = (const bidirectional *)m;
+  const ky_var both[2] = {ky_module_forward(t, b->ahead, x),
+                          turned(t, ky_module_forward(t, b->back, turned(t, x)))};
+  return ky_concat(t, 2, both, -1);
+}
+
+static ky_status weights(const ky_module *m, ky_weight_visit *visit, void *user) {
+  const bidirectional *b = (const bidirectional *)m;
+  const ky_status status = ky__weights_below("ahead", b->ahead, visit, user);
+  return status == KY_OK ? ky__weights_below("back", b->back, visit, user) : status;
+}
+
+static void destroy(ky_module *m) {
+  bidirectional *b = (bidirectional *)m;
+  ky_module_free(b->ahead);
+  ky_module_free(b->back);
+  ky__block_free(b->allocator, b, sizeof *b);
+}
+
+static const ky_module_kind kind = {sizeof kind, "bidirectional", forward, weights, destroy};
+
+ky_status ky_nn_bidirectional(const ky_allocator *allocator, ky_module **ahead,
+                              ky_module **back, ky_module **out) {
+  if (!out) return KY_BAD_ARGUMENT;
+  *out = NULL;
+  if (!ahead || !back || !*ahead || !*back || *ahead == *back) return KY_BAD_ARGUMENT;
+  ky_allocator used;
+  bidirectional *b = ky__block_new(allocator, sizeof *b, &used);
+  if (!b) return KY_NO_MEMORY;
+  b->base.kind = &kind;
+  b->allocator = used;
+  b->ahead = *ahead;
+  b->back = *back;
+  *ahead = *back = NULL;
+  *out = &b->base;
+  return KY_OK;
+}
