@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /* Pooling: a row of results at a time, one tap of the window after the other, so that loops run
- * along rows. Windows of two by two that do not overlap, the usual ones, have loops of their
- * own. */
+ * along rows. Windows of two by two that do not overlap, and twice as many places, the usual
+ * ones, have loops of their own. */
 #include "kernels/pool.h"
 
 #include <math.h>
@@ -26,6 +26,12 @@ static bool is_quarter(const ky_pool *s) {
   for (int k = 0; k < 2; k++)
     if (s->kernel[k] != 2 || s->stride[k] != 2 || s->padding[k] != 0) return false;
   return true;
+}
+
+/* Whether a row gets twice as many places, each a quarter off one of its own: then none needs a
+ * look at where it is. */
+static bool is_doubled(const ky_resample *s) {
+  return s->out[1] == 2 * s->in[1] && s->in[1] > 2 && s->place[1][2].weight[0] == 0.25;
 }
 
 typedef int32_t int_f32;
