@@ -229,6 +229,7 @@ static ky_var record_linear(ky_tape *t, const ky_var *x, const ky_sample *s) {
 
 #define RESIZED(aligned)                                                                       \
   {.shape = {DIMS(2, 3, 5)}, .n = {10, 0, aligned}},                                           \
+      {.shape = {DIMS(1, 2, 3)}, .n = {6, 0, aligned}},                                        \
       {.shape = {DIMS(2, 3, 7)}, .n = {3, 0, aligned}},                                        \
       {.shape = {DIMS(1, 2, 5)}, .n = {1, 0, aligned}},                                        \
       {.shape = {DIMS(2, 2, 3, 4)}, .n = {6, 8, aligned}},                                     \
