@@ -39,5 +39,6 @@ const ky_softmax_kernels KY_TABLE(ky__softmax) = {
     .turn_cross_entropy = {turn_cross_entropy_f32, turn_cross_entropy_f64},
     .map_class_loss = {class_loss_f32, class_loss_f64},
     .pull_class_loss = {pull_class_loss_f32, pull_class_loss_f64},
+    .turn_class_loss = {turn_class_loss_f32, turn_class_loss_f64},
     .pull_class_weights = {pull_class_weights_f32, pull_class_weights_f64},
 };

@@ -45,21 +45,25 @@ typedef struct ky_class_terms {
   double total, smoothing;
 } ky_class_terms;
 
-/* lse[i] = ln sum e^x of row i; with s = smoothing, w = weight, h = lse[i] - x: loss[i] = (1 -
- * s) w h at the label + s / n times the sum of w h over all classes, and the sum of the losses;
- * mass += w at the labels. A label below 0 leaves its row out. */
-typedef double ky_class_loss_map(size_t rows, size_t n, void *loss, void *lse, const void *x,
-                                 ky_pitch at, const int64_t *label, const ky_class_terms *c,
-                                 double *mass);
+/* sums as above; with s = smoothing, w = weight, h = ln sum e^x - x: loss[i] = (1 - s) w h at
+ * the label + s / n times the sum of w h over all classes, and the sum of the losses. A label
+ * below 0 leaves its row out. */
+typedef double ky_class_loss_map(size_t rows, size_t n, void *loss, void *sums, const void *x,
+                                 ky_pitch at, const int64_t *label, const ky_class_terms *c);
 
 /* gx (dense) = beta gx + scale g[i sg] times the slope of loss[i]. */
 typedef void ky_class_loss_pull(size_t rows, size_t n, void *gx, int beta, const void *g,
-                                ptrdiff_t sg, double scale, const void *lse, const void *x,
+                                ptrdiff_t sg, double scale, const void *sums, const void *x,
                                 ky_pitch at, const int64_t *label, const ky_class_terms *c);
+
+/* Both at once: the sum of the losses, and gx (dense) = scale g times the slope of loss[i]. */
+typedef double ky_class_loss_turn(size_t rows, size_t n, void *gx, const void *g, double scale,
+                                  const void *x, ky_pitch at, const int64_t *label,
+                                  const ky_class_terms *c);
 
 /* gw += scale g[i sg] times the slope of loss[i] by the weights, - shift at the label. */
 typedef void ky_class_weight_pull(size_t rows, size_t n, double *gw, const void *g,
-                                  ptrdiff_t sg, double scale, double shift, const void *lse,
+                                  ptrdiff_t sg, double scale, double shift, const void *sums,
                                   const void *x, ky_pitch at, const int64_t *label,
                                   double smoothing);
 
@@ -71,6 +75,7 @@ typedef struct ky_softmax_kernels {
   ky_cross_entropy_turn *turn_cross_entropy[2];
   ky_class_loss_map *map_class_loss[2];
   ky_class_loss_pull *pull_class_loss[2];
+  ky_class_loss_turn *turn_class_loss[2];
   ky_class_weight_pull *pull_class_weights[2];
 } ky_softmax_kernels;
 

@@ -1,11 +1,15 @@
 /* SPDX-License-Identifier: MIT */
 /* cross_entropy_with: cross entropy with weights of the classes, smoothed labels and a label
  * whose rows are left out, in one walk over the logits. The aux buffer has what the mean
- * divides by, the mean itself, and the logsumexp of each row. */
+ * divides by, the mean itself, and of each row the largest logit and the sum of e^(x -
+ * largest).
+ */
+#include <assert.h>
 #include <string.h>
 
 #include "kytape/ops.h"
 #include "ops/labelled.h"
+#include "ops/turn.h"
 
 /* The operands and the words behind them. */
 typedef struct terms {
@@ -56,7 +60,7 @@ ky_status ky__rule_class_loss(ky_query *q) {
   if (!(p.smoothing >= 0 && p.smoothing <= 1))
     return ky__fail(q->fault, KY_BAD_ARGUMENT, "smoothing is %g, wants 0 to 1", p.smoothing);
   q->klass = KY_GENERAL;
-  q->aux_bytes = KY_ALIGN + (size_t)labels.count * ky_dtype_size(dtype);
+  q->aux_bytes = KY_ALIGN + 2 * (size_t)labels.count * ky_dtype_size(dtype);
   if (p.reduction == KY_REDUCE_NONE) return ky__answer(q, dtype, &labels);
   q->dtype = (uint8_t)dtype;
   q->layout = 0;
@@ -85,36 +89,33 @@ static void begin(const ky_frame *f, const terms *p, ky_batch *b) {
   b->left_out = p->left_out;
 }
 
-/* A batch of rows, shared out by rows; what each adds to the sums is kept, so that they are
- * added up in order. */
+/* A batch of rows, shared out by rows; the loss of each is kept, so that they are added up in
+ * order. */
 typedef struct shared_rows {
   const ky_frame *f;
-  const ky_batch *b;
-  const ky_class_terms *c;
+  ky_batch b;
+  ky_class_terms c;
   ky_dtype dtype;
   size_t n, size;
-  void *loss, *lse, *gx; /* of the batch's first row; loss may be null */
+  void *loss, *sums, *gx; /* of the batch's first row; loss may be null */
   const char *g;
   int64_t sg;
   int beta;
   double scale;
-  double *one, *mass; /* KY_BATCH each */
+  double one[KY_BATCH];
 } shared_rows;
 
 static const char *row_of(const shared_rows *s, size_t k) {
-  return (const char *)s->b->data + (int64_t)k * s->b->pitch.row * (int64_t)s->size;
+  return (const char *)s->b.data + (int64_t)k * s->b.pitch.row * (int64_t)s->size;
 }
 
 static void map_rows(void *context, uint32_t piece, size_t begin, size_t end) {
   (void)piece;
   shared_rows *s = context;
-  for (size_t k = begin; k < end; k++) {
-    s->mass[k] = 0;
+  for (size_t k = begin; k < end; k++)
     s->one[k] = s->f->kernels->softmax->map_class_loss[s->dtype](
         1, s->n, s->loss ? ky__element(s->loss, k, s->size) : NULL,
-        ky__element(s->lse, k, s->size), row_of(s, k), s->b->pitch, s->b->label + k, s->c,
-        &s->mass[k]);
-  }
+        ky__element(s->sums, 2 * k, s->size), row_of(s, k), s->b.pitch, s->b.label + k, &s->c);
 }
 
 static void pull_rows(void *context, uint32_t piece, size_t begin, size_t end) {
@@ -123,57 +124,117 @@ static void pull_rows(void *context, uint32_t piece, size_t begin, size_t end) {
   s->f->kernels->softmax->pull_class_loss[s->dtype](
       end - begin, s->n, ky__element(s->gx, begin * s->n, s->size), s->beta,
       s->g + s->sg * (int64_t)(begin * s->size), s->sg, s->scale,
-      ky__element(s->lse, begin, s->size), row_of(s, begin), s->b->pitch, s->b->label + begin,
-      s->c);
+      ky__element(s->sums, 2 * begin, s->size), row_of(s, begin), s->b.pitch,
+      s->b.label + begin, &s->c);
 }
 
-/* The sum of the losses. False: there was no memory. */
-static bool sum_rows(ky_frame *f, ky_id pc, const terms *p, double *total, totals *sums) {
+static void turn_rows(void *context, uint32_t piece, size_t begin, size_t end) {
+  (void)piece;
+  shared_rows *s = context;
+  for (size_t k = begin; k < end; k++)
+    s->one[k] = s->f->kernels->softmax->turn_class_loss[s->dtype](
+        1, s->n, ky__element(s->gx, k * s->n, s->size), s->g, s->scale, row_of(s, k),
+        s->b.pitch, s->b.label + k, &s->c);
+}
+
+/* Before the first batch. False: there was no memory. */
+static bool start_rows(ky_frame *f, ky_id pc, const terms *p, shared_rows *s) {
   const ky_layout *logits = ky__layout(f->code, p->logits);
-  ky_class_terms c;
-  if (!class_terms(f, p, &c)) return false;
-  ky_batch b;
-  begin(f, p, &b);
-  double one[KY_BATCH], mass[KY_BATCH];
-  shared_rows s = {.f = f,
-                   .b = &b,
-                   .c = &c,
-                   .dtype = (ky_dtype)f->code->ins[pc].dtype,
-                   .n = (size_t)logits->dims[logits->rank - 1],
-                   .one = one,
-                   .mass = mass};
-  s.size = ky_dtype_size(s.dtype);
-  while (ky__next_batch(f, &b)) {
-    const size_t first = (size_t)b.first;
-    s.lse = ky__element((char *)ky__aux(f, pc) + KY_ALIGN, first, s.size);
-    if (p->reduction == KY_REDUCE_NONE) s.loss = ky__element(ky__data(f, pc), first, s.size);
-    ky__team_run(f->team, b.rows, ky__grain_of(f, s.n), map_rows, &s);
-    for (size_t k = 0; k < b.rows; k++) {
-      *total += one[k];
-      sums->mass += mass[k];
-    }
-  }
+  s->f = f;
+  s->dtype = (ky_dtype)f->code->ins[pc].dtype;
+  s->n = (size_t)logits->dims[logits->rank - 1];
+  s->size = ky_dtype_size(s->dtype);
+  s->loss = NULL;
+  if (!class_terms(f, p, &s->c)) return false;
+  begin(f, p, &s->b);
   return true;
 }
 
-void fwd_cross_entropy_with(ky_frame *f, ky_id pc) {
-  const ky_ins *i = &f->code->ins[pc];
-  const terms p = terms_of(f->code, i);
-  double total = 0;
-  totals sums = {0, 0};
-  const ky_place mark = ky__arena_mark(&f->scratch);
-  const bool rows = ky__layout(f->code, p.labels)->count > 0;
-  const bool done = !rows || sum_rows(f, pc, &p, &total, &sums);
-  ky__arena_reset(&f->scratch, mark);
-  if (!done) return;
-  sums.mean = total / sums.mass;
-  memcpy(ky__aux(f, pc), &sums, sizeof sums);
-  if (p.reduction == KY_REDUCE_NONE) return;
-  const double value = p.reduction == KY_REDUCE_MEAN ? sums.mean : total;
-  if (i->dtype == KY_F64)
+/* The weights of the labels of a batch, added to *mass one after the other. */
+static void add_mass(const shared_rows *s, double *mass) {
+  for (size_t k = 0; k < s->b.rows; k++) {
+    const int64_t label = s->b.label[k];
+    if (label < 0) continue;
+    if (!s->c.weight)
+      *mass += 1;
+    else
+      *mass += s->dtype == KY_F64 ? ((const double *)s->c.weight)[label]
+                                  : (double)((const float *)s->c.weight)[label];
+  }
+}
+
+static void add_losses(const shared_rows *s, double *total) {
+  for (size_t k = 0; k < s->b.rows; k++) *total += s->one[k];
+}
+
+/* The sum of the losses, and of the weights. */
+static void sum_rows(ky_frame *f, ky_id pc, const terms *p, double *total, totals *sums) {
+  shared_rows s;
+  if (!start_rows(f, pc, p, &s)) return;
+  while (ky__next_batch(f, &s.b)) {
+    const size_t first = (size_t)s.b.first;
+    s.sums = ky__element((char *)ky__aux(f, pc) + KY_ALIGN, 2 * first, s.size);
+    if (p->reduction == KY_REDUCE_NONE) s.loss = ky__element(ky__data(f, pc), first, s.size);
+    ky__team_run(f->team, s.b.rows, ky__grain_of(f, s.n), map_rows, &s);
+    add_losses(&s, total);
+    add_mass(&s, &sums->mass);
+  }
+}
+
+static void put_result(ky_frame *f, ky_id pc, double value) {
+  if (f->code->ins[pc].dtype == KY_F64)
     f->val[pc].f64 = value;
   else
     f->val[pc].f32 = (float)value;
+}
+
+void fwd_cross_entropy_with(ky_frame *f, ky_id pc) {
+  const terms p = terms_of(f->code, &f->code->ins[pc]);
+  double total = 0;
+  totals sums = {0, 0};
+  const ky_place mark = ky__arena_mark(&f->scratch);
+  if (ky__layout(f->code, p.labels)->count > 0) sum_rows(f, pc, &p, &total, &sums);
+  ky__arena_reset(&f->scratch, mark);
+  if (f->fault->status != KY_OK) return;
+  sums.mean = total / sums.mass;
+  memcpy(ky__aux(f, pc), &sums, sizeof sums);
+  if (p.reduction != KY_REDUCE_NONE)
+    put_result(f, pc, p.reduction == KY_REDUCE_MEAN ? sums.mean : total);
+}
+
+bool ky__class_loss_turns(const ky_code *code, const ky_ins *i) {
+  const terms p = terms_of(code, i);
+  return p.reduction != KY_REDUCE_NONE && ky__wants(code, p.logits) &&
+         !(p.weights && ky__wants(code, p.weights));
+}
+
+/* The mean's divisor is known before the first adjoint: labels are walked over twice. */
+static void turn_batches(ky_frame *f, ky_id pc, const terms *p, void *gx, totals *sums,
+                         double *total) {
+  shared_rows s;
+  if (!start_rows(f, pc, p, &s)) return;
+  while (ky__next_batch(f, &s.b)) add_mass(&s, &sums->mass);
+  begin(f, p, &s.b);
+  s.g = ky__adjoint(f, pc);
+  s.scale = p->reduction == KY_REDUCE_MEAN ? 1 / sums->mass : 1;
+  while (ky__next_batch(f, &s.b)) {
+    s.gx = ky__element(gx, (size_t)s.b.first * s.n, s.size);
+    ky__team_run(f->team, s.b.rows, ky__grain_of(f, s.n), turn_rows, &s);
+    add_losses(&s, total);
+  }
+}
+
+void ky__class_loss_turn(ky_frame *f, ky_id pc) {
+  const terms p = terms_of(f->code, &f->code->ins[pc]);
+  const ky_dest d = ky__dest(f, p.logits, ky__wants(f->code, p.logits));
+  assert(!d.beta); /* the root is the first to contribute */
+  double total = 0;
+  totals sums = {0, 0};
+  const ky_place mark = ky__arena_mark(&f->scratch);
+  if (d.ptr && ky__layout(f->code, p.labels)->count > 0)
+    turn_batches(f, pc, &p, d.ptr, &sums, &total);
+  ky__arena_reset(&f->scratch, mark);
+  put_result(f, pc, p.reduction == KY_REDUCE_MEAN ? total / sums.mass : total);
 }
 
 /* What is common to both adjoints. */
@@ -182,7 +243,7 @@ typedef struct pull {
   terms p;
   int64_t classes, size;
   const char *g;
-  char *lse;
+  char *sums;
   int64_t sg;   /* 0 when there is one g for all rows */
   double scale; /* of g */
   double shift; /* what the mean takes from each row's weight */
@@ -200,7 +261,7 @@ static pull pull_of(const ky_frame *f, ky_id pc) {
             .classes = logits->dims[logits->rank - 1],
             .size = (int64_t)ky_dtype_size((ky_dtype)i->dtype),
             .g = ky__adjoint(f, pc),
-            .lse = aux + KY_ALIGN,
+            .sums = aux + KY_ALIGN,
             .sg = p.reduction == KY_REDUCE_NONE,
             .scale = 1};
   if (p.reduction != KY_REDUCE_MEAN) return u;
@@ -210,27 +271,19 @@ static pull pull_of(const ky_frame *f, ky_id pc) {
   return u;
 }
 
-static void pull_logits(ky_frame *f, const pull *u, ky_dest d) {
+static void pull_logits(ky_frame *f, ky_id pc, const pull *u, ky_dest d) {
   if (!d.ptr || ky__layout(f->code, u->p.logits)->count == 0) return;
-  ky_class_terms c;
-  if (!class_terms(f, &u->p, &c)) return;
-  ky_batch b;
-  begin(f, &u->p, &b);
-  shared_rows s = {.f = f,
-                   .b = &b,
-                   .c = &c,
-                   .dtype = (ky_dtype)u->i->dtype,
-                   .n = (size_t)u->classes,
-                   .size = (size_t)u->size,
-                   .sg = u->sg,
-                   .beta = d.beta,
-                   .scale = u->scale};
-  while (ky__next_batch(f, &b)) {
-    const size_t first = (size_t)b.first;
-    s.lse = u->lse + first * s.size;
+  shared_rows s;
+  if (!start_rows(f, pc, &u->p, &s)) return;
+  s.sg = u->sg;
+  s.beta = d.beta;
+  s.scale = u->scale;
+  while (ky__next_batch(f, &s.b)) {
+    const size_t first = (size_t)s.b.first;
+    s.sums = ky__element(u->sums, 2 * first, s.size);
     s.gx = ky__element(d.ptr, first * s.n, s.size);
-    s.g = u->g + u->sg * b.first * u->size;
-    ky__team_run(f->team, b.rows, ky__grain_of(f, s.n), pull_rows, &s);
+    s.g = u->g + u->sg * s.b.first * u->size;
+    ky__team_run(f->team, s.b.rows, ky__grain_of(f, s.n), pull_rows, &s);
   }
 }
 
@@ -245,7 +298,7 @@ static void pull_weights(ky_frame *f, const pull *u, ky_dest d) {
     while (ky__next_batch(f, &b))
       f->kernels->softmax->pull_class_weights[u->i->dtype](
           b.rows, (size_t)u->classes, gw, u->g + u->sg * b.first * u->size, u->sg, u->scale,
-          u->shift, u->lse + b.first * u->size, b.data, b.pitch, b.label, u->p.smoothing);
+          u->shift, u->sums + 2 * b.first * u->size, b.data, b.pitch, b.label, u->p.smoothing);
   }
   for (int64_t j = 0; j < u->classes; j++) {
     double *wide = (double *)d.ptr + j;
@@ -260,7 +313,7 @@ static void pull_weights(ky_frame *f, const pull *u, ky_dest d) {
 void vjp_cross_entropy_with(ky_frame *f, ky_id pc) {
   const pull u = pull_of(f, pc);
   const ky_place mark = ky__arena_mark(&f->scratch);
-  pull_logits(f, &u, ky__dest(f, u.p.logits, ky__wants(f->code, u.p.logits)));
+  pull_logits(f, pc, &u, ky__dest(f, u.p.logits, ky__wants(f->code, u.p.logits)));
   if (f->fault->status == KY_OK && u.p.weights)
     pull_weights(f, &u, ky__dest(f, u.p.weights, ky__wants(f->code, u.p.weights)));
   ky__arena_reset(&f->scratch, mark);

@@ -116,13 +116,13 @@ ky_id ky__points_forward(ky_frame *f, ky_id begin, ky_id end) {
 stop:
   return (ky_id)pc;
 }
+#undef WAYS
 #undef LABELS
 
 /* ---- reverse ----------------------------------------------------------------------------- */
 
 /* Two entries a handler: its adjoint is in memory, or has just been completed. */
 enum { LOAD = 0, CARRIED = 2 };
-#undef WAYS
 #define WAYS 4
 #define LABELS(name)                                                                           \
   AT(name##_f32), AT(name##_f64), AT(name##_f32_carried), AT(name##_f64_carried)

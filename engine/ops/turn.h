@@ -20,4 +20,7 @@ void ky__fused_turn(ky_frame *f, ky_id pc);
 bool ky__cross_entropy_turns(const ky_ins *i);
 void ky__cross_entropy_turn(ky_frame *f, ky_id pc);
 
+bool ky__class_loss_turns(const ky_code *code, const ky_ins *i);
+void ky__class_loss_turn(ky_frame *f, ky_id pc);
+
 #endif

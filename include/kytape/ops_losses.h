@@ -30,12 +30,12 @@ typedef struct ky_class_options {
 
 /* ky_cross_entropy with weights w, smoothing s and a label to ignore, as in PyTorch: (1 - s)
  * w[y] h[y] + s / c sum w h, where h = logsumexp(x) - x and y is the row's label; one walk,
- * with one number a row kept for the adjoint. logits [...,c], labels [...] i32 or i64 -> [...],
- * or [] when reduced; the mean is the sum divided by the sum of w[y] over the rows that count
- * (0 / 0 is NaN). gx = g ((1 - s) w[y] (p - onehot(y)) + s / c (p sum w - w)), p = softmax(x);
- * the weights get theirs. options: read during the call; NULL is all zero. Errors: BAD_SHAPE,
- * BAD_DTYPE, BAD_ARGUMENT (smoothing, unknown reduction); in both sweeps BAD_INDEX (a label is
- * neither in 0..c-1 nor ignored). */
+ * with two numbers a row kept for the adjoint. logits [...,c], labels [...] i32 or i64 ->
+ * [...], or [] when reduced; the mean is the sum divided by the sum of w[y] over the rows that
+ * count (0 / 0 is NaN). gx = g ((1 - s) w[y] (p - onehot(y)) + s / c (p sum w - w)), p =
+ * softmax(x); the weights get theirs. options: read during the call; NULL is all zero. Errors:
+ * BAD_SHAPE, BAD_DTYPE, BAD_ARGUMENT (smoothing, unknown reduction); in both sweeps BAD_INDEX
+ * (a label is neither in 0..c-1 nor ignored). */
 KY_API ky_var ky_cross_entropy_with(ky_tape *t, ky_var logits, ky_var labels,
                                     const ky_class_options *options);
 
