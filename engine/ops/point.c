@@ -61,7 +61,8 @@ static inline double give_f64(ky_word *adj, uint8_t *seen, ky_id id, double x) {
  * its distance from `stop`, so that an opcode without a handler, 0, stops.
  *
  * What a handler has just computed stays in a register as well, for the next one: in a chain,
- * reading it back from memory takes longer than the arithmetic. */
+ * reading it back from memory takes longer than the arithmetic. In reverse so does the adjoint
+ * of another operand, `held`, as the next handler often adds to it again. */
 #pragma GCC diagnostic ignored "-Wpedantic"
 #define AT(name) (int)((const char *)&&name - (const char *)&&stop)
 #define GO(entry)                                                                              \
@@ -150,8 +151,12 @@ enum { LOAD = 0, CARRIED = 2 };
 #define GIVE(side, want, real, m, adjoint)                                                     \
   if (wants & want) {                                                                          \
     const ky_id id = i->side;                                                                  \
-    const real sum = give_##m(adj, seen, id, adjoint);                                         \
-    if (id == BEFORE) carry_##m = sum, carries = true;                                         \
+    if (id == BEFORE)                                                                          \
+      carry_##m = give_##m(adj, seen, id, adjoint), carries = true;                            \
+    else if (id == held)                                                                       \
+      adj[id].m = held_##m += adjoint;                                                         \
+    else                                                                                       \
+      held_##m = give_##m(adj, seen, id, adjoint), held = id;                                  \
   }
 #define PULL1(name, given, p, real, m)                                                         \
   {                                                                                            \
@@ -184,6 +189,9 @@ ky_id ky__points_reverse(ky_frame *f, ky_id begin, ky_id end) {
   size_t pc = (size_t)begin + 1;
   float carry_f32 = 0;
   double carry_f64 = 0;
+  ky_id held = 0;
+  float held_f32 = 0;
+  double held_f64 = 0;
   const ky_ins *i = f->code->ins + pc;
   SKIP_DOWN();
 #define UNARY(name, given, p, ...)                                                             \
