@@ -1,70 +1,97 @@
 /* SPDX-License-Identifier: MIT */
-/* Runs of elements at places that other numbers name. Nothing here is worth vector
- * instructions: the time goes into finding memory. */
+/* Runs of elements at places that indices name. Nothing here is worth vector instructions: the
+ * time goes into finding memory. */
 #include "kernels/indexed.h"
 
-#define PLACES(name, type)                                                                     \
-  static size_t name(size_t n, int64_t *place, const type *index, ptrdiff_t stride,            \
-                     int64_t extent, int64_t pitch) {                                          \
-    for (size_t i = 0; i < n; i++) {                                                           \
-      const int64_t at = index[(ptrdiff_t)i * stride];                                         \
-      if (at < 0 || at >= extent) return i;                                                    \
-      place[i] = at * pitch;                                                                   \
+/* Along the axis that is indexed, elements and indices lie side by side most of the time. */
+static bool is_plain(const ky_indices *x, ptrdiff_t sf, ptrdiff_t st) {
+  return x->stride == 1 && sf == 1 && st == 0;
+}
+
+/* For elements of a type and indices of a type. */
+#define TAKE(name, type, index_type, assign)                                                   \
+  static inline size_t name##_by(size_t n, type *restrict flat, ptrdiff_t sf,                  \
+                                 const type *restrict table, ptrdiff_t st,                     \
+                                 const ky_indices *x, ptrdiff_t si) {                          \
+    const index_type *restrict index = x->data;                                                \
+    const uint64_t extent = x->extent;                                                         \
+    const ptrdiff_t pitch = x->pitch;                                                          \
+    for (ptrdiff_t i = 0; i < (ptrdiff_t)n; i++) {                                             \
+      const uint64_t at = (uint64_t)index[i * si];                                             \
+      if (at >= extent) return (size_t)i;                                                      \
+      flat[i * sf] assign table[(ptrdiff_t)at * pitch + i * st];                               \
     }                                                                                          \
     return n;                                                                                  \
+  }                                                                                            \
+  static size_t name(size_t n, type *restrict flat, ptrdiff_t sf, const type *restrict table,  \
+                     ptrdiff_t st, const ky_indices *x) {                                      \
+    return is_plain(x, sf, st) ? name##_by(n, flat, 1, table, 0, x, 1)                         \
+                               : name##_by(n, flat, sf, table, st, x, x->stride);              \
   }
-PLACES(places_i32, int32_t)
-PLACES(places_i64, int64_t)
-#undef PLACES
 
-#define TAKE(name, type, assign)                                                               \
-  static void name(size_t n, type *restrict flat, ptrdiff_t sf, const type *restrict table,    \
-                   ptrdiff_t st, const int64_t *restrict place) {                              \
-    for (size_t i = 0; i < n; i++)                                                             \
-      flat[(ptrdiff_t)i * sf] assign table[place[i] + (ptrdiff_t)i * st];                      \
+#define PUT(name, type, index_type)                                                            \
+  static inline size_t name##_by(size_t n, type *restrict table, ptrdiff_t st,                 \
+                                 const ky_indices *x, ptrdiff_t si, uint64_t passed,           \
+                                 const type *restrict flat, ptrdiff_t sf) {                    \
+    const index_type *restrict index = x->data;                                                \
+    const uint64_t extent = x->extent;                                                         \
+    const ptrdiff_t pitch = x->pitch;                                                          \
+    for (ptrdiff_t i = 0; i < (ptrdiff_t)n; i++) {                                             \
+      const uint64_t at = (uint64_t)index[i * si];                                             \
+      if (at >= extent) return (size_t)i;                                                      \
+      if (at != passed) table[(ptrdiff_t)at * pitch + i * st] += flat[i * sf];                 \
+    }                                                                                          \
+    return n;                                                                                  \
+  }                                                                                            \
+  static size_t name(size_t n, type *restrict table, ptrdiff_t st, const ky_indices *x,        \
+                     uint64_t passed, const type *restrict flat, ptrdiff_t sf) {               \
+    return is_plain(x, sf, st) ? name##_by(n, table, 0, x, 1, passed, flat, 1)                 \
+                               : name##_by(n, table, st, x, x->stride, passed, flat, sf);      \
   }
-TAKE(take_1, uint8_t, =)
-TAKE(take_4, uint32_t, =)
-TAKE(take_8, uint64_t, =)
-TAKE(take_add_f32, float, +=)
-TAKE(take_add_f64, double, +=)
-#undef TAKE
 
-#define PUT(name, type)                                                                        \
-  static void name(size_t n, type *restrict table, ptrdiff_t st,                               \
-                   const int64_t *restrict place, const type *restrict flat, ptrdiff_t sf) {   \
-    for (size_t i = 0; i < n; i++)                                                             \
-      table[place[i] + (ptrdiff_t)i * st] += flat[(ptrdiff_t)i * sf];                          \
+#define EACH_INDEX(X) X(i32, int32_t) X(i64, int64_t)
+
+#define X(suffix, index_type)                                                                  \
+  TAKE(take_1_##suffix, uint8_t, index_type, =)                                                \
+  TAKE(take_4_##suffix, uint32_t, index_type, =)                                               \
+  TAKE(take_8_##suffix, uint64_t, index_type, =)                                               \
+  TAKE(take_add_f32_##suffix, float, index_type, +=)                                           \
+  TAKE(take_add_f64_##suffix, double, index_type, +=)                                          \
+  PUT(put_f32_##suffix, float, index_type)                                                     \
+  PUT(put_f64_##suffix, double, index_type)                                                    \
+  static size_t take_##suffix(ky_dtype dtype, size_t n, void *flat, ptrdiff_t sf, int beta,    \
+                              const void *table, ptrdiff_t st, const ky_indices *x) {          \
+    const size_t size = ky_dtype_size(dtype);                                                  \
+    if (beta && dtype == KY_F32) return take_add_f32_##suffix(n, flat, sf, table, st, x);      \
+    if (beta) return take_add_f64_##suffix(n, flat, sf, table, st, x);                         \
+    if (size == 1) return take_1_##suffix(n, flat, sf, table, st, x);                          \
+    if (size == 4) return take_4_##suffix(n, flat, sf, table, st, x);                          \
+    return take_8_##suffix(n, flat, sf, table, st, x);                                         \
+  }                                                                                            \
+  static size_t put_##suffix(ky_dtype dtype, size_t n, void *table, ptrdiff_t st,              \
+                             const ky_indices *x, uint64_t passed, const void *flat,           \
+                             ptrdiff_t sf) {                                                   \
+    return dtype == KY_F32 ? put_f32_##suffix(n, table, st, x, passed, flat, sf)               \
+                           : put_f64_##suffix(n, table, st, x, passed, flat, sf);              \
   }
-PUT(put_f32, float)
-PUT(put_f64, double)
-#undef PUT
+EACH_INDEX(X)
+#undef X
 
-size_t ky__places(ky_dtype dtype, size_t n, int64_t *place, const void *index, ptrdiff_t stride,
-                  int64_t extent, int64_t pitch) {
-  return dtype == KY_I32 ? places_i32(n, place, index, stride, extent, pitch)
-                         : places_i64(n, place, index, stride, extent, pitch);
+bool ky__place_of(const ky_indices *x, int64_t *place) {
+  const int64_t at = x->dtype == KY_I32 ? *(const int32_t *)x->data : *(const int64_t *)x->data;
+  if ((uint64_t)at >= x->extent) return false;
+  *place = at * x->pitch;
+  return true;
 }
 
-void ky__take(ky_dtype dtype, size_t n, void *flat, ptrdiff_t sf, int beta, const void *table,
-              ptrdiff_t st, const int64_t *place) {
-  const size_t size = ky_dtype_size(dtype);
-  if (beta && dtype == KY_F32)
-    take_add_f32(n, flat, sf, table, st, place);
-  else if (beta)
-    take_add_f64(n, flat, sf, table, st, place);
-  else if (size == 1)
-    take_1(n, flat, sf, table, st, place);
-  else if (size == 4)
-    take_4(n, flat, sf, table, st, place);
-  else
-    take_8(n, flat, sf, table, st, place);
+size_t ky__take(ky_dtype dtype, size_t n, void *flat, ptrdiff_t sf, int beta, const void *table,
+                ptrdiff_t st, const ky_indices *x) {
+  return x->dtype == KY_I32 ? take_i32(dtype, n, flat, sf, beta, table, st, x)
+                            : take_i64(dtype, n, flat, sf, beta, table, st, x);
 }
 
-void ky__put(ky_dtype dtype, size_t n, void *table, ptrdiff_t st, const int64_t *place,
-             const void *flat, ptrdiff_t sf) {
-  if (dtype == KY_F32)
-    put_f32(n, table, st, place, flat, sf);
-  else
-    put_f64(n, table, st, place, flat, sf);
+size_t ky__put(ky_dtype dtype, size_t n, void *table, ptrdiff_t st, const ky_indices *x,
+               int64_t passed, const void *flat, ptrdiff_t sf) {
+  return x->dtype == KY_I32 ? put_i32(dtype, n, table, st, x, (uint64_t)passed, flat, sf)
+                            : put_i64(dtype, n, table, st, x, (uint64_t)passed, flat, sf);
 }

@@ -1,22 +1,33 @@
 /* SPDX-License-Identifier: MIT */
-/* Runs of elements at places that other numbers name: indices become places, elements are taken
- * from there or added there. */
+/* Runs of elements at places that indices name: they are taken from there or added there. */
 #ifndef KY_INDEXED_H
 #define KY_INDEXED_H
 
+#include <stdbool.h>
+
 #include "kytape/base.h"
 
-/* place[i] = index[i stride] * pitch for n indices of dtype i32 or i64. Stops at the first that
- * is not in 0..extent-1 and returns its i; n when there is none. */
-size_t ky__places(ky_dtype dtype, size_t n, int64_t *place, const void *index, ptrdiff_t stride,
-                  int64_t extent, int64_t pitch);
+/* Indices of dtype i32 or i64: the i-th names the place data[i stride] * pitch, if it is in
+ * 0..extent-1. */
+typedef struct ky_indices {
+  const void *data;
+  ptrdiff_t stride;
+  ky_dtype dtype;
+  uint64_t extent;
+  int64_t pitch;
+} ky_indices;
 
-/* flat[i sf] = beta flat[i sf] + table[place[i] + i st]; beta 1 for f32 and f64 only. */
-void ky__take(ky_dtype dtype, size_t n, void *flat, ptrdiff_t sf, int beta, const void *table,
-              ptrdiff_t st, const int64_t *place);
+/* The place that the first index names; false when it is not in range. */
+bool ky__place_of(const ky_indices *x, int64_t *place);
 
-/* table[place[i] + i st] += flat[i sf], in the order of i. f32 and f64. */
-void ky__put(ky_dtype dtype, size_t n, void *table, ptrdiff_t st, const int64_t *place,
-             const void *flat, ptrdiff_t sf);
+/* flat[i sf] = beta flat[i sf] + table[place i + i st]; beta 1 for f32 and f64 only. Stops at
+ * the first index that is not in range and returns its i; n when there is none. */
+size_t ky__take(ky_dtype dtype, size_t n, void *flat, ptrdiff_t sf, int beta, const void *table,
+                ptrdiff_t st, const ky_indices *x);
+
+/* table[place i + i st] += flat[i sf], in the order of i, but for the places of the index
+ * `passed`; -1 for none. f32 and f64. Returns as ky__take. */
+size_t ky__put(ky_dtype dtype, size_t n, void *table, ptrdiff_t st, const ky_indices *x,
+               int64_t passed, const void *flat, ptrdiff_t sf);
 
 #endif

@@ -58,8 +58,6 @@ static void name_bad_index(ky_frame *f, ky_id id, int64_t extent) {
 
 /* ---- pairings ---------------------------------------------------------------------------- */
 
-#define BATCH 256 /* indices that become places at a time */
-
 /* Elements of an index space, each with an index: it stands at its own place in `flat`, and in
  * `table` where its index says. */
 typedef struct pairing {
@@ -130,50 +128,33 @@ static run run_at(const moving *m, const ky_loop *loop, const ky_walk *w) {
   return r;
 }
 
-/* The places of elements from k on. Returns of how many: at most BATCH, 0 at a bad index. */
-static int64_t find_places(const pairing *p, const run *r, int64_t k, int64_t place[BATCH]) {
-  const int64_t rest = r->n - k, n = r->whole ? 1 : rest < BATCH ? rest : BATCH;
-  const char *index = r->index + k * r->si * (int64_t)ky_dtype_size(p->index_dtype);
-  const size_t found =
-      ky__places(p->index_dtype, (size_t)n, place, index, r->si, p->extent, p->pitch);
-  return found < (size_t)n ? 0 : r->whole ? rest : n;
+static ky_indices indices_of(const pairing *p, const run *r) {
+  return (ky_indices){r->index, r->si, p->index_dtype, (uint64_t)p->extent, p->pitch};
 }
 
+/* Moves a run out of the table; false at an index that is not in range. */
 static bool take_run(const ky_frame *f, const pairing *p, const run *r, int beta) {
-  const int64_t size = (int64_t)ky_dtype_size(p->dtype);
-  int64_t place[BATCH];
-  for (int64_t k = 0, n; k < r->n; k += n) {
-    n = find_places(p, r, k, place);
-    if (n == 0) return false;
-    char *to = r->flat + k * r->sf * size;
-    const char *from = r->table + k * r->st * size;
-    if (r->whole)
-      f->kernels->copy->run(p->dtype, (size_t)n, to, r->sf, beta, from + place[0] * size,
-                            r->st);
-    else
-      ky__take(p->dtype, (size_t)n, to, r->sf, beta, from, r->st, place);
-  }
+  const size_t n = (size_t)r->n;
+  const ky_indices x = indices_of(p, r);
+  if (!r->whole) return ky__take(p->dtype, n, r->flat, r->sf, beta, r->table, r->st, &x) == n;
+  int64_t place;
+  if (!ky__place_of(&x, &place)) return false;
+  const char *from = r->table + place * (int64_t)ky_dtype_size(p->dtype);
+  f->kernels->copy->run(p->dtype, n, r->flat, r->sf, beta, from, r->st);
   return true;
 }
 
+/* Adds a run to the table; false at an index that is not in range. */
 static bool put_run(const ky_frame *f, const pairing *p, const run *r) {
-  const int64_t size = (int64_t)ky_dtype_size(p->dtype), passed = p->passed * p->pitch;
-  int64_t place[BATCH];
-  for (int64_t k = 0, n; k < r->n; k += n) {
-    n = find_places(p, r, k, place);
-    if (n == 0) return false;
-    const char *from = r->flat + k * r->sf * size;
-    char *to = r->table + k * r->st * size;
-    if (!r->whole && p->passed < 0)
-      ky__put(p->dtype, (size_t)n, to, r->st, place, from, r->sf);
-    else if (!r->whole)
-      for (int64_t j = 0; j < n; j++) {
-        if (place[j] == passed) continue;
-        ky__put(p->dtype, 1, to + j * r->st * size, 0, &place[j], from + j * r->sf * size, 0);
-      }
-    else if (place[0] != passed)
-      f->kernels->copy->run(p->dtype, (size_t)n, to + place[0] * size, r->st, 1, from, r->sf);
-  }
+  const size_t n = (size_t)r->n;
+  const ky_indices x = indices_of(p, r);
+  if (!r->whole)
+    return ky__put(p->dtype, n, r->table, r->st, &x, p->passed, r->flat, r->sf) == n;
+  int64_t place;
+  if (!ky__place_of(&x, &place)) return false;
+  char *to = r->table + place * (int64_t)ky_dtype_size(p->dtype);
+  if (place != p->passed * p->pitch)
+    f->kernels->copy->run(p->dtype, n, to, r->st, 1, r->flat, r->sf);
   return true;
 }
 
@@ -385,9 +366,9 @@ typedef struct marking {
 static bool mark_run(const marking *m, int64_t n, char *row, const char *index, int64_t step) {
   const size_t bytes = m->classes * m->size;
   for (int64_t k = 0; k < n; k++, row += bytes, index += step) {
+    const ky_indices x = {index, 0, m->index_dtype, m->classes, (int64_t)m->size};
     int64_t place;
-    if (!ky__places(m->index_dtype, 1, &place, index, 0, (int64_t)m->classes, (int64_t)m->size))
-      return false;
+    if (!ky__place_of(&x, &place)) return false;
     memset(row, 0, bytes);
     memcpy(row + place, &m->one, m->size);
   }
