@@ -7,9 +7,11 @@
  *   sum over i of log sum over k of exp(alpha[k] + sum(l[k]) - |Q[k] x[i] - Q[k] m[k]|^2 / 2)
  *     - n log sum exp(alpha) - n d log(2 pi) / 2
  *
- * On tensors, all Q[k] x[i] are one product, of x [n,d] with all Q as a matrix [K d,d], and the
- * Q[k] m[k] are its bias. The data are not differentiated, so the reverse sweep has one large
- * product too: that of Q. */
+ * With z = [1, x], of e = d + 1 elements, and R[k] = [-Q[k] m[k], Q[k]], the square is |R z|^2:
+ * the sum over all pairs i >= j of (R' R)[i,j] z[i] z[j], twice where i > j. So all distances
+ * are one product, of [n,pairs] with [K,pairs]: half of what Q x takes for every k, and nothing
+ * as large as [n,K,d] is in memory. The data are not differentiated, so the reverse sweep has
+ * one large product too. */
 #include <stdio.h>
 #include <stdlib.h>
 
@@ -21,8 +23,11 @@
 
 typedef struct mixture {
   int64_t n, d, k;
-  double *x, *mask, *identity; /* mask [d,d]: 1 below the diagonal */
-  double *weight[4];           /* alpha [k], means [k,d], logs [k,d], lower [k,d,d] */
+  int64_t pairs;
+  int64_t *first, *second, *place; /* [pairs]: i, j, and e i + j */
+  double *times;                   /* [pairs]: -1 where i > j, -1/2 where i = j */
+  double *x, *mask, *identity;     /* mask [d,d]: 1 below the diagonal */
+  double *weight[4];               /* alpha [k], means [k,d], logs [k,d], lower [k,d,d] */
   hand_gmm hand;
   double *gradient, *room;
   double value;
@@ -35,28 +40,48 @@ static ky_var log_sum_exp(ky_tape *t, ky_var x) {
   return ky_add(t, ky_log(t, sum), top);
 }
 
-static ky_var record(taped *s) {
+/* R [k,d,e] */
+static ky_var factors(taped *s) {
   ky_tape *t = s->t;
   const mixture *p = s->problem;
-  const int64_t n = p->n, d = p->d, k = p->k;
-  const ky_var alpha = s->param[0], means = s->param[1];
-  const ky_var logs = s->param[2], lower = s->param[3];
-  const ky_var x = ky_input(t, KY_F64, KY_SHAPE(n, d), p->x);
+  const int64_t d = p->d, k = p->k;
+  const ky_var means = s->param[1], logs = s->param[2], lower = s->param[3];
   const ky_var mask = ky_constant(t, KY_F64, KY_SHAPE(d, d), p->mask);
   const ky_var identity = ky_constant(t, KY_F64, KY_SHAPE(d, d), p->identity);
   const ky_var scale = ky_reshape(t, ky_exp(t, logs), KY_SHAPE(k, d, 1));
   const ky_var q = ky_add(t, ky_mul(t, lower, mask), ky_mul(t, scale, identity));
   const ky_var c = ky_matmul(t, q, ky_reshape(t, means, KY_SHAPE(k, d, 1)));
-  const ky_var y = ky_linear(t, x, ky_reshape(t, q, KY_SHAPE(k * d, d)),
-                             ky_neg(t, ky_reshape(t, c, KY_SHAPE(k * d))));
-  const ky_var square =
-      ky_sum(t, ky_square(t, ky_reshape(t, y, KY_SHAPE(n, k, d))), KY_AXES(2), 0);
+  return ky_concat(t, 2, (ky_var[]){ky_neg(t, c), q}, 2);
+}
+
+/* -|Q x - Q m|^2 / 2 of all points and components [n,k]. */
+static ky_var distances(taped *s) {
+  ky_tape *t = s->t;
+  const mixture *p = s->problem;
+  const int64_t n = p->n, d = p->d, k = p->k, e = d + 1;
+  const ky_var first = ky_constant(t, KY_I64, KY_SHAPE(p->pairs), p->first);
+  const ky_var second = ky_constant(t, KY_I64, KY_SHAPE(p->pairs), p->second);
+  const ky_var place = ky_constant(t, KY_I64, KY_SHAPE(p->pairs), p->place);
+  const ky_var times = ky_constant(t, KY_F64, KY_SHAPE(p->pairs), p->times);
+  const ky_var x = ky_input(t, KY_F64, KY_SHAPE(n, d), p->x);
+  const ky_var z = ky_concat(t, 2, (ky_var[]){ky_full(t, KY_F64, KY_SHAPE(n, 1), 1), x}, 1);
+  const ky_var products =
+      ky_mul(t, ky_index_select(t, z, 1, first), ky_index_select(t, z, 1, second));
+  const ky_var r = factors(s);
+  const ky_var form = ky_matmul(t, ky_transpose(t, r, 1, 2), r);
+  const ky_var lower = ky_index_select(t, ky_reshape(t, form, KY_SHAPE(k, e * e)), 1, place);
+  return ky_linear(t, products, ky_mul(t, lower, times), ky_none());
+}
+
+static ky_var record(taped *s) {
+  ky_tape *t = s->t;
+  const mixture *p = s->problem;
+  const ky_var alpha = s->param[0], logs = s->param[2];
   const ky_var base = ky_add(t, alpha, ky_sum(t, logs, KY_AXES(1), 0));
-  const ky_var inner = ky_sub(t, base, ky_mul_scalar(t, square, 0.5));
-  const ky_var all = ky_sum_all(t, log_sum_exp(t, inner));
+  const ky_var all = ky_sum_all(t, log_sum_exp(t, ky_add(t, base, distances(s))));
   const ky_var none =
-      ky_mul_scalar(t, ky_reshape(t, log_sum_exp(t, alpha), KY_SCALAR), (double)n);
-  return ky_add_scalar(t, ky_sub(t, all, none), -0.5 * (double)(n * d) * LOG_2PI);
+      ky_mul_scalar(t, ky_reshape(t, log_sum_exp(t, alpha), KY_SCALAR), (double)p->n);
+  return ky_add_scalar(t, ky_sub(t, all, none), -0.5 * (double)(p->n * p->d) * LOG_2PI);
 }
 
 static const taped_model model = {"gmm", record, NULL};
@@ -85,10 +110,28 @@ static void value_by_hand(void *state) {
 
 /* ---- the workload ------------------------------------------------------------------------ */
 
+static void fill_pairs(mixture *p) {
+  const int64_t e = p->d + 1;
+  p->pairs = e * (e + 1) / 2;
+  p->first = bench_alloc((size_t)p->pairs, sizeof *p->first);
+  p->second = bench_alloc((size_t)p->pairs, sizeof *p->second);
+  p->place = bench_alloc((size_t)p->pairs, sizeof *p->place);
+  p->times = bench_alloc((size_t)p->pairs, sizeof *p->times);
+  size_t at = 0;
+  for (int64_t i = 0; i < e; i++)
+    for (int64_t j = 0; j <= i; j++, at++) {
+      p->first[at] = i;
+      p->second[at] = j;
+      p->place[at] = e * i + j;
+      p->times[at] = i == j ? -0.5 : -1;
+    }
+}
+
 static size_t fill(mixture *p) {
   const size_t n = (size_t)p->n, d = (size_t)p->d, k = (size_t)p->k;
   const size_t count[4] = {k, k * d, k * d, k * d * d};
   static const double range[4] = {1, 1, 0.5, 0.1};
+  fill_pairs(p);
   p->x = bench_alloc_aligned(n * d * sizeof(double));
   p->mask = bench_alloc(d * d, sizeof(double));
   p->identity = bench_alloc(d * d, sizeof(double));
@@ -121,12 +164,18 @@ static size_t fill(mixture *p) {
 }
 
 static bound least(const mixture *p, size_t weight_count) {
-  const size_t n = (size_t)p->n, d = (size_t)p->d, all = (size_t)(p->k * p->d);
+  const size_t n = (size_t)p->n, d = (size_t)p->d, k = (size_t)p->k, e = d + 1;
+  const size_t pairs = (size_t)p->pairs;
   bound b = {.dtype = KY_F64, .bytes = (double)(sizeof(double) * (2 * weight_count + n * d))};
   b.calls[BOUND_exp_f64] = (double)(p->n * p->k);
-  const bound_matrix x = {0, false}, q = {1, true}, g = {2, true};
-  bound_add_product(&b, (bound_product){n, all, d, x, q, 2, false});
-  bound_add_product(&b, (bound_product){all, d, n, g, x, 1, false});
+  const bound_matrix z = {0, false}, form = {1, true}, g = {2, true};
+  bound_add_product(&b, (bound_product){n, k, pairs, z, form, 2, false});
+  bound_add_product(&b, (bound_product){k, pairs, n, g, z, 1, false});
+  for (size_t j = 0; j < k; j++) { /* R' R, and R times what is the gradient of that */
+    const bound_matrix r = {3, false}, turned = {3, true}, square = {4, false};
+    bound_add_product(&b, (bound_product){e, e, d, turned, r, 4, false});
+    bound_add_product(&b, (bound_product){d, e, e, r, square, 5, false});
+  }
   return b;
 }
 
@@ -150,6 +199,10 @@ bool workload_gmm(const bench_setup *setup, bench_sheet *sheet) {
                         .argument = argument};
   const bool good = value_gradient_run(setup, sheet, &all);
   for (int k = 0; k < 4; k++) free(p.weight[k]);
+  free(p.first);
+  free(p.second);
+  free(p.place);
+  free(p.times);
   free(p.x);
   free(p.mask);
   free(p.identity);

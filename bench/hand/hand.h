@@ -90,7 +90,7 @@ double hand_rosenbrock(size_t n, const double *x, double *g);
 /* ---- gmm: log-likelihood of a mixture, parametrised as in workload_gmm.c */
 
 typedef struct hand_gmm {
-  size_t n, d, k; /* d even */
+  size_t n, d, k;
   const double *x, *alpha, *means, *logs, *lower;
   double *g_alpha, *g_means, *g_logs, *g_lower; /* all null: the value alone */
 } hand_gmm;

@@ -244,11 +244,18 @@ def gmm(argument):
     logs = random(f64, 4, (k, d), 0.5)
     lower = random(f64, 5, (k, d, d), 0.1)
 
+    first, second = torch.tril_indices(d + 1, d + 1)
+    times = torch.where(first == second, -0.5, -1.0).to(f64)
+    one = torch.ones(n, 1, dtype=f64)
+
     def value():
         q = torch.tril(lower, -1) + torch.diag_embed(torch.exp(logs))
-        c = torch.matmul(q, means.unsqueeze(2)).reshape(k * d)
-        y = F.linear(x, q.reshape(k * d, d), -c).reshape(n, k, d)
-        inner = alpha + logs.sum(1) - 0.5 * y.square().sum(2)
+        r = torch.cat([-torch.matmul(q, means.unsqueeze(2)), q], 2)
+        form = torch.matmul(r.transpose(1, 2), r).reshape(k, -1)
+        z = torch.cat([one, x], 1)
+        pairs = z.index_select(1, first) * z.index_select(1, second)
+        lowest = form.index_select(1, first * (d + 1) + second) * times
+        inner = alpha + logs.sum(1) + F.linear(pairs, lowest)
         constant = -0.5 * n * d * 1.8378770664093453
         return constant + torch.logsumexp(inner, 1).sum() - n * torch.logsumexp(alpha, 0)
 
