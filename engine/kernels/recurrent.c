@@ -3,6 +3,8 @@
  * a few short arrays, then the arithmetic. */
 #include "kernels/recurrent.h"
 
+#include <float.h>
+
 #include "kernels/loops.h"
 
 #include "kernels/formulas.h"
@@ -10,15 +12,19 @@
 #define CHUNK 128
 
 #define REAL       float
+#define REAL_MIN   FLT_MIN
 #define NAME(name) name##_f32
 #include "kernels/recurrent.inc"
 #undef REAL
+#undef REAL_MIN
 #undef NAME
 
 #define REAL       double
+#define REAL_MIN   DBL_MIN
 #define NAME(name) name##_f64
 #include "kernels/recurrent.inc"
 #undef REAL
+#undef REAL_MIN
 #undef NAME
 
 const ky_recurrent_kernels KY_TABLE(ky__recurrent) = {

@@ -13,7 +13,7 @@ typedef struct ky_lstm_rows {
   void *gates;          /* map, in: before the activations; out, and for pull in: after them */
   const void *previous; /* cell state before; null: zeros */
   void *cell;           /* cell state; written by map */
-  void *out;            /* map: o tanh(cell) */
+  void *out;            /* map, and for pull in: o tanh(cell) */
 
   const void *g, *more; /* pull: two parts of the adjoint of out; more may be null */
   void *cell_slope;     /* pull, in: adjoint of cell; out: of previous */
