@@ -252,8 +252,10 @@ static ky_status one_long_name(const ky_module *m, ky_weight_visit *visit, void 
   return visit(user, long_name, NULL);
 }
 
-static const ky_module_kind twice_kind = {sizeof twice_kind, "twice", twice_forward,
-                                          one_long_name, NULL};
+static const ky_module_kind twice_kind = {.size = sizeof twice_kind,
+                                          .name = "twice",
+                                          .forward = twice_forward,
+                                          .weights = one_long_name};
 
 static void users_module_works_inside_sequential(void **state) {
   bench *b = *state;

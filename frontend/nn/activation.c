@@ -49,8 +49,8 @@ static ky_status make(const ky_allocator *allocator, const ky_module_kind *kind,
   X(hardswish)
 
 #define KIND(op)                                                                               \
-  static const ky_module_kind kind_##op = {sizeof(ky_module_kind), #op, forward_##op, NULL,    \
-                                           destroy};
+  static const ky_module_kind kind_##op = {                                                    \
+      .size = sizeof(ky_module_kind), .name = #op, .forward = forward_##op, .free = destroy};
 
 #define X(op)                                                                                  \
   static ky_var forward_##op(ky_module *m, ky_tape *t, ky_var x) {                             \

@@ -63,7 +63,11 @@ static void destroy(ky_module *m) {
   ky__block_free(a->allocator, a, sizeof *a);
 }
 
-static const ky_module_kind kind = {sizeof kind, "attention", forward, weights, destroy};
+static const ky_module_kind kind = {.size = sizeof kind,
+                                    .name = "attention",
+                                    .forward = forward,
+                                    .weights = weights,
+                                    .free = destroy};
 
 static ky_status fill(attention *a, ky_dtype dtype, int64_t width, int bias, ky_rng *rng) {
   ky_tensor **w = a->weight;

@@ -3,8 +3,9 @@
 #define KY_NO_SITES
 #include "kytape/nn.h"
 
+#include <stdio.h>
+
 #include "../block.h"
-#include "path.h"
 
 typedef struct bidirectional {
   ky_module base;
@@ -21,10 +22,10 @@ static ky_var forward(ky_module *m, ky_tape *t, ky_var x) {
   return ky_concat(t, 2, both, -1);
 }
 
-static ky_status weights(const ky_module *m, ky_weight_visit *visit, void *user) {
+static ky_module *inner(const ky_module *m, size_t k, char name[KY_INNER_NAME]) {
   const bidirectional *b = (const bidirectional *)m;
-  const ky_status status = ky__weights_below("ahead", b->ahead, visit, user);
-  return status == KY_OK ? ky__weights_below("back", b->back, visit, user) : status;
+  snprintf(name, KY_INNER_NAME, "%s", k == 0 ? "ahead" : "back");
+  return k == 0 ? b->ahead : k == 1 ? b->back : NULL;
 }
 
 static void destroy(ky_module *m) {
@@ -34,7 +35,11 @@ static void destroy(ky_module *m) {
   ky__block_free(b->allocator, b, sizeof *b);
 }
 
-static const ky_module_kind kind = {sizeof kind, "bidirectional", forward, weights, destroy};
+static const ky_module_kind kind = {.size = sizeof kind,
+                                    .name = "bidirectional",
+                                    .forward = forward,
+                                    .free = destroy,
+                                    .inner = inner};
 
 ky_status ky_nn_bidirectional(const ky_allocator *allocator, ky_module **ahead,
                               ky_module **back, ky_module **out) {

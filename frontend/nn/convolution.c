@@ -44,8 +44,16 @@ static void destroy(ky_module *m) {
 }
 
 static const ky_module_kind kinds[] = {
-    {sizeof(ky_module_kind), "conv1d", forward_1d, weights, destroy},
-    {sizeof(ky_module_kind), "conv2d", forward_2d, weights, destroy},
+    {.size = sizeof(ky_module_kind),
+     .name = "conv1d",
+     .forward = forward_1d,
+     .weights = weights,
+     .free = destroy},
+    {.size = sizeof(ky_module_kind),
+     .name = "conv2d",
+     .forward = forward_2d,
+     .weights = weights,
+     .free = destroy},
 };
 
 /* Uniform in [-k, k), k = 1 / sqrt of the elements that one result is made of. */

@@ -44,12 +44,21 @@ static void destroy(ky_module *m) {
   ky__block_free(e->allocator, e, sizeof *e);
 }
 
-static const ky_module_kind embedding = {sizeof embedding, "embedding", forward_embedding,
-                                         weights, destroy};
-static const ky_module_kind layer_norm = {sizeof layer_norm, "layer_norm", forward_layer_norm,
-                                          weights, destroy};
-static const ky_module_kind rms_norm = {sizeof rms_norm, "rms_norm", forward_rms_norm, weights,
-                                        destroy};
+static const ky_module_kind embedding = {.size = sizeof embedding,
+                                         .name = "embedding",
+                                         .forward = forward_embedding,
+                                         .weights = weights,
+                                         .free = destroy};
+static const ky_module_kind layer_norm = {.size = sizeof layer_norm,
+                                          .name = "layer_norm",
+                                          .forward = forward_layer_norm,
+                                          .weights = weights,
+                                          .free = destroy};
+static const ky_module_kind rms_norm = {.size = sizeof rms_norm,
+                                        .name = "rms_norm",
+                                        .forward = forward_rms_norm,
+                                        .weights = weights,
+                                        .free = destroy};
 
 static scaled *begin(const ky_module_kind *kind, const ky_allocator *allocator) {
   ky_allocator used;

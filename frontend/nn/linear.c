@@ -33,7 +33,11 @@ static void destroy(ky_module *m) {
   ky__block_free(layer->allocator, layer, sizeof *layer);
 }
 
-static const ky_module_kind kind = {sizeof kind, "linear", forward, weights, destroy};
+static const ky_module_kind kind = {.size = sizeof kind,
+                                    .name = "linear",
+                                    .forward = forward,
+                                    .weights = weights,
+                                    .free = destroy};
 
 ky_status ky_nn_linear(const ky_allocator *allocator, ky_dtype dtype, int64_t inputs,
                        int64_t outputs, int bias, ky_rng *rng, ky_module **out) {

@@ -48,12 +48,14 @@ static ky_var forward_flatten(ky_module *m, ky_tape *t, ky_var x) {
   return ky_reshape(t, x, 2, dims);
 }
 
-static const ky_module_kind kind_max = {sizeof kind_max, "max_pool2d", forward_max, NULL,
-                                        destroy};
-static const ky_module_kind kind_avg = {sizeof kind_avg, "avg_pool2d", forward_avg, NULL,
-                                        destroy};
-static const ky_module_kind kind_flatten = {sizeof kind_flatten, "flatten", forward_flatten,
-                                            NULL, destroy};
+static const ky_module_kind kind_max = {
+    .size = sizeof kind_max, .name = "max_pool2d", .forward = forward_max, .free = destroy};
+static const ky_module_kind kind_avg = {
+    .size = sizeof kind_avg, .name = "avg_pool2d", .forward = forward_avg, .free = destroy};
+static const ky_module_kind kind_flatten = {.size = sizeof kind_flatten,
+                                            .name = "flatten",
+                                            .forward = forward_flatten,
+                                            .free = destroy};
 
 ky_status ky_nn_max_pool2d(const ky_allocator *allocator, const ky_pool_options *options,
                            ky_module **out) {

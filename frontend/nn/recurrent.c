@@ -71,8 +71,16 @@ static void destroy(ky_module *m) {
   ky__block_free(r->allocator, r, bytes_of(r->layers));
 }
 
-static const ky_module_kind lstm = {sizeof lstm, "lstm", forward_lstm, weights, destroy};
-static const ky_module_kind gru = {sizeof gru, "gru", forward_gru, weights, destroy};
+static const ky_module_kind lstm = {.size = sizeof lstm,
+                                    .name = "lstm",
+                                    .forward = forward_lstm,
+                                    .weights = weights,
+                                    .free = destroy};
+static const ky_module_kind gru = {.size = sizeof gru,
+                                   .name = "gru",
+                                   .forward = forward_gru,
+                                   .weights = weights,
+                                   .free = destroy};
 
 static ky_status fill(recurrent *r, size_t layer, ky_dtype dtype, int64_t rows, int64_t inputs,
                       int64_t n, int bias, ky_rng *rng) {

@@ -15,8 +15,9 @@ static ky_var forward(ky_module *m, ky_tape *t, ky_var x) {
   return ky_add(t, x, ky_module_forward(t, ((const residual *)m)->inner, x));
 }
 
-static ky_status weights(const ky_module *m, ky_weight_visit *visit, void *user) {
-  return ky_module_weights(((const residual *)m)->inner, visit, user);
+static ky_module *inner(const ky_module *m, size_t k, char name[KY_INNER_NAME]) {
+  (void)name;
+  return k == 0 ? ((const residual *)m)->inner : NULL;
 }
 
 static void destroy(ky_module *m) {
@@ -25,7 +26,11 @@ static void destroy(ky_module *m) {
   ky__block_free(r->allocator, r, sizeof *r);
 }
 
-static const ky_module_kind kind = {sizeof kind, "residual", forward, weights, destroy};
+static const ky_module_kind kind = {.size = sizeof kind,
+                                    .name = "residual",
+                                    .forward = forward,
+                                    .free = destroy,
+                                    .inner = inner};
 
 ky_status ky_nn_residual(const ky_allocator *allocator, ky_module **module, ky_module **out) {
   if (!out) return KY_BAD_ARGUMENT;
@@ -33,7 +38,7 @@ ky_status ky_nn_residual(const ky_allocator *allocator, ky_module **module, ky_m
     *out = NULL;
     return KY_BAD_ARGUMENT;
   }
-  ky_module *inner = *module;
+  ky_module *inside = *module;
   ky_allocator used;
   residual *r = ky__block_new(allocator, sizeof *r, &used);
   if (!r) {
@@ -42,7 +47,7 @@ ky_status ky_nn_residual(const ky_allocator *allocator, ky_module **module, ky_m
   }
   r->base.kind = &kind;
   r->allocator = used;
-  r->inner = inner;
+  r->inner = inside;
   *module = NULL;
   *out = &r->base; /* may be where the inner one was */
   return KY_OK;

@@ -6,7 +6,6 @@
 #include <stdio.h>
 
 #include "../block.h"
-#include "path.h"
 
 typedef struct sequential {
   ky_module base;
@@ -25,15 +24,10 @@ static ky_var forward(ky_module *m, ky_tape *t, ky_var x) {
   return x;
 }
 
-static ky_status weights(const ky_module *m, ky_weight_visit *visit, void *user) {
+static ky_module *inner(const ky_module *m, size_t k, char name[KY_INNER_NAME]) {
   const sequential *s = (const sequential *)m;
-  ky_status status = KY_OK;
-  for (size_t k = 0; k < s->count && status == KY_OK; k++) {
-    char index[24];
-    snprintf(index, sizeof index, "%zu", k);
-    status = ky__weights_below(index, s->module[k], visit, user);
-  }
-  return status;
+  snprintf(name, KY_INNER_NAME, "%zu", k);
+  return k < s->count ? s->module[k] : NULL;
 }
 
 static void destroy(ky_module *m) {
@@ -42,7 +36,11 @@ static void destroy(ky_module *m) {
   ky__block_free(s->allocator, s, bytes_of(s->count));
 }
 
-static const ky_module_kind kind = {sizeof kind, "sequential", forward, weights, destroy};
+static const ky_module_kind kind = {.size = sizeof kind,
+                                    .name = "sequential",
+                                    .forward = forward,
+                                    .free = destroy,
+                                    .inner = inner};
 
 /* Two entries for one module would free it twice. */
 static int is_complete(size_t count, ky_module *const *modules) {

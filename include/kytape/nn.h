@@ -23,6 +23,9 @@ typedef struct ky_module ky_module;
  * the call. Anything but OK ends the walk. */
 typedef ky_status ky_weight_visit(void *user, const char *name, ky_tensor *weight);
 
+#define KY_INNER_NAME 32 /* bytes of the name of a module inside of another, the ending 0 too  \
+                          */
+
 /* What modules of one kind have in common. Set `size` to sizeof(ky_module_kind). */
 typedef struct ky_module_kind {
   size_t size;
@@ -33,12 +36,18 @@ typedef struct ky_module_kind {
    * instructions carry the source line of the ky_module_forward they belong to. */
   ky_var (*forward)(ky_module *m, ky_tape *t, ky_var x);
 
-  /* Visits the weights in a fixed order and forwards the status that `visit` returns. NULL for
-   * a module without weights. */
+  /* Visits the module's own weights in a fixed order and forwards the status that `visit`
+   * returns. NULL for a module without weights. */
   ky_status (*weights)(const ky_module *m, ky_weight_visit *visit, void *user);
 
-  /* Frees the module with its weights. NULL when there is nothing to free. */
+  /* Frees the module with its weights and the modules inside. NULL when there is nothing to
+   * free. */
   void (*free)(ky_module *m);
+
+  /* The k-th module inside, NULL when there are no more. Writes what goes in front of the names
+   * of its weights, as "0" of "0.bias"; nothing there leaves the names alone. What is asked of
+   * a module is asked of those inside, too. NULL for a module without any. */
+  ky_module *(*inner)(const ky_module *m, size_t k, char name[KY_INNER_NAME]);
 } ky_module_kind;
 
 /* The first member of every module's own struct. */
@@ -51,9 +60,9 @@ struct ky_module {
  * BAD_ARGUMENT (m is null). A null tape gives the null var. */
 KY_API ky_var ky_module_forward(ky_tape *t, ky_module *m, ky_var x);
 
-/* Calls `visit` with each weight, in the order of the layers, weight before bias.
- * Errors: BAD_ARGUMENT (m or visit is null, or a path is longer than 255 bytes), or what
- * `visit` returned. */
+/* Calls `visit` with each weight, in the order of the layers, weight before bias. Errors:
+ * BAD_ARGUMENT (m or visit is null, or a path is longer than 255 bytes), or what `visit`
+ * returned. */
 KY_API ky_status ky_module_weights(const ky_module *m, ky_weight_visit *visit, void *user);
 
 /* How many weights the module has. 0 for NULL. */
