@@ -25,3 +25,12 @@ ky_status bench_note_name(void *user, const char *name, ky_tensor *weight) {
   strcat(user, " ");
   return KY_OK;
 }
+
+void bench_assert_values(ky_tape *t, ky_var v, const double *want, int64_t count,
+                         double tolerance) {
+  ky_array a;
+  assert_int_equal(ky_data(t, v, &a), KY_OK);
+  assert_int_equal(a.count, count);
+  for (int64_t k = 0; k < count; k++)
+    assert_close(((const double *)a.data)[k], want[k], tolerance);
+}

@@ -25,4 +25,8 @@ int bench_tear_down(void **state);
 /* A visitor of weights: appends their names to the string `user`, a blank behind each. */
 ky_status bench_note_name(void *user, const char *name, ky_tensor *weight);
 
+/* The value is f64 and has just these elements. */
+void bench_assert_values(ky_tape *t, ky_var v, const double *want, int64_t count,
+                         double tolerance);
+
 #endif

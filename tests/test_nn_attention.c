@@ -8,14 +8,6 @@
 
 #define TOLERANCE 1e-14 /* of sums of a few products of numbers near 1 */
 
-static void assert_values(ky_tape *t, ky_var v, const double *want, int64_t count) {
-  ky_array a;
-  assert_int_equal(ky_data(t, v, &a), KY_OK);
-  assert_int_equal(a.count, count);
-  for (int64_t k = 0; k < count; k++)
-    assert_close(((const double *)a.data)[k], want[k], TOLERANCE);
-}
-
 /* ---- attention --------------------------------------------------------------------------- */
 
 /* Weight k of the module, as the numbers below were made with it. */
@@ -46,7 +38,7 @@ static void attention_agrees_with_pytorch(void **state) {
     assert_string_equal(names, "in_proj_weight in_proj_bias out_proj.weight out_proj.bias ");
     for (size_t k = 0; k < 4; k++) fill(b, k);
     const ky_var in = ky_input(b->t, KY_F64, KY_SHAPE(1, 3, 4), x);
-    assert_values(b->t, ky_module_forward(b->t, b->m, in), want[causal], 12);
+    bench_assert_values(b->t, ky_module_forward(b->t, b->m, in), want[causal], 12, TOLERANCE);
     bench_tear_down(state);
     bench_set_up(state);
   }
@@ -92,8 +84,9 @@ static void rms_norm_begins_with_ones(void **state) {
   assert_int_equal(ky_nn_rms_norm(NULL, KY_F64, 2, 0, &b->m), KY_OK);
   assert_string_equal(ky_module_name(b->m), "rms_norm");
   assert_int_equal(ky_module_weight_count(b->m), 1);
-  assert_values(b->t, ky_module_forward(b->t, b->m, ky_input(b->t, KY_F64, KY_SHAPE(2, 2), x)),
-                want, 4);
+  bench_assert_values(b->t,
+                      ky_module_forward(b->t, b->m, ky_input(b->t, KY_F64, KY_SHAPE(2, 2), x)),
+                      want, 4, TOLERANCE);
 }
 
 static void residual_adds_what_went_in(void **state) {
@@ -104,8 +97,9 @@ static void residual_adds_what_went_in(void **state) {
   assert_int_equal(ky_nn_residual(NULL, &inner, &b->m), KY_OK);
   assert_null(inner);
   assert_string_equal(ky_module_name(b->m), "residual");
-  assert_values(b->t, ky_module_forward(b->t, b->m, ky_input(b->t, KY_F64, KY_SHAPE(3), x)),
-                want, 3);
+  bench_assert_values(b->t,
+                      ky_module_forward(b->t, b->m, ky_input(b->t, KY_F64, KY_SHAPE(3), x)),
+                      want, 3, TOLERANCE);
 }
 
 static void residual_takes_its_module_only_on_success(void **state) {

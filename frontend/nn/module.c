@@ -3,6 +3,7 @@
 #define KY_NO_SITES
 #include "kytape/nn.h"
 
+#include <stdbool.h>
 #include <stdio.h>
 
 /* A function of the kind, NULL where the kind was compiled before there was one. */
@@ -10,7 +11,7 @@
 
 #define PATH_BYTES 256
 
-/* ---- weights ----------------------------------------------------------------------------- */
+/* ---- weights and buffers ----------------------------------------------------------------- */
 
 /* The visitor that puts the name of a module inside in front. */
 typedef struct below {
@@ -32,17 +33,28 @@ static ky_module *inner(const ky_module *m, size_t k, char name[KY_INNER_NAME]) 
   return HOOK(m->kind, inner) ? m->kind->inner(m, k, name) : NULL;
 }
 
-ky_status ky_module_weights(const ky_module *m, ky_weight_visit *visit, void *user) {
-  if (!m || !visit) return KY_BAD_ARGUMENT;
-  ky_status status = m->kind->weights ? m->kind->weights(m, visit, user) : KY_OK;
+/* Weights, or buffers. */
+static ky_status each_tensor(const ky_module *m, bool buffers, ky_weight_visit *visit,
+                             void *user) {
+  ky_status (*const own)(const ky_module *, ky_weight_visit *, void *) =
+      buffers ? HOOK(m->kind, buffers) : m->kind->weights;
+  ky_status status = own ? own(m, visit, user) : KY_OK;
   char name[KY_INNER_NAME];
   const ky_module *inside;
   for (size_t k = 0; status == KY_OK && (inside = inner(m, k, name)); k++) {
     below b = {name, visit, user};
-    status = name[0] ? ky_module_weights(inside, visit_below, &b)
-                     : ky_module_weights(inside, visit, user);
+    status = name[0] ? each_tensor(inside, buffers, visit_below, &b)
+                     : each_tensor(inside, buffers, visit, user);
   }
   return status;
+}
+
+ky_status ky_module_weights(const ky_module *m, ky_weight_visit *visit, void *user) {
+  return m && visit ? each_tensor(m, false, visit, user) : KY_BAD_ARGUMENT;
+}
+
+ky_status ky_module_buffers(const ky_module *m, ky_weight_visit *visit, void *user) {
+  return m && visit ? each_tensor(m, true, visit, user) : KY_BAD_ARGUMENT;
 }
 
 /* ky_module_weight as a walk: counts down to the weight that is wanted. */
@@ -78,11 +90,92 @@ ky_tensor *ky_module_weight(const ky_module *m, size_t k) {
   return s.found;
 }
 
+/* ---- statistics -------------------------------------------------------------------------- */
+
+ky_status ky_module_statistics(const ky_module *m, ky_statistics_visit *visit, void *user) {
+  if (!m || !visit) return KY_BAD_ARGUMENT;
+  ky_status (*const own)(const ky_module *, ky_statistics_visit *, void *) =
+      HOOK(m->kind, statistics);
+  ky_status status = own ? own(m, visit, user) : KY_OK;
+  char name[KY_INNER_NAME];
+  const ky_module *inside;
+  for (size_t k = 0; status == KY_OK && (inside = inner(m, k, name)); k++)
+    status = ky_module_statistics(inside, visit, user);
+  return status;
+}
+
+/* Where values are read from: one of them is null. */
+typedef struct source {
+  ky_tape *t;
+  ky_exec *e;
+} source;
+
+static ky_status read_value(const source *s, ky_var v, ky_array *out) {
+  return s->t ? ky_data(s->t, v, out) : ky_exec_data(s->e, v, out);
+}
+
+static ky_status read_statistics(void *user, const ky_statistics *s) {
+  ky_array value;
+  const ky_status status = read_value(user, s->mean, &value);
+  if (status != KY_OK) return status;
+  return s->count < 2 ? KY_BAD_ARGUMENT : read_value(user, s->variance, &value);
+}
+
+static ky_status follow_statistics(void *user, const ky_statistics *s) {
+  ky_array mean, variance;
+  ky_status status = read_value(user, s->mean, &mean);
+  if (status == KY_OK) status = read_value(user, s->variance, &variance);
+  return status == KY_OK ? ky_batchnorm_update(s->running_mean, s->running_variance, &mean,
+                                               &variance, s->count, s->momentum)
+                         : status;
+}
+
+/* All are looked at before the first one moves. */
+static ky_status update(const ky_module *m, source s) {
+  const ky_status status = ky_module_statistics(m, read_statistics, &s);
+  return status == KY_OK ? ky_module_statistics(m, follow_statistics, &s) : status;
+}
+
+ky_status ky_module_update(ky_module *m, ky_tape *t) {
+  return t ? update(m, (source){t, NULL}) : KY_BAD_ARGUMENT;
+}
+
+ky_status ky_module_update_exec(ky_module *m, ky_exec *e) {
+  return e ? update(m, (source){NULL, e}) : KY_BAD_ARGUMENT;
+}
+
+typedef struct keeping {
+  size_t count, room;
+  ky_var *vars;
+} keeping;
+
+static ky_status keep(void *user, const ky_statistics *s) {
+  keeping *k = user;
+  const ky_var both[2] = {s->mean, s->variance};
+  for (int i = 0; i < 2; i++, k->count++)
+    if (k->count < k->room) k->vars[k->count] = both[i];
+  return KY_OK;
+}
+
+size_t ky_module_kept(const ky_module *m, size_t room, ky_var *vars) {
+  keeping k = {0, vars ? room : 0, vars};
+  ky_module_statistics(m, keep, &k);
+  return k.count;
+}
+
 /* ---- all the rest ------------------------------------------------------------------------ */
 
 ky_var ky_module_forward(ky_tape *t, ky_module *m, ky_var x) {
   if (!m) return ky_tape_fail(t, KY_BAD_ARGUMENT, "module_forward: the module is null");
   return m->kind->forward(m, t, x);
+}
+
+void ky_module_train(ky_module *m, int training) {
+  if (!m) return;
+  if (HOOK(m->kind, train)) m->kind->train(m, training);
+  char name[KY_INNER_NAME];
+  ky_module *inside;
+  for (size_t k = 0; (inside = inner(m, k, name)); k++) ky_module_train(inside, training);
 }
 
 const char *ky_module_name(const ky_module *m) { return m ? m->kind->name : ""; }

@@ -4,11 +4,12 @@
  * outside.
  *
  * Threads: a module may be recorded on several tapes at once as long as nobody writes its
- * weights. */
+ * weights or switches its mode; one with batch normalisation in training, on one at a time. */
 #ifndef KYTAPE_NN_H
 #define KYTAPE_NN_H
 
 #include "ops.h"
+#include "program.h"
 #include "rng.h"
 
 #ifdef __cplusplus
@@ -23,8 +24,21 @@ typedef struct ky_module ky_module;
  * the call. Anything but OK ends the walk. */
 typedef ky_status ky_weight_visit(void *user, const char *name, ky_tensor *weight);
 
-#define KY_INNER_NAME 32 /* bytes of the name of a module inside of another, the ending 0 too  \
-                          */
+/* What batch normalisation of one recording in training leaves behind, see
+ * ky_batchnorm_update. Tensors are borrowed from the module. */
+typedef struct ky_statistics {
+  ky_var mean, variance; /* of the batch, [channels] */
+  int64_t count;         /* elements a channel of the batch */
+  double momentum;
+  ky_tensor *running_mean, *running_variance;
+} ky_statistics;
+
+/* What a walk over statistics calls for each; they are borrowed during the call. Anything but
+ * OK ends the walk. */
+typedef ky_status ky_statistics_visit(void *user, const ky_statistics *statistics);
+
+/* Bytes of the name of a module inside of another, the ending 0 too. */
+#define KY_INNER_NAME 32
 
 /* What modules of one kind have in common. Set `size` to sizeof(ky_module_kind). */
 typedef struct ky_module_kind {
@@ -48,6 +62,16 @@ typedef struct ky_module_kind {
    * of its weights, as "0" of "0.bias"; nothing there leaves the names alone. What is asked of
    * a module is asked of those inside, too. NULL for a module without any. */
   ky_module *(*inner)(const ky_module *m, size_t k, char name[KY_INNER_NAME]);
+
+  /* As `weights`, for tensors that belong to the module and are not trained. NULL for none. */
+  ky_status (*buffers)(const ky_module *m, ky_weight_visit *visit, void *user);
+
+  /* From now on `forward` records what training wants, or inference for 0. A new module records
+   * the former. NULL when both are the same. */
+  void (*train)(ky_module *m, int training);
+
+  /* Visits what the last recording in training left behind. NULL when nothing does. */
+  ky_status (*statistics)(const ky_module *m, ky_statistics_visit *visit, void *user);
 } ky_module_kind;
 
 /* The first member of every module's own struct. */
@@ -71,6 +95,34 @@ KY_API size_t ky_module_weight_count(const ky_module *m);
 /* The k-th weight in the order of ky_module_weights; NULL when there is none. Borrowed as long
  * as the module lives. */
 KY_API ky_tensor *ky_module_weight(const ky_module *m, size_t k);
+
+/* Calls `visit` with each tensor that belongs to the module and is not trained, such as running
+ * statistics: a saved model needs them. Errors: those of ky_module_weights. */
+KY_API ky_status ky_module_buffers(const ky_module *m, ky_weight_visit *visit, void *user);
+
+/* Lets the module record what training wants, or what inference wants for 0: dropout and batch
+ * normalisation differ. New modules train. What was recorded or compiled before stays as it
+ * is. NULL is fine. */
+KY_API void ky_module_train(ky_module *m, int training);
+
+/* Calls `visit` with the statistics of each batch normalisation that was recorded in training,
+ * in the order of the layers: those of its last recording. Errors: BAD_ARGUMENT (m or visit is
+ * null), or what `visit` returned. */
+KY_API ky_status ky_module_statistics(const ky_module *m, ky_statistics_visit *visit,
+                                      void *user);
+
+/* Lets all running statistics follow those of the batch, by ky_batchnorm_update: once a step,
+ * when the tape on which the module was recorded last has run, or the execution of a program
+ * compiled from it. Without batch normalisation there is nothing to do. Errors: BAD_ARGUMENT (m
+ * or the other is null, a channel had fewer than 2 elements), or those of ky_data and
+ * ky_exec_data, whose message tells more; no tensor has changed then. */
+KY_API ky_status ky_module_update(ky_module *m, ky_tape *t);
+KY_API ky_status ky_module_update_exec(ky_module *m, ky_exec *e);
+
+/* Writes the values that ky_module_update_exec reads, two for each batch normalisation, to
+ * vars[0..room): name them in ky_compile_options.keep. Returns how many there are, which may be
+ * more than `room`. 0 for NULL. */
+KY_API size_t ky_module_kept(const ky_module *m, size_t room, ky_var *vars);
 
 /* The name of the module's kind, such as "linear"; "" for NULL. Borrowed from the kind. */
 KY_API const char *ky_module_name(const ky_module *m);
@@ -137,6 +189,19 @@ KY_API ky_status ky_nn_layer_norm(const ky_allocator *allocator, ky_dtype dtype,
  * [...,width] -> [...,width]. Errors: those of ky_nn_layer_norm. */
 KY_API ky_status ky_nn_rms_norm(const ky_allocator *allocator, ky_dtype dtype, int64_t width,
                                 double eps, ky_module **out);
+
+/* Batch normalisation, see ky_batchnorm, with a weight of ones and a bias of zeros: x
+ * [n,channels,...] -> the same. In inference (ky_module_train) by running_mean and running_var
+ * [channels], which are buffers (f32 where dtype is bf16 or f16), begin with zeros and ones,
+ * and move with ky_module_update. eps: 0 or more, 1e-5 in PyTorch; momentum: 0..1, 0.1 in
+ * PyTorch. Errors: those of ky_nn_linear, BAD_ARGUMENT (eps, momentum). */
+KY_API ky_status ky_nn_batch_norm(const ky_allocator *allocator, ky_dtype dtype,
+                                  int64_t channels, double eps, double momentum,
+                                  ky_module **out);
+
+/* Dropout, see ky_dropout: x [...] -> the same; x itself in inference (ky_module_train). p:
+ * 0..1. Errors: BAD_ARGUMENT (out is null, p), NO_MEMORY. */
+KY_API ky_status ky_nn_dropout(const ky_allocator *allocator, double p, ky_module **out);
 
 /* Self-attention of several heads, see ky_attention: x [b,t,width] -> [b,t,width]. One linear
  * layer makes queries, keys and values, of which each head takes width / heads; another joins
