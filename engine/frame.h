@@ -37,6 +37,10 @@ typedef struct ky_sink {
   ky_id pc, param; /* the only adjoint that contributes, and the weight; 0: nobody */
   bool (*begin)(void *context); /* false after a fault: then nothing is taken */
   void (*take)(void *context, size_t first, size_t count, const void *grad); /* on any thread */
+  /* Takes rows of `width` whose element (i, j) is left[i] right[j]; null: they are put together
+   * for `take`. */
+  void (*take_outer)(void *context, size_t first, size_t count, size_t width, const void *left,
+                     const void *right);
   void *context;
 } ky_sink;
 

@@ -435,7 +435,7 @@ static ky_status watch_update(void *user, const ky_update_part *part) {
 static void each_weight_is_updated_once_a_step(void **state) {
   desk *d = *state;
   witness v = {.d = d};
-  start_updating(d, (ky_update){watch_update, watch_begin, &v});
+  start_updating(d, (ky_update){.apply = watch_update, .begin = watch_begin, .user = &v});
   ky_grads grads = {7, NULL};
   ky_array array;
   for (int k = 1; k <= 3; k++) {
@@ -466,7 +466,7 @@ static void a_weight_that_is_not_wanted_is_not_updated(void **state) {
 static void a_failing_update_ends_the_step(void **state) {
   desk *d = *state;
   witness v = {.d = d, .fail_at = 2};
-  start_updating(d, (ky_update){watch_update, watch_begin, &v});
+  start_updating(d, (ky_update){.apply = watch_update, .begin = watch_begin, .user = &v});
   double value;
   assert_int_equal(ky_exec_step(d->e, NULL), KY_NONFINITE);
   assert_non_null(strstr(ky_exec_message(d->e), "a value is NaN or infinite"));
@@ -480,7 +480,7 @@ static void a_failing_update_ends_the_step(void **state) {
 static void an_update_that_cannot_begin_ends_the_step(void **state) {
   desk *d = *state;
   witness v = {.d = d, .refuse_at = 1};
-  start_updating(d, (ky_update){watch_update, watch_begin, &v});
+  start_updating(d, (ky_update){.apply = watch_update, .begin = watch_begin, .user = &v});
   assert_int_equal(ky_exec_step(d->e, NULL), KY_BAD_ARGUMENT);
   assert_non_null(strstr(ky_exec_message(d->e), "update of the weight"));
   assert_int_equal(v.elements, 0);
@@ -510,7 +510,7 @@ static ky_status call_back(void *user, const ky_update_part *part) {
 static void a_busy_execution_says_so(void **state) {
   desk *d = *state;
   witness v = {.d = d};
-  start_updating(d, (ky_update){call_back, NULL, &v});
+  start_updating(d, (ky_update){.apply = call_back, .user = &v});
   assert_int_equal(ky_exec_step(d->e, NULL), KY_OK);
   assert_int_equal(v.calls, 2);
   assert_string_equal(ky_exec_message(d->e), "");

@@ -381,6 +381,7 @@ typedef struct stream {
   size_t rows;             /* of a part: a power of two */
   const ky_product *input; /* null: does not come along */
   void *carry;             /* sums of the input's adjoint under way */
+  bool outer;              /* the sink takes the factors of a single sample */
 } stream;
 
 static ky_matrix from_row(ky_matrix x, size_t row, ky_dtype dtype) {
@@ -406,6 +407,7 @@ static void pull_rows(const stream *s, size_t begin, size_t end) {
 static void stream_rows(void *context, uint32_t piece, size_t begin, size_t end) {
   (void)piece;
   const stream *s = context;
+  const ky_sink *sink = &s->f->sink;
   const size_t n = s->whole.n;
   ky_product part = s->whole;
   part.c = from_row(part.c, begin, s->dtype);
@@ -413,8 +415,12 @@ static void stream_rows(void *context, uint32_t piece, size_t begin, size_t end)
     part.m = end - row < s->rows ? end - row : s->rows;
     part.a = from_row(s->whole.a, row, s->dtype);
     if (s->input) pull_rows(s, row, row + part.m);
+    if (s->outer) {
+      sink->take_outer(sink->context, row * n, part.m * n, n, part.a.data, part.b.data);
+      continue;
+    }
     ky__multiply(s->f->kernels, s->dtype, &part);
-    s->f->sink.take(s->f->sink.context, row * n, part.m * n, part.c.data);
+    sink->take(sink->context, row * n, part.m * n, part.c.data);
   }
 }
 
@@ -443,7 +449,8 @@ bool ky__streams_weight(const ky_code *code, ky_id pc) {
 static void stream_weight(ky_frame *f, ky_dtype dtype, const ky_product *p,
                           const ky_product *input) {
   const size_t row_bytes = p->n * ky_dtype_size(dtype);
-  stream s = {f, dtype, *p, rows_of_part(row_bytes), NULL, NULL};
+  stream s = {.f = f, .dtype = dtype, .whole = *p, .rows = rows_of_part(row_bytes)};
+  s.outer = f->sink.take_outer && p->k == 1 && p->a.row == 1 && p->b.column == 1;
   if (input && comes_along(f, input)) {
     s.input = input;
     s.carry = ky__scratch(f, input->m * row_bytes);

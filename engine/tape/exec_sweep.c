@@ -56,11 +56,8 @@ typedef struct updating {
 /* Describes the whole of a weight, and tells its update that the weight's turn has come. */
 static ky_status begin_whole(ky_exec *e, ky_id param, ky_update_part *whole) {
   ky_tensor *weight = e->frame.bind[e->program->code.ins[param].b].weight;
-  whole->weight = weight;
-  whole->state = NULL;
-  whole->first = 0;
-  whole->count = (size_t)ky_tensor_count(weight);
-  whole->w = ky_tensor_write(weight);
+  *whole = (ky_update_part){
+      .weight = weight, .count = (size_t)ky_tensor_count(weight), .w = ky_tensor_write(weight)};
   return e->update.begin ? e->update.begin(e->update.user, weight, &whole->state) : KY_OK;
 }
 
@@ -80,16 +77,40 @@ static bool begin_parts(updating *u, ky_exec *e, ky_id param) {
   return status == KY_OK;
 }
 
-static void take_part(void *context, size_t first, size_t count, const void *grad) {
-  updating *u = context;
+static ky_update_part part_of(const updating *u, size_t first, size_t count) {
   ky_update_part part = u->whole;
   part.first = first;
   part.count = count;
   part.w = (char *)part.w + first * u->size;
-  part.grad = grad;
-  const ky_status status = u->e->update.apply(u->e->update.user, &part);
+  return part;
+}
+
+static void apply_part(updating *u, const ky_update_part *part) {
+  const ky_status status = u->e->update.apply(u->e->update.user, part);
   int ok = KY_OK;
   if (status != KY_OK) atomic_compare_exchange_strong(&u->status, &ok, (int)status);
+}
+
+static void take_part(void *context, size_t first, size_t count, const void *grad) {
+  ky_update_part part = part_of(context, first, count);
+  part.grad = grad;
+  apply_part(context, &part);
+}
+
+static void take_outer(void *context, size_t first, size_t count, size_t width,
+                       const void *left, const void *right) {
+  ky_update_part part = part_of(context, first, count);
+  part.grad = NULL;
+  part.left = left;
+  part.right = right;
+  part.width = width;
+  apply_part(context, &part);
+}
+
+/* Whether the update of a weight takes outer products: as the weight is stored, not rounded. */
+static bool takes_outer(const ky_exec *e, ky_id param) {
+  const ky_ins *i = &e->program->code.ins[param];
+  return e->update.outer && ky_tensor_dtype(e->frame.bind[i->b].weight) == (ky_dtype)i->dtype;
 }
 
 static void take_piece(void *context, uint32_t piece, size_t begin, size_t end) {
@@ -154,7 +175,12 @@ static ky_status reverse_to(ky_exec *e, ky_id pc, uint32_t k, uint32_t *again,
   streamed->param = 0;
   for (; !e->check && k < p->due_count && p->dues[k].after == after; k++)
     if (p->dues[k].streams)
-      f->sink = (ky_sink){after, p->dues[k].param, begin_sink, take_part, streamed};
+      f->sink = (ky_sink){after,
+                          p->dues[k].param,
+                          begin_sink,
+                          take_part,
+                          takes_outer(e, p->dues[k].param) ? take_outer : NULL,
+                          streamed};
   const ky_status status = sweep(e, pc, after - 1, again);
   f->sink.pc = 0;
   if (status != KY_OK) return status;

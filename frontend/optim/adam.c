@@ -34,7 +34,8 @@ static size_t buffers(const ky_optimizer *o) {
 #undef NAME
 #undef SQRT
 
-static const ky_optimizer_kind kind = {sizeof(adam), buffers, {change_f32, change_f64}};
+static const ky_optimizer_kind kind = {
+    .bytes = sizeof(adam), .buffers = buffers, .change = {change_f32, change_f64}};
 
 ky_adam_options ky_adam_defaults(void) {
   return (ky_adam_options){

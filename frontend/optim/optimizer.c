@@ -190,12 +190,18 @@ static ky_status begin(void *user, const ky_tensor *weight, void **state) {
 
 static ky_status apply(void *user, const ky_update_part *part) {
   const ky_optimizer *o = user;
-  change(o, part->state, 1, part);
+  if (part->grad)
+    change(o, part->state, 1, part);
+  else
+    o->kind->change_outer[ky_tensor_dtype(part->weight) == KY_F64](o, part);
   return KY_OK;
 }
 
 ky_update ky_optimizer_update(ky_optimizer *o) {
-  return (ky_update){.apply = o ? apply : NULL, .begin = begin, .user = o};
+  return (ky_update){.apply = o ? apply : NULL,
+                     .begin = begin,
+                     .user = o,
+                     .outer = o && o->kind->change_outer[0] && o->kind->buffers(o) == 0};
 }
 
 /* ---- settings ---------------------------------------------------------------------------- */

@@ -26,6 +26,9 @@ typedef struct ky_optimizer_kind {
    * the first of them. slot: null without buffers; its steps include this one. */
   void (*change[2])(const ky_optimizer *o, const ky_slot *slot, double scale, size_t first,
                     size_t n, void *w, const void *g);
+
+  /* The same by left right', of a whole number of rows, without buffers; null: not that way. */
+  void (*change_outer[2])(const ky_optimizer *o, const ky_update_part *part);
 } ky_optimizer_kind;
 
 /* The first member of every optimizer's own struct. */

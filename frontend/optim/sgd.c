@@ -28,7 +28,10 @@ static size_t buffers(const ky_optimizer *o) {
 #undef REAL
 #undef NAME
 
-static const ky_optimizer_kind kind = {sizeof(sgd), buffers, {change_f32, change_f64}};
+static const ky_optimizer_kind kind = {.bytes = sizeof(sgd),
+                                       .buffers = buffers,
+                                       .change = {change_f32, change_f64},
+                                       .change_outer = {change_outer_f32, change_outer_f64}};
 
 static bool are_good(const ky_sgd_options *o) {
   if (!(o->momentum >= 0 && isfinite(o->momentum) && isfinite(o->dampening))) return false;

@@ -86,6 +86,11 @@ typedef struct ky_update_part {
   size_t first, count; /* elements first..first + count - 1, in row-major order */
   void *w;             /* the weight's, as it is stored, to be changed */
   const void *grad;    /* the gradient's, as in a ky_grad_pair; borrowed during the call */
+
+  /* Where `grad` is null: the elements are rows of `width`, and the gradient's of row i and
+   * column j is left[i] * right[j]. Borrowed likewise. */
+  const void *left, *right;
+  size_t width;
 } ky_update_part;
 
 /* What happens to a weight within the reverse sweep, while its gradient is warm, after the last
@@ -98,6 +103,8 @@ typedef struct ky_update {
                      void **state); /* once a step, before the
                                        parts; may be NULL */
   void *user;
+  int outer; /* 1: `apply` takes gradients as outer products, too. That of a linear layer is one
+                when there is one sample, and is then never put together in memory */
 } ky_update;
 
 /* Options of ky_exec_new. Set `size` to sizeof(ky_exec_options); zero means the default. */
