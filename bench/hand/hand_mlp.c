@@ -53,13 +53,13 @@ static double step_batch(hand_mlp *net, size_t batch, const float *x, const int6
 /* A vector of the compiler's, wherever it lies. Never passed by value: how that is done depends
  * on the instruction set. */
 typedef float lanes
-    __attribute__((vector_size(16 * sizeof(float)), aligned(sizeof(float)), may_alias));
+    __attribute__((vector_size(8 * sizeof(float)), aligned(sizeof(float)), may_alias));
 
 static const lanes *at(const float *x) { return (const lanes *)x; }
 
 static float total(const lanes *v) {
   float sum = 0;
-  for (int k = 0; k < 16; k++) sum += (*v)[k];
+  for (int k = 0; k < 8; k++) sum += (*v)[k];
   return sum;
 }
 
@@ -69,16 +69,12 @@ static void layer_one(size_t in, size_t out, float *restrict y, const float *res
   for (size_t k = 0; k < out; k += 2) {
     const float *w0 = w + k * in, *w1 = w0 + in;
     lanes s0 = {0}, s1 = {0}, t0 = {0}, t1 = {0};
-    for (size_t i = 0; i + 32 <= in; i += 32) {
-      const lanes even = *at(x + i), odd = *at(x + i + 16);
+    for (size_t i = 0; i < in; i += 16) {
+      const lanes even = *at(x + i), odd = *at(x + i + 8);
       s0 += *at(w0 + i) * even;
       s1 += *at(w1 + i) * even;
-      t0 += *at(w0 + i + 16) * odd;
-      t1 += *at(w1 + i + 16) * odd;
-    }
-    if (in % 32) {
-      s0 += *at(w0 + in - 16) * *at(x + in - 16);
-      s1 += *at(w1 + in - 16) * *at(x + in - 16);
+      t0 += *at(w0 + i + 8) * odd;
+      t1 += *at(w1 + i + 8) * odd;
     }
     s0 += t0;
     s1 += t1;
@@ -88,27 +84,45 @@ static void layer_one(size_t in, size_t out, float *restrict y, const float *res
   }
 }
 
-/* gx [in] = w' g with the old w, if asked for; w += g x', b += g: one pass over the weights. */
+/* gx += w' g with the old w, if asked for; w += g x': of two rows, */
+static void update_two(size_t in, float *restrict gx, float *restrict w, const float *g,
+                       const float *restrict x) {
+  float *restrict w0 = w, *restrict w1 = w + in;
+  const float g0 = g[0], g1 = g[1];
+  if (gx)
+    for (size_t i = 0; i < in; i++) gx[i] += g0 * w0[i] + g1 * w1[i];
+  for (size_t i = 0; i < in; i++) {
+    w0[i] += g0 * x[i];
+    w1[i] += g1 * x[i];
+  }
+}
+
+/* and of four. */
+static void update_four(size_t in, float *restrict gx, float *restrict w, const float *g,
+                        const float *restrict x) {
+  float *restrict w0 = w, *restrict w1 = w0 + in, *restrict w2 = w1 + in,
+                  *restrict w3 = w2 + in;
+  const float g0 = g[0], g1 = g[1], g2 = g[2], g3 = g[3];
+  if (gx)
+    for (size_t i = 0; i < in; i++)
+      gx[i] += (g0 * w0[i] + g1 * w1[i]) + (g2 * w2[i] + g3 * w3[i]);
+  for (size_t i = 0; i < in; i++) {
+    w0[i] += g0 * x[i];
+    w1[i] += g1 * x[i];
+    w2[i] += g2 * x[i];
+    w3[i] += g3 * x[i];
+  }
+}
+
+/* gx [in] = w' g with the old w, if asked for; w += g x', b += g: one pass over the weights, of
+ * which a few rows are in the cache when they are read again. */
 static void update_one(size_t in, size_t out, float *restrict gx, float *restrict w,
                        float *restrict b, const float *restrict g, const float *restrict x) {
+  size_t k = 0;
   if (gx) memset(gx, 0, in * sizeof *gx);
-  for (size_t k = 0; k < out; k += 2) {
-    float *restrict w0 = w + k * in, *restrict w1 = w0 + in;
-    const float ga = g[k], gb = g[k + 1];
-    if (gx)
-      for (size_t i = 0; i < in; i++) {
-        gx[i] += ga * w0[i] + gb * w1[i];
-        w0[i] += ga * x[i];
-        w1[i] += gb * x[i];
-      }
-    else
-      for (size_t i = 0; i < in; i++) {
-        w0[i] += ga * x[i];
-        w1[i] += gb * x[i];
-      }
-    b[k] += ga;
-    b[k + 1] += gb;
-  }
+  for (; k + 4 <= out; k += 4) update_four(in, gx, w + k * in, g + k, x);
+  for (; k < out; k += 2) update_two(in, gx, w + k * in, g + k, x);
+  for (k = 0; k < out; k++) b[k] += g[k];
 }
 
 static_assert(HAND_IN % 16 == 0 && HAND_HIDDEN % 16 == 0, "whole vectors");
