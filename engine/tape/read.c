@@ -52,7 +52,10 @@ ky_status ky_data(ky_tape *t, ky_var v, ky_array *out) {
 
 ky_status ky_shape(ky_tape *t, ky_var v, ky_array *out) {
   if (out) *out = (ky_array){0};
-  KY_TRY(enter(t, v, "shape", out));
+  if (!t) return KY_BAD_ARGUMENT;
+  const char *reason = out ? ky__bad_var(t, v) : "the result pointer is null";
+  if (reason && t->pending != KY_OK) return t->pending; /* the message stays, too */
+  if (reason) return ky__error(t, out ? KY_BAD_VAR : KY_BAD_ARGUMENT, "shape: %s", reason);
   *out = ky__describe(&t->code, v.id, NULL, true);
   return KY_OK;
 }

@@ -5,6 +5,7 @@
 #include "kytape/nn.h"
 
 #include <math.h>
+#include <stdbool.h>
 #include <stdio.h>
 
 #include "../block.h"
@@ -35,14 +36,16 @@ static ky_var heads_of(ky_tape *t, const attention *a, const ky_array *shape, ky
 static ky_var forward(ky_module *m, ky_tape *t, ky_var x) {
   const attention *a = (const attention *)m;
   ky_array shape;
-  if (ky_shape(t, x, &shape) != KY_OK) return ky_none(); /* the error is the tape's */
-  if (shape.rank != 3) {
+  const bool live = ky_shape(t, x, &shape) == KY_OK; /* else linear refuses it */
+  if (live && shape.rank != 3) {
     char text[80];
     snprintf(text, sizeof text, "attention: x is of rank %d, wants [b,t,width]", shape.rank);
     return ky_tape_fail(t, KY_BAD_SHAPE, text);
   }
+  const ky_var joint = project(t, x, a->weight + W_IN);
+  if (!joint.id) return joint;
   ky_var part[3];
-  ky_split(t, project(t, x, a->weight + W_IN), -1, 3, NULL, part);
+  ky_split(t, joint, -1, 3, NULL, part);
   for (int k = 0; k < 3; k++) part[k] = heads_of(t, a, &shape, part[k]);
   const ky_var y = ky_attention(t, part[0], part[1], part[2], ky_none(), a->causal, 0);
   const ky_var joined = ky_reshape(t, ky_transpose(t, y, 1, 2), 3, shape.dims);

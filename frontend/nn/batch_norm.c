@@ -30,7 +30,7 @@ static ky_var forward(ky_module *m, ky_tape *t, ky_var x) {
   ky_var mean, variance;
   const ky_var y = ky_batchnorm(t, x, weight, bias, b->eps, &mean, &variance);
   ky_array shape;
-  if (!y.id || ky_shape(t, x, &shape) != KY_OK) return ky_none(); /* the error is the tape's */
+  if (!y.id || ky_shape(t, x, &shape) != KY_OK) return y;
   b->mean = mean;
   b->variance = variance;
   b->count = shape.dims[1] ? shape.count / shape.dims[1] : 0;

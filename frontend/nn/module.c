@@ -33,9 +33,9 @@ static ky_module *inner(const ky_module *m, size_t k, char name[KY_INNER_NAME]) 
   return HOOK(m->kind, inner) ? m->kind->inner(m, k, name) : NULL;
 }
 
-/* Weights, or buffers. */
-static ky_status each_tensor(const ky_module *m, bool buffers, ky_weight_visit *visit,
-                             void *user) {
+/* Weights, or buffers. Names need not be put together for those who do not look at them. */
+static ky_status each_tensor(const ky_module *m, bool buffers, bool named,
+                             ky_weight_visit *visit, void *user) {
   ky_status (*const own)(const ky_module *, ky_weight_visit *, void *) =
       buffers ? HOOK(m->kind, buffers) : m->kind->weights;
   ky_status status = own ? own(m, visit, user) : KY_OK;
@@ -43,18 +43,18 @@ static ky_status each_tensor(const ky_module *m, bool buffers, ky_weight_visit *
   const ky_module *inside;
   for (size_t k = 0; status == KY_OK && (inside = inner(m, k, name)); k++) {
     below b = {name, visit, user};
-    status = name[0] ? each_tensor(inside, buffers, visit_below, &b)
-                     : each_tensor(inside, buffers, visit, user);
+    status = named && name[0] ? each_tensor(inside, buffers, named, visit_below, &b)
+                              : each_tensor(inside, buffers, named, visit, user);
   }
   return status;
 }
 
 ky_status ky_module_weights(const ky_module *m, ky_weight_visit *visit, void *user) {
-  return m && visit ? each_tensor(m, false, visit, user) : KY_BAD_ARGUMENT;
+  return m && visit ? each_tensor(m, false, true, visit, user) : KY_BAD_ARGUMENT;
 }
 
 ky_status ky_module_buffers(const ky_module *m, ky_weight_visit *visit, void *user) {
-  return m && visit ? each_tensor(m, true, visit, user) : KY_BAD_ARGUMENT;
+  return m && visit ? each_tensor(m, true, true, visit, user) : KY_BAD_ARGUMENT;
 }
 
 /* ky_module_weight as a walk: counts down to the weight that is wanted. */
@@ -80,13 +80,13 @@ static ky_status count_one(void *user, const char *name, ky_tensor *weight) {
 
 size_t ky_module_weight_count(const ky_module *m) {
   size_t count = 0;
-  ky_module_weights(m, count_one, &count);
+  if (m) each_tensor(m, false, false, count_one, &count);
   return count;
 }
 
 ky_tensor *ky_module_weight(const ky_module *m, size_t k) {
   weight_search s = {k, NULL};
-  ky_module_weights(m, search, &s);
+  if (m) each_tensor(m, false, false, search, &s);
   return s.found;
 }
 

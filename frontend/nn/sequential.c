@@ -42,6 +42,15 @@ static const ky_module_kind kind = {.size = sizeof kind,
                                     .free = destroy,
                                     .inner = inner};
 
+/* An entry of the caller's list may be where the result goes. */
+static ky_status refuse(ky_status status, size_t count, ky_module *const *modules,
+                        ky_module **out) {
+  for (size_t k = 0; modules && k < count; k++)
+    if (out == &modules[k]) return status;
+  *out = NULL;
+  return status;
+}
+
 /* Two entries for one module would free it twice. */
 static int is_complete(size_t count, ky_module *const *modules) {
   for (size_t k = 0; k < count; k++) {
@@ -55,13 +64,13 @@ static int is_complete(size_t count, ky_module *const *modules) {
 ky_status ky_nn_sequential(const ky_allocator *allocator, size_t count, ky_module **modules,
                            ky_module **out) {
   if (!out) return KY_BAD_ARGUMENT;
-  *out = NULL;
-  if (count > 0 && !modules) return KY_BAD_ARGUMENT;
-  if (count > (SIZE_MAX - sizeof(sequential)) / sizeof *modules) return KY_BAD_SHAPE;
-  if (!is_complete(count, modules)) return KY_BAD_ARGUMENT;
+  if (count > (SIZE_MAX - sizeof(sequential)) / sizeof *modules)
+    return refuse(KY_BAD_SHAPE, 0, NULL, out);
+  if ((count > 0 && !modules) || !is_complete(count, modules))
+    return refuse(KY_BAD_ARGUMENT, count, modules, out);
   ky_allocator used;
   sequential *s = ky__block_new(allocator, bytes_of(count), &used);
-  if (!s) return KY_NO_MEMORY;
+  if (!s) return refuse(KY_NO_MEMORY, count, modules, out);
   s->base.kind = &kind;
   s->allocator = used;
   s->count = count;

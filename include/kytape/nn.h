@@ -139,9 +139,9 @@ KY_API void ky_module_free(ky_module *m);
 
 /* x w' + b, with weights w [outputs,inputs] and, if `bias` is not 0, b [outputs].
  *   x [...,inputs] -> [...,outputs]
- * dtype: f32 or f64. rng: where initial weights come from, uniform in [-k, k) with k =
- * 1/sqrt(inputs) for w and b as in PyTorch; moved on by what is used; NULL leaves zeros for the
- * caller to fill. Errors: BAD_ARGUMENT (out is null), BAD_DTYPE, BAD_SHAPE (an extent is
+ * dtype: f32, f64, bf16 or f16. rng: where initial weights come from, uniform in [-k, k) with k
+ * = 1/sqrt(inputs) for w and b as in PyTorch; moved on by what is used; NULL leaves zeros for
+ * the caller to fill. Errors: BAD_ARGUMENT (out is null), BAD_DTYPE, BAD_SHAPE (an extent is
  * negative or a size overflows), NO_MEMORY. */
 KY_API ky_status ky_nn_linear(const ky_allocator *allocator, ky_dtype dtype, int64_t inputs,
                               int64_t outputs, int bias, ky_rng *rng, ky_module **out);
@@ -256,9 +256,9 @@ KY_API ky_status ky_nn_log_softmax(const ky_allocator *allocator, int64_t axis,
 /* Modules one after the other, each on the result of the one before; the identity for count 0.
  * Names of weights get the module's index in front: "0.weight". modules: on success the new
  * module owns them and the entries modules[0..count) are set to NULL; on an error they are as
- * they were and still the caller's. So the caller may free the entries either way. Errors:
- * BAD_ARGUMENT (out is null, modules is null with count > 0, an entry is null or repeated),
- * BAD_SHAPE (the size overflows), NO_MEMORY. */
+ * they were and still the caller's. So the caller may free the entries either way. out may be
+ * an entry. Errors: BAD_ARGUMENT (out is null, modules is null with count > 0, an entry is null
+ * or repeated), BAD_SHAPE (the size overflows), NO_MEMORY. */
 KY_API ky_status ky_nn_sequential(const ky_allocator *allocator, size_t count,
                                   ky_module **modules, ky_module **out);
 
@@ -274,8 +274,8 @@ KY_API ky_status ky_nn_residual(const ky_allocator *allocator, ky_module **modul
  * ky_nn_lstm: x [t,...,inputs] -> [t,...,n of ahead + n of back], where the second half of row
  * k is what `back` gives when it has read rows t-1 to k. Names of weights begin with "ahead."
  * and "back.". On success the new module owns *ahead and *back, which are set to NULL; on an
- * error they are still the caller's. Errors: BAD_ARGUMENT (out, ahead, back or a module is
- * null, or both are one module), NO_MEMORY. */
+ * error they are still the caller's. out may be ahead or back. Errors: BAD_ARGUMENT (out,
+ * ahead, back or a module is null, or both are one module), NO_MEMORY. */
 KY_API ky_status ky_nn_bidirectional(const ky_allocator *allocator, ky_module **ahead,
                                      ky_module **back, ky_module **out);
 

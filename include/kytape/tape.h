@@ -61,8 +61,9 @@ KY_API size_t ky_tape_bytes(const ky_tape *t);
 
 /* ---- Errors ---------------------------------------------------------------------------- */
 
-/* The first error since the last check, and OK from then on. Every function that returns a
- * status is such a check too: it returns a pending error instead of working. */
+/* The first error since the last check, and OK from then on. Functions that sweep, read, watch,
+ * compile or check gradients are such a check too: they return a pending error instead of
+ * working. */
 KY_API ky_status ky_tape_check(ky_tape *t);
 
 /* The sentence of the newest error, e.g. "train.c:12: matmul: [8,3] x [4,4]: inner extents 3
@@ -168,8 +169,9 @@ KY_API ky_status ky_item(ky_tape *t, ky_var v, double *out);
  * there was no reverse sweep), or a pending error; *out is zero then. */
 KY_API ky_status ky_grad(ky_tape *t, ky_var v, ky_array *out);
 
-/* Shape and dtype of `v`, without running anything; data is NULL. Errors: BAD_VAR,
- * BAD_ARGUMENT. */
+/* Shape and dtype of `v`, without running anything; data is NULL. No check: a pending error
+ * stays, so that functions which record can look at their operands. Errors: BAD_VAR,
+ * BAD_ARGUMENT (t or out is null), or the pending error instead of them. */
 KY_API ky_status ky_shape(ky_tape *t, ky_var v, ky_array *out);
 
 /* ---- Rewinding ------------------------------------------------------------------------- */
