@@ -5,6 +5,7 @@
 
 #include <math.h>
 
+#include "base/interval.h"
 #include "base/philox.h"
 
 static const double two_pi = 6.283185307179586476925287;
@@ -69,17 +70,6 @@ static ky_status check_fill(const ky_rng *rng, ky_dtype dtype, size_t count, con
   return dtype == KY_F32 || dtype == KY_F64 ? KY_OK : KY_BAD_DTYPE;
 }
 
-/* The smallest and the largest number of `dtype` in [lo, hi). Rounding must not lead out of it.
- */
-static void bounds(ky_dtype dtype, double lo, double hi, double *first, double *last) {
-  *first = lo;
-  *last = nextafter(hi, -INFINITY);
-  if (dtype == KY_F64) return;
-  const float low = (float)lo, high = (float)hi;
-  *first = (double)low < lo ? (double)nextafterf(low, INFINITY) : (double)low;
-  *last = (double)high < hi ? (double)high : (double)nextafterf(high, -INFINITY);
-}
-
 void ky_philox(const uint32_t counter[4], const uint32_t key[2], uint32_t out[4]) {
   ky__philox(counter, key, out);
 }
@@ -92,7 +82,7 @@ ky_status ky_rng_uniform(ky_rng *rng, ky_dtype dtype, size_t count, double lo, d
   if (status != KY_OK) return status;
   if (!isfinite(lo) || !isfinite(hi) || !isfinite(hi - lo)) return KY_BAD_ARGUMENT;
   double first, last;
-  bounds(dtype, lo, hi, &first, &last);
+  ky__interval(dtype, lo, hi, &first, &last);
   if (!(first <= last)) return KY_BAD_ARGUMENT;
   for (size_t k = 0; k < count;) {
     double u[4];

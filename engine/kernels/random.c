@@ -9,6 +9,7 @@
   #include <immintrin.h>
 #endif
 
+#include "base/interval.h"
 #include "base/philox.h"
 #include "kernels/loops.h"
 

@@ -4,6 +4,7 @@
  * two: by then the frame may be at another draw. */
 #include <math.h>
 
+#include "base/interval.h"
 #include "ops/family.h"
 
 /* Words of the pool, from b on. */
@@ -16,10 +17,15 @@ static ky_status check_probability(const ky_query *q, double p) {
   return ky__fail(q->fault, KY_BAD_ARGUMENT, "the probability is %g, wants 0 to 1", p);
 }
 
-static ky_status check_bounds(const ky_query *q, double lo, double hi) {
-  if (lo < hi && isfinite(lo) && isfinite(hi) && isfinite(hi - lo)) return KY_OK;
-  return ky__fail(q->fault, KY_BAD_ARGUMENT, "wants finite bounds lo < hi, got %g and %g", lo,
-                  hi);
+static ky_status check_bounds(const ky_query *q, ky_dtype dtype, double lo, double hi) {
+  if (!(lo < hi && isfinite(lo) && isfinite(hi) && isfinite(hi - lo)))
+    return ky__fail(q->fault, KY_BAD_ARGUMENT, "wants finite bounds lo < hi, got %g and %g", lo,
+                    hi);
+  double first, last;
+  ky__interval(dtype, lo, hi, &first, &last);
+  if (first <= last && isfinite(first)) return KY_OK;
+  return ky__fail(q->fault, KY_BAD_ARGUMENT, "no %s lies in [%.17g, %.17g)",
+                  ky_dtype_name(dtype), lo, hi);
 }
 
 static ky_status check_normal(const ky_query *q, double mean, double deviation) {
@@ -38,7 +44,7 @@ ky_status ky__rule_random(ky_query *q) {
                     i->op == KY_OP_bernoulli ? " or a mask" : "", ky_dtype_name(dtype));
   const double x = ky__pool_f64(q->code, i->b + POOL_FIRST);
   const double y = ky__pool_f64(q->code, i->b + POOL_SECOND);
-  KY_TRY(i->op == KY_OP_uniform  ? check_bounds(q, x, y)
+  KY_TRY(i->op == KY_OP_uniform  ? check_bounds(q, dtype, x, y)
          : i->op == KY_OP_normal ? check_normal(q, x, y)
                                  : check_probability(q, x));
   q->klass = q->shape->rank == 0 ? KY_POINT : KY_FLAT;
