@@ -19,7 +19,11 @@ ky_status ky__rule_fill(ky_query *q) {
   const double steps =
       i->op == KY_OP_iota && q->shape->count ? (double)(q->shape->count - 1) : 0;
   const bool inside = i->imm >= low && i->imm + steps <= high;
-  if (!ky__is_float(dtype) && !(inside && i->imm == (double)(int64_t)i->imm))
+  const bool holds = ky__is_float(dtype) || (inside && i->imm == (double)(int64_t)i->imm);
+  if (!holds && steps == 0)
+    return ky__fail(q->fault, KY_BAD_ARGUMENT, "%s cannot hold %g", ky_dtype_name(dtype),
+                    i->imm);
+  if (!holds)
     return ky__fail(q->fault, KY_BAD_ARGUMENT, "%s cannot hold %g to %g", ky_dtype_name(dtype),
                     i->imm, i->imm + steps);
   return ky__rule_leaf(q);

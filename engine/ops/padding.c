@@ -183,8 +183,9 @@ ky_status ky__rule_pad(ky_query *q) {
   if (i->c >> 8 != (uint32_t)out.rank)
     return ky__fail(q->fault, KY_BAD_ARGUMENT, "padding of %u axes for a value of rank %d",
                     (unsigned)(i->c >> 8), out.rank);
-  KY_TRY(need_value(q, ky__dtype_of(q, i->a),
-                    ky__pool_f64(q->code, i->b + 2 * (uint32_t)out.rank)));
+  if (mode_of(i) == KY_PAD_CONSTANT)
+    KY_TRY(need_value(q, ky__dtype_of(q, i->a),
+                      ky__pool_f64(q->code, i->b + 2 * (uint32_t)out.rank)));
   for (int k = 0; k < out.rank; k++) {
     KY_TRY(need_fit(q, k, out.dims[k], words[2 * k], words[2 * k + 1]));
     out.dims[k] += words[2 * k] + words[2 * k + 1];

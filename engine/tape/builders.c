@@ -329,7 +329,8 @@ static void draft_leaf(ky_draft *d, ky_op op, ky_dtype dtype, int rank, const in
   ky__draft(d, op);
   d->ins.dtype = (uint8_t)dtype;
   if (!ky__is_value(dtype))
-    ky__fail(&d->fault, KY_BAD_DTYPE, "values cannot be of dtype %d", (int)dtype);
+    ky__fail(&d->fault, KY_BAD_DTYPE, "values cannot be of dtype %d, %s", (int)dtype,
+             ky_dtype_name(dtype));
   else
     ky__layout_dense(rank, dims, &d->shape, &d->fault);
 }

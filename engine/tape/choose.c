@@ -5,6 +5,7 @@
 #include "kytape/ops.h"
 
 #include "tape/arguments.h"
+#include "tape/composition.h"
 
 /* ---- by index ---------------------------------------------------------------------------- */
 
@@ -75,6 +76,11 @@ static ky_var spread_index(ky_tape *t, ky_var index, int64_t n, int64_t axis, ky
   return ky_expand(t, ky_reshape(t, index, l.rank, ones), l.rank, l.dims);
 }
 
+/* The begin of several instructions that go if the last one fails. */
+static ky_composition start(ky_tape *t, const char *name) {
+  return (ky_composition){t, name, ky_tape_mark(t), t->code.count};
+}
+
 ky_var ky_index_select(ky_tape *t, ky_var x, int64_t axis, ky_var index) {
   ky_layout l, i;
   if (!ky__look(t, x, "index_select", &l) || !ky__look(t, index, "index_select", &i) ||
@@ -83,7 +89,8 @@ ky_var ky_index_select(ky_tape *t, ky_var x, int64_t axis, ky_var index) {
   if (i.rank > 1)
     return ky__refuse(t, KY_BAD_SHAPE, "index_select", "wants a vector of indices, got rank %d",
                       i.rank);
-  return ky_gather(t, x, axis, spread_index(t, index, i.count, axis, l));
+  const ky_composition c = start(t, "index_select");
+  return ky__composed(&c, ky_gather(t, x, axis, spread_index(t, index, i.count, axis, l)));
 }
 
 ky_var ky_segment_sum(ky_tape *t, ky_var x, ky_var ids, int64_t count) {
@@ -93,9 +100,10 @@ ky_var ky_segment_sum(ky_tape *t, ky_var x, ky_var ids, int64_t count) {
   if (l.rank == 0 || i.rank != 1 || i.count != l.dims[0])
     return ky__refuse(t, KY_BAD_SHAPE, "segment_sum",
                       "wants a vector of ids, one for each row");
-  ky_var index = spread_index(t, ids, i.count, 0, l);
+  const ky_composition c = start(t, "segment_sum");
+  const ky_var index = spread_index(t, ids, i.count, 0, l);
   l.dims[0] = count;
-  return ky_scatter_sum(t, x, 0, index, l.rank, l.dims);
+  return ky__composed(&c, ky_scatter_sum(t, x, 0, index, l.rank, l.dims));
 }
 
 ky_var ky_embedding(ky_tape *t, ky_var table, ky_var index, int64_t padding) {
@@ -130,7 +138,9 @@ ky_var ky_masked_fill(ky_tape *t, ky_var x, ky_var mask, double value) {
   if (t->code.ins[mask.id].dtype != KY_MASK)
     return ky__refuse(t, KY_BAD_DTYPE, "masked_fill", "wants a mask, got %s",
                       ky_dtype_name((ky_dtype)t->code.ins[mask.id].dtype));
-  return ky_where(t, mask, ky_scalar(t, (ky_dtype)t->code.ins[x.id].dtype, value), x);
+  const ky_composition c = start(t, "masked_fill");
+  const ky_var fill = ky_scalar(t, (ky_dtype)t->code.ins[x.id].dtype, value);
+  return ky__composed(&c, ky_where(t, mask, fill, x));
 }
 
 /* ---- by order ---------------------------------------------------------------------------- */

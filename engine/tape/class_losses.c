@@ -6,13 +6,20 @@
 
 #include <string.h>
 
+#include "base/options.h"
 #include "ops/family.h"
+#include "tape/arguments.h"
 #include "tape/composition.h"
 
-static ky_class_options options_of(const ky_class_options *options) {
-  ky_class_options o = {0};
-  if (options) memcpy(&o, options, options->size < sizeof o ? options->size : sizeof o);
-  return o;
+/* False, with a pending error, when the options have no size; for a null tape, too. */
+static bool take(ky_tape *t, const char *name, const ky_class_options *options,
+                 ky_class_options *o) {
+  *o = (ky_class_options){0};
+  if (!t) return false;
+  if (ky__take_options(o, sizeof *o, options)) return true;
+  ky__refuse(t, KY_BAD_ARGUMENT, name, "the options have size %zu, wants %zu", options->size,
+             sizeof *o);
+  return false;
 }
 
 static const ky_layout *layout_of(const ky_composition *c, ky_var v) {
@@ -29,8 +36,8 @@ static bool is_plain(const ky_class_options *o) {
 
 ky_var ky_cross_entropy_with(ky_tape *t, ky_var logits, ky_var labels,
                              const ky_class_options *options) {
-  if (!t) return (ky_var){0};
-  const ky_class_options o = options_of(options);
+  ky_class_options o;
+  if (!take(t, "cross_entropy_with", options, &o)) return (ky_var){0};
   if (is_plain(&o)) return ky_cross_entropy(t, logits, labels, o.reduction);
   ky_draft d;
   ky__draft(&d, KY_OP_cross_entropy_with);
@@ -77,7 +84,8 @@ static bool begin(ky_composition *c, ky_tape *t, const char *name, int count,
 ky_var ky_cross_entropy_soft(ky_tape *t, ky_var logits, ky_var targets,
                              const ky_class_options *options) {
   ky_composition c;
-  const ky_class_options o = options_of(options);
+  ky_class_options o;
+  if (!take(t, "cross_entropy_soft", options, &o)) return (ky_var){0};
   if (!begin(&c, t, "cross_entropy_soft", 3, (ky_var[]){logits, targets, o.weights}, &o))
     return (ky_var){0};
   const ky_layout *rows = layout_of(&c, logits);
@@ -106,7 +114,8 @@ static ky_var row_weights(const ky_composition *c, ky_var labels, ky_var weights
 
 ky_var ky_nll_with(ky_tape *t, ky_var log_p, ky_var labels, const ky_class_options *options) {
   ky_composition c;
-  const ky_class_options o = options_of(options);
+  ky_class_options o;
+  if (!take(t, "nll_with", options, &o)) return (ky_var){0};
   if (!begin(&c, t, "nll_with", 2, (ky_var[]){log_p, o.weights}, &o)) return (ky_var){0};
   if (o.smoothing > 0)
     return ky__compose_fail(&c, KY_BAD_ARGUMENT, "smoothing is %g, wants 0", o.smoothing);

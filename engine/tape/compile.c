@@ -3,6 +3,7 @@
 #include <string.h>
 
 #include "base/memory.h"
+#include "base/options.h"
 #include "opinfo.h"
 #include "ops/family.h"
 #include "tape/program.h"
@@ -252,7 +253,9 @@ ky_status ky_compile(ky_tape *t, ky_var root, const ky_compile_options *options,
   if (!t || !out) return KY_BAD_ARGUMENT;
   KY_TRY(ky_tape_check(t));
   ky_compile_options o = {0};
-  if (options) memcpy(&o, options, options->size < sizeof o ? options->size : sizeof o);
+  if (!ky__take_options(&o, sizeof o, options))
+    return ky__error(t, KY_BAD_ARGUMENT, "compile: the options have size %zu, wants %zu",
+                     options->size, sizeof o);
   if ((o.keep_count && !o.keep) || (o.wrt_count && !o.wrt) || (o.without_count && !o.without))
     return ky__error(t, KY_BAD_ARGUMENT, "compile: a list in the options is null");
   const ky_allocator allocator = ky__allocator(&o.allocator);

@@ -6,6 +6,7 @@
 #include <string.h>
 
 #include "base/memory.h"
+#include "base/options.h"
 #include "kernels/gemm.h"
 #include "opinfo.h"
 #include "ops/family.h"
@@ -173,7 +174,7 @@ static ky_status set_up(ky_exec *e, const ky_exec_options *o) {
 ky_status ky_exec_new(const ky_program *p, const ky_exec_options *options, ky_exec **out) {
   if (out) *out = NULL;
   ky_exec_options o = {0};
-  if (options) memcpy(&o, options, options->size < sizeof o ? options->size : sizeof o);
+  if (!ky__take_options(&o, sizeof o, options)) return KY_BAD_ARGUMENT;
   if (!p || !out)
     return refuse(&o, KY_BAD_ARGUMENT, "the %s is null", p ? "result pointer" : "program");
   KY_TRY(check(p, &o));
@@ -216,13 +217,15 @@ ky_var ky__exec_var(const ky_program *p, ky_id id) {
 static ky_status find(ky_exec *e, ky_var v, const char *what, bool need, ky_id *id) {
   const ky_program *p = e->program;
   *id = 0;
-  if (!v.id || v.tape != p->tape || v.id >= p->map_count)
+  if (!v.id || v.tape != p->tape)
     return ky__exec_fail(e, KY_BAD_VAR, "%s: %s", what,
                          v.id ? "the var is not of the tape that was compiled"
                               : "the var is null");
-  if (ky__era_of(p->eras, p->era_count, v.id) != v.era)
+  if (v.id >= p->map_count || ky__era_of(p->eras, p->era_count, v.id) != v.era)
     return ky__exec_fail(e, KY_BAD_VAR,
-                         "%s: the value was rewound before the tape was compiled", what);
+                         "%s: the value was recorded after the tape was compiled, or rewound "
+                         "before",
+                         what);
   *id = p->map[v.id];
   if (need && !(*id && p->keep[*id]))
     return ky__exec_fail(e, KY_BAD_VAR, "%s: %%%u was not named when the program was compiled",

@@ -9,6 +9,7 @@
 #include <string.h>
 
 #include "base/memory.h"
+#include "base/options.h"
 #include "opinfo.h"
 #include "ops/family.h"
 #include "tape/tape.h"
@@ -244,6 +245,7 @@ static ky_status check_variable(checker *c, size_t number, finding *f) {
       c->each ? check_elements(c, number, f) : check_directions(c, number, f);
   *v->bind = v->original;
   const ky_status back = run_from(c, v->id);
+  if (back != KY_OK && c->t->done > v->id) c->t->done = v->id; /* they are to run again */
   return status == KY_OK ? back : status;
 }
 
@@ -499,8 +501,9 @@ ky_status ky_gradcheck(ky_tape *t, ky_var output_var, const ky_var *wrt, size_t 
   ky_gradcheck_report r = {.size = sizeof r, .index = -1, .smooth = 1};
   const size_t size = report ? report->size : 0;
   ky_gradcheck_options o = {0};
-  if (options) memcpy(&o, options, options->size < sizeof o ? options->size : sizeof o);
-  ky_status status = t ? enter(t, output_var, wrt, wrt_count, &o) : KY_BAD_ARGUMENT;
+  const bool sized = ky__take_options(&o, sizeof o, options) && (!report || size > sizeof size);
+  ky_status status = t && sized ? enter(t, output_var, wrt, wrt_count, &o) : KY_BAD_ARGUMENT;
+  if (t && !sized) ky__error(t, status, "gradcheck: the size of options or report is not set");
   if (status == KY_OK) {
     checker c = {.t = t, .output = output_var.id};
     status = check(&c, wrt, wrt_count, &o, &r);

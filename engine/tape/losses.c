@@ -23,8 +23,12 @@ static bool begin(ky_composition *c, ky_tape *t, const char *name, int count,
   for (int k = 1; k < count; k++) {
     ky_fault fault = {0};
     const ky_layout so_far = space;
-    if (ky__broadcast(&so_far, layout_of(c, vars[k]), &space, &fault) != KY_OK)
-      return ky__compose_fail(c, fault.status, "%s", fault.text), false;
+    if (ky__broadcast(&so_far, layout_of(c, vars[k]), &space, &fault) == KY_OK) continue;
+    char a[96], b[96];
+    ky_text is = {a, sizeof a, 0}, other = {b, sizeof b, 0};
+    ky__say_dims(&is, &so_far);
+    ky__say_dims(&other, layout_of(c, vars[k]));
+    return ky__compose_fail(c, fault.status, "%s x %s: %s", a, b, fault.text), false;
   }
   return true;
 }

@@ -3,16 +3,26 @@
 #include "tape/tape.h"
 
 #include <string.h>
+#include <time.h>
 
 #include "base/memory.h"
 
 /* ---- making and freeing ------------------------------------------------------------------ */
+
+/* Eras begin with a number that another tape at the same address is unlikely to have had, so
+ * that its vars are not taken for this one's. Nothing else depends on it. */
+static uint32_t first_era(void) {
+  struct timespec now = {0};
+  timespec_get(&now, TIME_UTC);
+  return (uint32_t)now.tv_nsec * 0x9E3779B1u ^ (uint32_t)now.tv_sec * 0x85EBCA77u;
+}
 
 static ky_status start(ky_tape *t, const ky_tape_options *o) {
   KY_TRY(ky__layouts_init(&t->code.layouts, &t->allocator));
   KY_TRY(ky__reserve(t, o->reserve_instructions > 16 ? o->reserve_instructions : 16));
   if (o->reserve_bytes) KY_TRY(ky__arena_reserve(&t->values, o->reserve_bytes));
   KY_TRY(ky__grow(&t->allocator, &t->eras, &t->era_capacity, 1, sizeof *t->eras));
+  t->era_number = first_era();
   t->eras[t->era_count++] = (ky_era){0, t->era_number};
   t->code.ins[0] = (ky_ins){.op = KY_OP_nop};
   t->code.layout[0] = t->code.site[0] = 0;

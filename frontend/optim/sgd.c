@@ -43,6 +43,7 @@ ky_status ky_sgd_new_with(const ky_allocator *allocator, double rate,
                           const ky_sgd_options *options, ky_optimizer **out) {
   if (out) *out = NULL;
   ky_sgd_options o = {0};
+  if (options && options->size <= sizeof options->size) return KY_BAD_ARGUMENT;
   if (options) memcpy(&o, options, options->size < sizeof o ? options->size : sizeof o);
   if (!are_good(&o)) return KY_BAD_ARGUMENT;
   ky_optimizer *made;

@@ -95,9 +95,10 @@ KY_API const char *ky_dtype_name(ky_dtype dtype);
 /* KY_SHAPE(8, 3) stands for the two arguments (rank, dims): 2 and a pointer to {8, 3}, which
  * lives as long as the enclosing expression (C++) or block (C). KY_SCALAR is the shape of rank
  * 0. */
-#define KY_SCALAR                                  0, NULL
-#define KY_COUNT_8(a, b, c, d, e, f, g, h, n, ...) n
-#define KY_COUNT(...)                              KY_COUNT_8(__VA_ARGS__, 8, 7, 6, 5, 4, 3, 2, 1, 0)
+#define KY_SCALAR                                                           0, NULL
+#define KY_COUNT_16(a, b, c, d, e, f, g, h, i, j, k, l, m, o, p, q, n, ...) n
+#define KY_COUNT(...)                                                                          \
+  KY_COUNT_16(__VA_ARGS__, 16, 15, 14, 13, 12, 11, 10, 9, 8, 7, 6, 5, 4, 3, 2, 1, 0)
 #ifdef __cplusplus
 } /* extern "C" */
 struct ky_dims {

@@ -34,8 +34,10 @@ static inline ky_var ky_none(void) {
 
 /* A host array, dense and row-major, of any dtype. Not differentiated unless ky_watch asks for
  * it. One of bf16 or f16 is an f32 value: each forward sweep converts it, exactly. data:
- * borrowed; read by each forward sweep until the value is rewound, the tape freed, or
- * ky_input_set names another array. Errors: BAD_ARGUMENT (data is null and not empty). */
+ * borrowed; read by each forward sweep, and by the reverse sweep that belongs to it, until the
+ * value is rewound, the tape freed, or ky_input_set names another array: what is there may
+ * change between steps, not between the two sweeps of one. Errors: BAD_ARGUMENT (data is null
+ * and not empty). */
 KY_API ky_var ky_input(ky_tape *t, ky_dtype dtype, int rank, const int64_t *dims,
                        const void *data);
 
@@ -110,7 +112,7 @@ KY_API ky_var ky_tanh(ky_tape *t, ky_var x);
 /* 1 / (1 + e^-x), without overflow at either end; ga = g r (1 - r). */
 KY_API ky_var ky_sigmoid(ky_tape *t, ky_var x);
 
-/* max(x, 0); ga = g where r > 0, else 0 (0 at 0). */
+/* max(x, 0); ga = 0 where r <= 0 (0 at 0), else g. */
 KY_API ky_var ky_relu(ky_tape *t, ky_var x);
 
 /* ln(1 + e^x), without overflow; ga = g sigmoid(x). */
@@ -120,6 +122,8 @@ KY_API ky_var ky_softplus(ky_tape *t, ky_var x);
 KY_API ky_var ky_clamp(ky_tape *t, ky_var x, double lo, double hi);
 
 /* ---- With a scalar: x [...] -> [...]; s is rounded to the dtype of x --------------------- */
+
+/* Integers are compared with s as f64, in which they are exact up to 2^53. */
 
 /* x + s; ga = g. */
 KY_API ky_var ky_add_scalar(ky_tape *t, ky_var x, double s);
@@ -285,7 +289,8 @@ KY_API ky_var ky_permute(ky_tape *t, ky_var x, int rank, const int64_t *axes);
 KY_API ky_var ky_slice(ky_tape *t, ky_var x, int64_t axis, int64_t start, int64_t stop,
                        int64_t step);
 
-/* x broadcast to dims. ga = g summed over the new and stretched axes. Errors: BAD_SHAPE. */
+/* x broadcast to dims; of rank 0 it is copied. ga = g summed over the new and stretched axes.
+ * Errors: BAD_SHAPE. */
 KY_API ky_var ky_expand(ky_tape *t, ky_var x, int rank, const int64_t *dims);
 
 /* `count` operands one after the other along an axis; their other extents agree. Each operand's

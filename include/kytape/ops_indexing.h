@@ -39,7 +39,8 @@ KY_API ky_var ky_index_select(ky_tape *t, ky_var x, int64_t axis, ky_var index);
 
 /* Rows of a table [v,d]; index [...] -> [...,d]. ga: each row the sum of g over its indices,
  * but 0 for row `padding` (-1: there is none). Errors: BAD_SHAPE, BAD_DTYPE, BAD_INDEX (padding
- * is not -1 or a row); in the sweeps BAD_INDEX. */
+ * is not -1 or a row); in the sweeps BAD_INDEX, unless rows are empty: then no index is looked
+ * at. */
 KY_API ky_var ky_embedding(ky_tape *t, ky_var table, ky_var index, int64_t padding);
 
 /* Sums of the rows of x that have one id: r[ids[i]] += x[i]. x [n,...], ids [n] -> [count,...],

@@ -66,10 +66,11 @@ KY_API ky_var ky_smooth_l1(ky_tape *t, ky_var a, ky_var b, double beta, ky_reduc
  * -delta, delta), gb = -ga. Errors: BAD_ARGUMENT (delta is not positive or not finite). */
 KY_API ky_var ky_huber(ky_tape *t, ky_var a, ky_var b, double delta, ky_reduction reduction);
 
-/* Kullback-Leibler divergence, elementwise: p (ln p - log_q), 0 where p is 0. log_q: log
- * probabilities, p: probabilities. glog_q = -g p; gp = g (ln p + 1 - log_q), where p is 0: -g
- * log_q. KY_REDUCE_MEAN divides by the number of elements; for the divergence of distributions
- * that are rows, divide a KY_REDUCE_SUM by the number of rows (PyTorch's "batchmean"). */
+/* Kullback-Leibler divergence, elementwise: p (ln p - log_q), 0 where p is 0 (as in PyTorch NaN
+ * where log_q is -infinity there). log_q: log probabilities, p: probabilities. glog_q = -g p;
+ * gp = g (ln p + 1 - log_q), where p is 0: -g log_q. KY_REDUCE_MEAN divides by the number of
+ * elements; for the divergence of distributions that are rows, divide a KY_REDUCE_SUM by the
+ * number of rows (PyTorch's "batchmean"). */
 KY_API ky_var ky_kl_div(ky_tape *t, ky_var log_q, ky_var p, ky_reduction reduction);
 
 /* ky_kl_div with log probabilities on both sides: e^log_p (log_p - log_q). */

@@ -87,8 +87,8 @@ KY_API ky_var ky_triu(ky_tape *t, ky_var x, int64_t diagonal);
 
 /* A diagonal of a matrix [m,n] as a vector; or of a vector [n] the matrix [n+|diagonal|, same]
  * with it on that diagonal and 0 elsewhere. ga = g on the diagonal. Errors: BAD_SHAPE (rank is
- * not 1 or 2, or the matrix has no such diagonal), BAD_ARGUMENT (the diagonal is not an int32).
- */
+ * not 1 or 2, or the diagonal is below -m or above n; at both it is empty, as in PyTorch),
+ * BAD_ARGUMENT (the diagonal is not an int32). */
 KY_API ky_var ky_diag(ky_tape *t, ky_var x, int64_t diagonal);
 
 /* Sum of the main diagonal. x [m,n], f32 or f64 -> []. ga = g on the diagonal, 0 elsewhere.

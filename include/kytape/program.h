@@ -127,7 +127,8 @@ typedef struct ky_exec_options {
  * Idle threads look for work for a moment, then sleep. options: NULL for the defaults.
  * *out: free it with ky_exec_free, which ends the threads. Errors: BAD_ARGUMENT (a null
  * pointer; an update for a program compiled without `updates`, or none for one with; a number
- * of threads out of range; unknown flags), NO_THREAD, NO_MEMORY; *out is NULL then. */
+ * of threads out of range; unknown flags; no size in the options), NO_THREAD, NO_MEMORY; *out
+ * is NULL then. */
 KY_API ky_status ky_exec_new(const ky_program *p, const ky_exec_options *options,
                              ky_exec **out);
 
@@ -135,8 +136,9 @@ KY_API ky_status ky_exec_new(const ky_program *p, const ky_exec_options *options
 KY_API void ky_exec_free(ky_exec *e);
 
 /* Lets an input of the tape read `data` (dense, the input's shape and dtype) from now on;
- * borrowed while runs may read it. An input that the program does not need is accepted and
- * ignored. Errors: BAD_VAR, BAD_ARGUMENT (not an input, or data is null). */
+ * borrowed while runs may read it. What the last run left cannot be read any more: read first,
+ * bind then. An input that the program does not need is accepted and ignored. Errors: BAD_VAR,
+ * BAD_ARGUMENT (not an input, or data is null). */
 KY_API ky_status ky_exec_input(ky_exec *e, ky_var input, const void *data);
 
 /* Binds an array with its own description: shape, dtype and density are checked.

@@ -1,0 +1,262 @@
+/* SPDX-License-Identifier: MIT */
+/* What strangers get wrong: each gets an answer that says so, and nothing is left behind. */
+#include <math.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "close.h"
+#include "kytape.h"
+
+typedef struct bench {
+  ky_tape *t;
+  ky_program *p;
+  ky_exec *e;
+} bench;
+
+static int set_up(void **state) {
+  static bench b;
+  b = (bench){.t = ky_tape_new(NULL)};
+  *state = &b;
+  return b.t ? 0 : -1;
+}
+
+static int tear_down(void **state) {
+  const bench *b = *state;
+  ky_exec_free(b->e);
+  ky_program_free(b->p);
+  ky_tape_free(b->t);
+  return 0;
+}
+
+/* The call that gave `v` failed with these words, and left the tape as it was. */
+static void assert_refused(ky_tape *t, ky_var v, uint32_t length, ky_status status,
+                           const char *words) {
+  assert_int_equal(v.id, 0);
+  assert_int_equal(ky_tape_check(t), status);
+  if (!strstr(ky_tape_message(t), words))
+    fail_msg("\"%s\" lacks \"%s\"", ky_tape_message(t), words);
+  assert_int_equal(ky_tape_length(t), length);
+}
+
+/* ---- recording --------------------------------------------------------------------------- */
+
+static void calls_that_fail_late_leave_nothing(void **state) {
+  ky_tape *t = ((bench *)*state)->t;
+  const ky_var m = ky_full(t, KY_F64, KY_SHAPE(2, 4), 1),
+               a = ky_full(t, KY_F64, KY_SHAPE(3), 1);
+  const ky_var mask = ky_full(t, KY_MASK, KY_SHAPE(3), 1);
+  const uint32_t length = ky_tape_length(t);
+  assert_refused(t, ky_index_select(t, m, 0, a), length, KY_BAD_DTYPE, "gather: ");
+  assert_refused(t, ky_segment_sum(t, a, a, 2), length, KY_BAD_DTYPE, "scatter_sum: ");
+  assert_refused(t, ky_masked_fill(t, m, mask, 0), length, KY_BAD_SHAPE, "where: ");
+}
+
+static void messages_name_what_was_given(void **state) {
+  ky_tape *t = ((bench *)*state)->t;
+  const ky_var x = ky_full(t, KY_F64, KY_SHAPE(2, 4), 1),
+               y = ky_full(t, KY_F64, KY_SHAPE(3), 1);
+  const ky_var none = ky_none(), k = ky_full(t, KY_I32, KY_SHAPE(3), 1);
+  const uint32_t n = ky_tape_length(t);
+  assert_refused(t, ky_groupnorm(t, x, 0, none, none, 0), n, KY_BAD_ARGUMENT,
+                 "4 channels in 0 groups");
+  assert_refused(t, ky_groupnorm(t, x, -1, none, none, 0), n, KY_BAD_ARGUMENT, "in -1 groups");
+  assert_refused(t, ky_huber(t, x, y, 1, KY_REDUCE_MEAN), n, KY_BAD_SHAPE,
+                 "huber: [2,4] x [3]: extents 4 and 3 do not broadcast");
+  assert_refused(t, ky_full(t, KY_BF16, KY_SHAPE(2), 1), n, KY_BAD_DTYPE, "bf16");
+  assert_refused(t, ky_full(t, KY_I32, KY_SHAPE(2), 0.5), n, KY_BAD_ARGUMENT,
+                 "i32 cannot hold 0.5");
+  assert_refused(t, ky_full(t, KY_F64, KY_SHAPE(1, 1, 1, 1, 1, 1, 1, 1, 3), 1), n, KY_BAD_SHAPE,
+                 "rank 9");
+  const int64_t zero = 0;
+  assert_int_not_equal(ky_pad(t, k, 1, &zero, &zero, KY_PAD_REFLECT, 0.5).id, 0);
+}
+
+/* ---- uniform numbers --------------------------------------------------------------------- */
+
+static void uniform_numbers_fill_any_interval_that_has_some(void **state) {
+  ky_tape *t = ((bench *)*state)->t;
+  ky_array a;
+  const ky_var wide = ky_uniform(t, KY_F32, KY_SHAPE(1000), -3e38, 3e38);
+  assert_int_equal(ky_data(t, wide, &a), KY_OK);
+  int negative = 0, small = 0;
+  for (int k = 0; k < 1000; k++) {
+    const float x = ((const float *)a.data)[k];
+    assert_true(x >= -3e38f && x < 3e38f);
+    negative += x < 0;
+    small += fabsf(x) < 1.5e38f;
+  }
+  assert_in_range(negative, 400, 600);
+  assert_in_range(small, 400, 600);
+  const double low = 1 + 0x1p-25; /* rounds to 1, below itself */
+  assert_int_equal(ky_data(t, ky_uniform(t, KY_F32, KY_SHAPE(100), low, 1.5), &a), KY_OK);
+  for (int k = 0; k < 100; k++) assert_true((double)((const float *)a.data)[k] >= low);
+}
+
+static void uniform_numbers_want_an_interval_that_has_some(void **state) {
+  ky_tape *t = ((bench *)*state)->t;
+  const uint32_t n = ky_tape_length(t);
+  assert_refused(t, ky_uniform(t, KY_F32, KY_SHAPE(6), 1e39, 1e40), n, KY_BAD_ARGUMENT,
+                 "no f32 lies in [9.9");
+  assert_refused(t, ky_uniform(t, KY_F32, KY_SHAPE(6), 1 + 1e-9, 1 + 2e-9), n, KY_BAD_ARGUMENT,
+                 "no f32 lies in [1.0000000010000001, ");
+  assert_int_not_equal(ky_uniform(t, KY_F64, KY_SHAPE(6), 1 + 1e-9, 1 + 2e-9).id, 0);
+}
+
+/* ---- options without a size -------------------------------------------------------------- */
+
+static void options_without_a_size_are_refused(void **state) {
+  bench *b = *state;
+  ky_tape *t = b->t;
+  const double x = 2;
+  const int32_t label = 0;
+  const ky_var in = ky_input(t, KY_F64, KY_SHAPE(1), &x), y = ky_square(t, in);
+  const ky_var labels = ky_input(t, KY_I32, KY_SCALAR, &label);
+  assert_int_equal(ky_watch(t, in), KY_OK);
+  const ky_compile_options compile = {.keep = &y, .keep_count = 1};
+  assert_int_equal(ky_compile(t, y, &compile, &b->p), KY_BAD_ARGUMENT);
+  assert_non_null(strstr(ky_tape_message(t), "compile: the options have size 0"));
+  assert_null(b->p);
+  const ky_class_options loss = {.reduction = KY_REDUCE_MEAN};
+  const uint32_t n = ky_tape_length(t);
+  assert_refused(t, ky_cross_entropy_with(t, y, labels, &loss), n, KY_BAD_ARGUMENT, "size 0");
+  assert_refused(t, ky_nll_with(t, y, labels, &loss), n, KY_BAD_ARGUMENT, "size 0");
+  assert_refused(t, ky_cross_entropy_soft(t, y, y, &loss), n, KY_BAD_ARGUMENT, "size 0");
+  const ky_gradcheck_options check = {.directions = 1};
+  ky_gradcheck_report report = {.size = 0};
+  assert_int_equal(ky_gradcheck(t, y, NULL, 0, &check, NULL), KY_BAD_ARGUMENT);
+  assert_int_equal(ky_gradcheck(t, y, NULL, 0, NULL, &report), KY_BAD_ARGUMENT);
+  assert_non_null(strstr(ky_tape_message(t), "gradcheck: the size of options or report"));
+  assert_int_equal(ky_compile(t, y, NULL, &b->p), KY_OK);
+  const ky_exec_options run = {.threads = 2};
+  assert_int_equal(ky_exec_new(b->p, &run, &b->e), KY_BAD_ARGUMENT);
+  ky_optimizer *o;
+  assert_int_equal(ky_sgd_new_with(NULL, 0.1, &(ky_sgd_options){.momentum = 0.5}, &o),
+                   KY_BAD_ARGUMENT);
+  assert_int_equal(ky_adam_new(NULL, 0.1, &(ky_adam_options){.beta1 = 0.5}, &o),
+                   KY_BAD_ARGUMENT);
+}
+
+/* ---- tapes at one address ---------------------------------------------------------------- */
+
+/* An allocator that gives the first block, that of the tape, a place of its own. */
+typedef struct place {
+  _Alignas(64) char room[4096];
+  int taken;
+} place;
+
+static void *resize_in(void *user, void *ptr, size_t old_bytes, size_t new_bytes) {
+  place *p = user;
+  (void)old_bytes;
+  if (ptr == p->room) { /* a tape never grows */
+    p->taken = 0;
+    return NULL;
+  }
+  if (!ptr && new_bytes > 0 && new_bytes <= sizeof p->room && !p->taken) {
+    p->taken = 1;
+    return p->room;
+  }
+  if (new_bytes > 0) return realloc(ptr, new_bytes);
+  free(ptr);
+  return NULL;
+}
+
+static void vars_of_a_freed_tape_are_foreign_to_the_next(void **state) {
+  bench *b = *state;
+  static place p;
+  const ky_tape_options options = {.size = sizeof options, .allocator = {&p, resize_in}};
+  const double x[2] = {1, 2};
+  ky_tape *old = ky_tape_new(&options);
+  const ky_var in = ky_input(old, KY_F64, KY_SHAPE(2), x);
+  const ky_var root = ky_sum_all(old, ky_square(old, in));
+  assert_int_equal(ky_watch(old, in), KY_OK);
+  assert_int_equal(ky_compile(old, root, NULL, &b->p), KY_OK);
+  assert_int_equal(ky_exec_new(b->p, NULL, &b->e), KY_OK);
+  assert_int_equal(ky_exec_step(b->e, NULL), KY_OK);
+  ky_tape_free(old);
+  ky_tape *new = ky_tape_new(&options);
+  const int same = new == old;
+  const ky_var other = ky_input(new, KY_F64, KY_SHAPE(2), x);
+  const ky_var mean = ky_mean_all(new, ky_cos(new, other));
+  double value;
+  ky_array a;
+  const ky_status item = ky_exec_item(b->e, mean, &value);
+  const ky_status bind = ky_exec_input(b->e, other, x), data = ky_data(new, root, &a);
+  ky_tape_free(new);
+  assert_true(same);
+  assert_int_equal(item, KY_BAD_VAR);
+  assert_int_equal(bind, KY_BAD_VAR);
+  assert_int_equal(data, KY_BAD_VAR);
+}
+
+static void a_program_does_not_know_what_came_after_it(void **state) {
+  bench *b = *state;
+  const double x = 3;
+  const ky_var in = ky_input(b->t, KY_F64, KY_SCALAR, &x), root = ky_square(b->t, in);
+  assert_int_equal(ky_watch(b->t, in), KY_OK);
+  assert_int_equal(ky_compile(b->t, root, NULL, &b->p), KY_OK);
+  assert_int_equal(ky_exec_new(b->p, NULL, &b->e), KY_OK);
+  double value;
+  assert_int_equal(ky_exec_item(b->e, ky_exp(b->t, root), &value), KY_BAD_VAR);
+  assert_non_null(strstr(ky_exec_message(b->e), "recorded after the tape was compiled"));
+}
+
+/* ---- a gradient check that cannot clean up ----------------------------------------------- */
+
+typedef struct failing {
+  int left; /* calls that succeed */
+} failing;
+
+static ky_status copy_until(const ky_custom_forward_call *call) {
+  failing *f = call->user;
+  if (f->left-- <= 0) return KY_NONFINITE;
+  memcpy(call->r, call->x[0].data, (size_t)call->x[0].count * sizeof(double));
+  return KY_OK;
+}
+
+static ky_status add_slope(const ky_custom_adjoint_call *call) {
+  double *gx = call->to[0].gx;
+  for (int64_t k = 0; k < call->x[0].count; k++)
+    gx[k] = (call->to[0].beta ? gx[k] : 0) + ((const double *)call->g)[k];
+  return KY_OK;
+}
+
+static void values_are_not_read_where_a_check_could_not_restore_them(void **state) {
+  ky_tape *t = ((bench *)*state)->t;
+  failing f = {1000};
+  const ky_custom_op copy = {.size = sizeof copy,
+                             .name = "copy",
+                             .user = &f,
+                             .forward = copy_until,
+                             .adjoint = add_slope};
+  const double x[3] = {1, 2, 4};
+  const ky_var in = ky_input(t, KY_F64, KY_SHAPE(3), x);
+  const ky_var sum = ky_sum_all(t, ky_square(t, ky_custom(t, &copy, 1, &in)));
+  for (int calls = 1; calls < 30; calls++) {
+    double value;
+    f.left = 1000;
+    assert_int_equal(ky_item(t, sum, &value), KY_OK);
+    assert_true(value == 21);
+    f.left = calls;
+    const ky_status status = ky_gradcheck(t, sum, &in, 1, NULL, NULL);
+    f.left = 0;
+    const ky_status read = ky_item(t, sum, &value);
+    assert_true(status == KY_OK || status == KY_NONFINITE);
+    assert_true(read == KY_NONFINITE || value == 21);
+  }
+}
+
+int main(void) {
+#define TEST(name) cmocka_unit_test_setup_teardown(name, set_up, tear_down)
+  const struct CMUnitTest tests[] = {
+      TEST(calls_that_fail_late_leave_nothing),
+      TEST(messages_name_what_was_given),
+      TEST(uniform_numbers_fill_any_interval_that_has_some),
+      TEST(uniform_numbers_want_an_interval_that_has_some),
+      TEST(options_without_a_size_are_refused),
+      TEST(vars_of_a_freed_tape_are_foreign_to_the_next),
+      TEST(a_program_does_not_know_what_came_after_it),
+      TEST(values_are_not_read_where_a_check_could_not_restore_them),
+  };
+#undef TEST
+  return cmocka_run_group_tests(tests, NULL, NULL);
+}
