@@ -13,10 +13,7 @@ typedef struct adam {
   bool decoupled;
 } adam;
 
-static size_t buffers(const ky_optimizer *o) {
-  (void)o;
-  return 2;
-}
+#define MOMENTS 2
 
 #define REAL       float
 #define NAME(name) name##_f32
@@ -34,8 +31,8 @@ static size_t buffers(const ky_optimizer *o) {
 #undef NAME
 #undef SQRT
 
-static const ky_optimizer_kind kind = {
-    .bytes = sizeof(adam), .buffers = buffers, .change = {change_f32, change_f64}};
+static const ky_optimizer_kind kind = {.bytes = sizeof(adam),
+                                       .change = {change_f32, change_f64}};
 
 ky_adam_options ky_adam_defaults(void) {
   return (ky_adam_options){
@@ -56,7 +53,8 @@ static ky_status make(const ky_allocator *allocator, double rate,
   if (options) memcpy(&o, options, options->size < sizeof o ? options->size : sizeof o);
   if (!are_good(&o)) return KY_BAD_ARGUMENT;
   ky_optimizer *made;
-  const ky_status status = ky__optimizer_new(allocator, &kind, rate, out ? &made : NULL);
+  const ky_status status =
+      ky__optimizer_new(allocator, &kind, rate, MOMENTS, out ? &made : NULL);
   if (status != KY_OK) return status;
   ((adam *)made)->options = o;
   ((adam *)made)->decoupled = decoupled;

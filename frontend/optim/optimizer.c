@@ -12,7 +12,7 @@
 /* ---- making and freeing ------------------------------------------------------------------ */
 
 ky_status ky__optimizer_new(const ky_allocator *allocator, const ky_optimizer_kind *kind,
-                            double rate, ky_optimizer **out) {
+                            double rate, size_t buffers, ky_optimizer **out) {
   if (!out) return KY_BAD_ARGUMENT;
   *out = NULL;
   if (!isfinite(rate)) return KY_BAD_ARGUMENT;
@@ -22,13 +22,14 @@ ky_status ky__optimizer_new(const ky_allocator *allocator, const ky_optimizer_ki
   o->kind = kind;
   o->allocator = used;
   o->rate = rate;
+  o->buffers = buffers;
   *out = o;
   return KY_OK;
 }
 
 static size_t state_bytes(const ky_optimizer *o, const ky_slot *slot) {
   const ky_dtype dtype = slot->dtype == KY_F64 ? KY_F64 : KY_F32;
-  return o->kind->buffers(o) * slot->count * ky_dtype_size(dtype);
+  return o->buffers * slot->count * ky_dtype_size(dtype);
 }
 
 static void empty_slot(const ky_optimizer *o, ky_slot *slot) {
@@ -143,7 +144,7 @@ static void change(const ky_optimizer *o, const ky_slot *slot, double scale,
 
 /* Slots first, so that no weight has changed when memory runs out. */
 static ky_status step(ky_optimizer *o, const ky_grads *grads) {
-  const bool remembers = o->kind->buffers(o) > 0;
+  const bool remembers = o->buffers > 0;
   const size_t first = o->next;
   for (size_t k = 0; remembers && k < grads->count; k++)
     if (!slot_of(o, grads->pairs[k].weight)) return KY_NO_MEMORY;
@@ -180,7 +181,7 @@ ky_status ky_optimizer_step(ky_optimizer *o, const ky_grads *grads) {
 static ky_status begin(void *user, const ky_tensor *weight, void **state) {
   ky_optimizer *o = user;
   if (o->clip != 0) return KY_BAD_ARGUMENT;
-  if (o->kind->buffers(o) == 0) return KY_OK;
+  if (o->buffers == 0) return KY_OK;
   ky_slot *slot = slot_of(o, weight);
   if (!slot) return KY_NO_MEMORY;
   slot->steps++;
@@ -201,7 +202,7 @@ ky_update ky_optimizer_update(ky_optimizer *o) {
   return (ky_update){.apply = o ? apply : NULL,
                      .begin = begin,
                      .user = o,
-                     .outer = o && o->kind->change_outer[0] && o->kind->buffers(o) == 0};
+                     .outer = o && o->kind->change_outer[0] && o->buffers == 0};
 }
 
 /* ---- settings ---------------------------------------------------------------------------- */

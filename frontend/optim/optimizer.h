@@ -19,9 +19,6 @@ typedef struct ky_slot {
 typedef struct ky_optimizer_kind {
   size_t bytes; /* of the optimizer's own struct */
 
-  /* How many arrays it remembers for each weight; without any there are no slots. */
-  size_t (*buffers)(const ky_optimizer *o);
-
   /* Changes n elements of a weight, from the `first` on, by scale * g; indexed by dtype. w, g:
    * the first of them. slot: null without buffers; its steps include this one. */
   void (*change[2])(const ky_optimizer *o, const ky_slot *slot, double scale, size_t first,
@@ -35,6 +32,7 @@ typedef struct ky_optimizer_kind {
 struct ky_optimizer {
   const ky_optimizer_kind *kind;
   ky_allocator allocator;
+  size_t buffers; /* arrays that it remembers for each weight; without any there are no slots */
   double rate;
   double clip; /* largest norm of all gradients; 0 for any */
   ky_slot *slots;
@@ -42,8 +40,8 @@ struct ky_optimizer {
   size_t next; /* where the slot of the next weight is, if weights come in their usual order */
 };
 
-/* Makes a zeroed optimizer of `kind`. Errors: those of ky_sgd_new. */
+/* Makes an optimizer of `kind`, zeroed otherwise. Errors: those of ky_sgd_new. */
 ky_status ky__optimizer_new(const ky_allocator *allocator, const ky_optimizer_kind *kind,
-                            double rate, ky_optimizer **out);
+                            double rate, size_t buffers, ky_optimizer **out);
 
 #endif

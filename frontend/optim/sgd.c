@@ -12,10 +12,6 @@ typedef struct sgd {
   ky_sgd_options options;
 } sgd;
 
-static size_t buffers(const ky_optimizer *o) {
-  return ((const sgd *)o)->options.momentum != 0 ? 1 : 0;
-}
-
 #define REAL       float
 #define NAME(name) name##_f32
 #include "sgd.inc"
@@ -29,7 +25,6 @@ static size_t buffers(const ky_optimizer *o) {
 #undef NAME
 
 static const ky_optimizer_kind kind = {.bytes = sizeof(sgd),
-                                       .buffers = buffers,
                                        .change = {change_f32, change_f64},
                                        .change_outer = {change_outer_f32, change_outer_f64}};
 
@@ -47,7 +42,8 @@ ky_status ky_sgd_new_with(const ky_allocator *allocator, double rate,
   if (options) memcpy(&o, options, options->size < sizeof o ? options->size : sizeof o);
   if (!are_good(&o)) return KY_BAD_ARGUMENT;
   ky_optimizer *made;
-  const ky_status status = ky__optimizer_new(allocator, &kind, rate, out ? &made : NULL);
+  const ky_status status =
+      ky__optimizer_new(allocator, &kind, rate, o.momentum != 0 ? 1 : 0, out ? &made : NULL);
   if (status != KY_OK) return status;
   ((sgd *)made)->options = o;
   *out = made;
