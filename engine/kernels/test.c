@@ -42,6 +42,8 @@ static void compare(ky_test which, ky_dtype dtype, size_t n, uint8_t *r, const v
   }
 }
 
+#define CHUNK 128 /* integers that are compared as f64 */
+
 static double as_double(ky_dtype dtype, const void *p) {
   switch (dtype) {
 #define X(name, type, text)                                                                    \
@@ -63,9 +65,12 @@ static void compare_scalar(ky_test which, ky_dtype dtype, size_t n, uint8_t *r, 
     test_F64(which, n, r, a, sa, &s, 0);
   } else {
     const ptrdiff_t step = sa * (ptrdiff_t)ky_dtype_size(dtype);
-    for (size_t i = 0; i < n; i++) {
-      const double x = as_double(dtype, (const char *)a + (ptrdiff_t)i * step);
-      test_F64(which, 1, r + i, &x, 0, &s, 0);
+    double x[CHUNK];
+    for (size_t i = 0; i < n; i += CHUNK) {
+      const size_t m = n - i < CHUNK ? n - i : CHUNK;
+      for (size_t k = 0; k < m; k++)
+        x[k] = as_double(dtype, (const char *)a + (ptrdiff_t)(i + k) * step);
+      test_F64(which, m, r + i, x, 1, &s, 0);
     }
   }
 }
