@@ -451,6 +451,7 @@ static void stream_weight(ky_frame *f, ky_dtype dtype, const ky_product *p,
   const size_t row_bytes = p->n * ky_dtype_size(dtype);
   stream s = {.f = f, .dtype = dtype, .whole = *p, .rows = rows_of_part(row_bytes)};
   s.outer = f->sink.take_outer && p->k == 1 && p->a.row == 1 && p->b.column == 1;
+  if (s.outer) s.rows *= 2; /* the gradient needs no room in L1 */
   if (input && comes_along(f, input)) {
     s.input = input;
     s.carry = ky__scratch(f, input->m * row_bytes);
