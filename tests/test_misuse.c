@@ -67,6 +67,14 @@ static void messages_name_what_was_given(void **state) {
                  "i32 cannot hold 0.5");
   assert_refused(t, ky_full(t, KY_F64, KY_SHAPE(1, 1, 1, 1, 1, 1, 1, 1, 3), 1), n, KY_BAD_SHAPE,
                  "rank 9");
+  const ky_var scalar = ky_scalar(t, KY_F64, 1), label = ky_full(t, KY_I32, KY_SCALAR, 0);
+  const uint32_t m = ky_tape_length(t);
+  assert_refused(t, ky_sum(t, scalar, KY_AXES(0), 0), m, KY_BAD_AXIS,
+                 "axis 0 of a value of rank 0");
+  assert_refused(t, ky_flip(t, scalar, KY_AXES(-1)), m, KY_BAD_AXIS,
+                 "axis -1 of a value of rank 0");
+  assert_refused(t, ky_cross_entropy(t, scalar, label, KY_REDUCE_SUM), m, KY_BAD_SHAPE,
+                 "logits of rank 0");
   const int64_t zero = 0;
   assert_int_not_equal(ky_pad(t, k, 1, &zero, &zero, KY_PAD_REFLECT, 0.5).id, 0);
 }

@@ -137,7 +137,8 @@ ky_status ky__rule_conv_transpose(ky_query *q) {
     const int64_t span = (s.w.dims[2 + k] - 1) * a[KY_CONV_DILATION] + 1;
     dims[2 + k] = (s.x.dims[2 + k] - 1) * a[KY_CONV_STRIDE] - 2 * a[KY_CONV_PADDING] + span +
                   a[KY_CONV_OUTPUT_PADDING];
-    if (dims[2 + k] < 1 || s.x.dims[2 + k] < 1)
+    if (s.x.dims[2 + k] < 1) return refuse(q, &s, KY_BAD_SHAPE, "axis %d of x is empty", k);
+    if (dims[2 + k] < 1)
       return refuse(q, &s, KY_BAD_SHAPE, "axis %d of the result would have extent %lld", k,
                     (long long)dims[2 + k]);
   }

@@ -9,6 +9,7 @@ ky_status ky__need_labelled(const ky_query *q, ky_id rows_id, ky_id labels_id) {
     return ky__fail(q->fault, KY_BAD_DTYPE, "labels must be i32 or i64, got %s",
                     ky_dtype_name(index));
   const ky_layout *rows = ky__layout_of(q, rows_id), *labels = ky__layout_of(q, labels_id);
+  if (rows->rank == 0) return ky__fail(q->fault, KY_BAD_SHAPE, "logits of rank 0");
   if (rows->rank != labels->rank + 1)
     return ky__fail(q->fault, KY_BAD_SHAPE, "logits of rank %d want labels of rank %d, got %d",
                     (int)rows->rank, (int)rows->rank - 1, (int)labels->rank);

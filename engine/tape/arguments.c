@@ -24,9 +24,9 @@ bool ky__look(ky_tape *t, ky_var v, const char *call, ky_layout *layout) {
 }
 
 bool ky__axis(ky_tape *t, const char *call, int rank, int64_t *axis) {
-  if (*axis < -rank || *axis >= rank) {
-    ky__refuse(t, KY_BAD_AXIS, call, "axis %lld is not in %d..%d", (long long)*axis, -rank,
-               rank - 1);
+  ky_fault fault = {0};
+  if (ky__check_axis(*axis, rank, &fault) != KY_OK) {
+    ky__refuse(t, KY_BAD_AXIS, call, "%s", fault.text);
     return false;
   }
   if (*axis < 0) *axis += rank;

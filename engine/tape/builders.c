@@ -230,9 +230,7 @@ static void normalize_axis(ky_tape *t, ky_draft *d, ky_var a, int64_t *axis) {
   const ky_id id = ky__operand_id(t, d, a);
   if (!id) return;
   const int rank = ky__layout(&t->code, id)->rank;
-  if (*axis < -rank || *axis >= rank)
-    ky__fail(&d->fault, KY_BAD_AXIS, "axis %lld is not in %d..%d", (long long)*axis, -rank,
-             rank - 1);
+  ky__check_axis(*axis, rank, &d->fault);
   if (*axis < 0) *axis += rank;
 }
 
@@ -293,9 +291,7 @@ static void draft_permutation(ky_draft *d, int rank, const int64_t *axes) {
   d->ins.c = (uint32_t)rank;
   for (int k = 0; k < rank; k++) {
     const int64_t axis = axes[k] < 0 ? axes[k] + rank : axes[k];
-    if (axis < 0 || axis >= rank)
-      ky__fail(&d->fault, KY_BAD_AXIS, "axis %lld is not in %d..%d", (long long)axes[k], -rank,
-               rank - 1);
+    ky__check_axis(axes[k], rank, &d->fault);
     d->ins.b |= ((uint32_t)axis & 15u) << 4 * k;
   }
 }

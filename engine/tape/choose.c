@@ -12,9 +12,7 @@
 /* Operands a and b, an axis of the result in c. */
 static ky_var along_axis(ky_tape *t, ky_draft *d, ky_var x, int64_t axis, ky_var index,
                          int rank) {
-  if (axis < -rank || axis >= rank)
-    ky__fail(&d->fault, KY_BAD_AXIS, "axis %lld is not in %d..%d", (long long)axis, -rank,
-             rank - 1);
+  ky__check_axis(axis, rank, &d->fault);
   d->ins.a = ky__operand_id(t, d, x);
   d->ins.b = ky__operand_id(t, d, index);
   d->ins.c = (uint32_t)(axis < 0 ? axis + rank : axis);
@@ -150,9 +148,7 @@ ky_var ky_argsort(ky_tape *t, ky_var x, int64_t axis, int descending) {
   ky__draft(&d, KY_OP_argsort);
   d.ins.a = ky__operand_id(t, &d, x);
   const int rank = d.ins.a ? ky__layout(&t->code, d.ins.a)->rank : 0;
-  if (axis < -rank || axis >= rank)
-    ky__fail(&d.fault, KY_BAD_AXIS, "axis %lld is not in %d..%d", (long long)axis, -rank,
-             rank - 1);
+  ky__check_axis(axis, rank, &d.fault);
   d.ins.b = (uint32_t)(axis < 0 ? axis + rank : axis);
   d.ins.c = descending != 0;
   return ky__record(t, &d);

@@ -124,9 +124,9 @@ ky_var ky_cosine_similarity(ky_tape *t, ky_var a, ky_var b, int64_t axis, double
   if (!ky__compose(&c, t, "cosine_similarity", 2, 2, vars) || !same_shapes(&c, 2, vars))
     return (ky_var){0};
   const int rank = layout_of(&c, a)->rank;
-  if (axis < -rank || axis >= rank)
-    return ky__compose_fail(&c, KY_BAD_AXIS, "axis %lld is not in %d..%d", (long long)axis,
-                            -rank, rank - 1);
+  ky_fault fault = {0};
+  if (ky__check_axis(axis, rank, &fault) != KY_OK)
+    return ky__compose_fail(&c, KY_BAD_AXIS, "%s", fault.text);
   if (!(eps > 0))
     return ky__compose_fail(&c, KY_BAD_ARGUMENT, "eps is %g, wants more than 0", eps);
   return ky__composed(&c, cosine(t, a, b, axis, eps));

@@ -60,7 +60,9 @@ static ky_status ask(ky_tape *t, ky_draft *d, const ky_custom_op *op, size_t cou
   word[KY_CUSTOM_NUMBER] = number_of(t, d, op);
   word[KY_CUSTOM_DTYPE] = (int64_t)call.dtype;
   word[KY_CUSTOM_AUX] = (int64_t)call.aux_bytes;
-  return ky__layout_dense(call.rank, call.dims, &d->shape, &d->fault);
+  ky_fault fault = {0};
+  if (ky__layout_dense(call.rank, call.dims, &d->shape, &fault) == KY_OK) return KY_OK;
+  return ky__fail(&d->fault, fault.status, "%s: %s", op->name, fault.text);
 }
 
 ky_var ky_custom(ky_tape *t, const ky_custom_op *op, size_t count, const ky_var *x) {

@@ -39,6 +39,14 @@ ky_status ky__layout_dense(int rank, const int64_t *dims, ky_layout *out, ky_fau
   return KY_OK;
 }
 
+ky_status ky__check_axis(int64_t axis, int rank, ky_fault *fault) {
+  if (axis >= -rank && axis < rank) return KY_OK;
+  if (rank == 0)
+    return ky__fail(fault, KY_BAD_AXIS, "axis %lld of a value of rank 0", (long long)axis);
+  return ky__fail(fault, KY_BAD_AXIS, "axis %lld is not in %d..%d", (long long)axis, -rank,
+                  rank - 1);
+}
+
 void ky__layout_settle(ky_layout *l) {
   ky_layout dense = *l;
   dense_strides(&dense);
