@@ -49,6 +49,9 @@ static void calls_that_fail_late_leave_nothing(void **state) {
   assert_refused(t, ky_index_select(t, m, 0, a), length, KY_BAD_DTYPE, "gather: ");
   assert_refused(t, ky_segment_sum(t, a, a, 2), length, KY_BAD_DTYPE, "scatter_sum: ");
   assert_refused(t, ky_masked_fill(t, m, mask, 0), length, KY_BAD_SHAPE, "where: ");
+  const ky_var part = ky_full(t, KY_F64, KY_SHAPE(1, 4), 0);
+  assert_refused(t, ky_scatter_add(t, m, 0, part, m), length + 1, KY_BAD_DTYPE,
+                 "scatter_sum: ");
 }
 
 static void messages_name_what_was_given(void **state) {

@@ -60,9 +60,11 @@ ky_var ky_scatter_add(ky_tape *t, ky_var x, int64_t axis, ky_var index, ky_var s
       return ky__refuse(t, KY_BAD_SHAPE, "scatter_add",
                         "axis %d has %lld indices for %lld elements", k, (long long)at.dims[k],
                         (long long)from.dims[k]);
+  const ky_composition c = ky__begin_composition(t, "scatter_add");
   for (int k = 0; k < at.rank; k++)
     if (at.dims[k] < from.dims[k]) source = ky_slice(t, source, k, 0, at.dims[k], 1);
-  return ky_add(t, x, ky_scatter_sum(t, source, axis, index, to.rank, to.dims));
+  const ky_var sums = ky_scatter_sum(t, source, axis, index, to.rank, to.dims);
+  return ky__composed(&c, ky_add(t, x, sums));
 }
 
 /* A vector of indices as the index of a gather or scatter: along `axis` of dims, broadcast
@@ -74,11 +76,6 @@ static ky_var spread_index(ky_tape *t, ky_var index, int64_t n, int64_t axis, ky
   return ky_expand(t, ky_reshape(t, index, l.rank, ones), l.rank, l.dims);
 }
 
-/* The begin of several instructions that go if the last one fails. */
-static ky_composition start(ky_tape *t, const char *name) {
-  return (ky_composition){t, name, ky_tape_mark(t), t->code.count};
-}
-
 ky_var ky_index_select(ky_tape *t, ky_var x, int64_t axis, ky_var index) {
   ky_layout l, i;
   if (!ky__look(t, x, "index_select", &l) || !ky__look(t, index, "index_select", &i) ||
@@ -87,7 +84,7 @@ ky_var ky_index_select(ky_tape *t, ky_var x, int64_t axis, ky_var index) {
   if (i.rank > 1)
     return ky__refuse(t, KY_BAD_SHAPE, "index_select", "wants a vector of indices, got rank %d",
                       i.rank);
-  const ky_composition c = start(t, "index_select");
+  const ky_composition c = ky__begin_composition(t, "index_select");
   return ky__composed(&c, ky_gather(t, x, axis, spread_index(t, index, i.count, axis, l)));
 }
 
@@ -98,7 +95,7 @@ ky_var ky_segment_sum(ky_tape *t, ky_var x, ky_var ids, int64_t count) {
   if (l.rank == 0 || i.rank != 1 || i.count != l.dims[0])
     return ky__refuse(t, KY_BAD_SHAPE, "segment_sum",
                       "wants a vector of ids, one for each row");
-  const ky_composition c = start(t, "segment_sum");
+  const ky_composition c = ky__begin_composition(t, "segment_sum");
   const ky_var index = spread_index(t, ids, i.count, 0, l);
   l.dims[0] = count;
   return ky__composed(&c, ky_scatter_sum(t, x, 0, index, l.rank, l.dims));
@@ -136,7 +133,7 @@ ky_var ky_masked_fill(ky_tape *t, ky_var x, ky_var mask, double value) {
   if (t->code.ins[mask.id].dtype != KY_MASK)
     return ky__refuse(t, KY_BAD_DTYPE, "masked_fill", "wants a mask, got %s",
                       ky_dtype_name((ky_dtype)t->code.ins[mask.id].dtype));
-  const ky_composition c = start(t, "masked_fill");
+  const ky_composition c = ky__begin_composition(t, "masked_fill");
   const ky_var fill = ky_scalar(t, (ky_dtype)t->code.ins[x.id].dtype, value);
   return ky__composed(&c, ky_where(t, mask, fill, x));
 }

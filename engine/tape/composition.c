@@ -15,10 +15,14 @@ ky_var ky__compose_fail(const ky_composition *c, ky_status status, const char *f
   return ky_tape_fail(c->t, status, words);
 }
 
+ky_composition ky__begin_composition(ky_tape *t, const char *name) {
+  return (ky_composition){t, name, ky_tape_mark(t), t->code.count};
+}
+
 bool ky__compose(ky_composition *c, ky_tape *t, const char *name, int count, int required,
                  const ky_var *vars) {
   if (!t) return false;
-  *c = (ky_composition){.t = t, .name = name, .count = t->code.count};
+  *c = ky__begin_composition(t, name);
   unsigned first = KY_F32;
   for (int k = 0; k < count; k++) {
     if (k >= required && vars[k].id == 0 && t->pending == KY_OK) continue;
@@ -35,7 +39,6 @@ bool ky__compose(ky_composition *c, ky_tape *t, const char *name, int count, int
                               ky_dtype_name((ky_dtype)first), ky_dtype_name((ky_dtype)dtype)),
              false;
   }
-  c->mark = ky_tape_mark(t);
   return true;
 }
 

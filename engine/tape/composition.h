@@ -13,6 +13,9 @@ typedef struct ky_composition {
   uint32_t count; /* of instructions when it began */
 } ky_composition;
 
+/* Begins without a look at operands: the caller has checked them. t: not null. */
+ky_composition ky__begin_composition(ky_tape *t, const char *name);
+
 /* Begins; false, with a pending error, unless `count` vars are live and of one float dtype.
  * Those from number `required` on may be ky_none(). A null tape is false as well. */
 bool ky__compose(ky_composition *c, ky_tape *t, const char *name, int count, int required,
