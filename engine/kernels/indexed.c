@@ -8,46 +8,34 @@ static bool is_plain(const ky_indices *x, ptrdiff_t sf, ptrdiff_t st) {
   return x->stride == 1 && sf == 1 && st == 0;
 }
 
-/* For elements of a type and indices of a type. */
+/* Runs `statement` for each index, on an element f of `flat` and the element t of `table` that
+ * the index names; for indices of a type. */
+#define MOVE(name, index_type, flat_type, table_type, statement)                               \
+  static inline size_t name##_by(size_t n, flat_type *restrict flat, ptrdiff_t sf,             \
+                                 table_type *restrict table, ptrdiff_t st,                     \
+                                 const ky_indices *x, ptrdiff_t si, uint64_t passed) {         \
+    const index_type *restrict index = x->data;                                                \
+    const uint64_t extent = x->extent;                                                         \
+    const ptrdiff_t pitch = x->pitch;                                                          \
+    (void)passed;                                                                              \
+    for (ptrdiff_t i = 0; i < (ptrdiff_t)n; i++) {                                             \
+      const uint64_t at = (uint64_t)index[i * si];                                             \
+      if (at >= extent) return (size_t)i;                                                      \
+      flat_type *f = &flat[i * sf];                                                            \
+      table_type *t = &table[(ptrdiff_t)at * pitch + i * st];                                  \
+      statement;                                                                               \
+    }                                                                                          \
+    return n;                                                                                  \
+  }                                                                                            \
+  static size_t name(size_t n, flat_type *flat, ptrdiff_t sf, table_type *table, ptrdiff_t st, \
+                     const ky_indices *x, uint64_t passed) {                                   \
+    return is_plain(x, sf, st) ? name##_by(n, flat, 1, table, 0, x, 1, passed)                 \
+                               : name##_by(n, flat, sf, table, st, x, x->stride, passed);      \
+  }
 #define TAKE(name, type, index_type, assign)                                                   \
-  static inline size_t name##_by(size_t n, type *restrict flat, ptrdiff_t sf,                  \
-                                 const type *restrict table, ptrdiff_t st,                     \
-                                 const ky_indices *x, ptrdiff_t si) {                          \
-    const index_type *restrict index = x->data;                                                \
-    const uint64_t extent = x->extent;                                                         \
-    const ptrdiff_t pitch = x->pitch;                                                          \
-    for (ptrdiff_t i = 0; i < (ptrdiff_t)n; i++) {                                             \
-      const uint64_t at = (uint64_t)index[i * si];                                             \
-      if (at >= extent) return (size_t)i;                                                      \
-      flat[i * sf] assign table[(ptrdiff_t)at * pitch + i * st];                               \
-    }                                                                                          \
-    return n;                                                                                  \
-  }                                                                                            \
-  static size_t name(size_t n, type *restrict flat, ptrdiff_t sf, const type *restrict table,  \
-                     ptrdiff_t st, const ky_indices *x) {                                      \
-    return is_plain(x, sf, st) ? name##_by(n, flat, 1, table, 0, x, 1)                         \
-                               : name##_by(n, flat, sf, table, st, x, x->stride);              \
-  }
-
+  MOVE(name, index_type, type, const type, *f assign *t)
 #define PUT(name, type, index_type)                                                            \
-  static inline size_t name##_by(size_t n, type *restrict table, ptrdiff_t st,                 \
-                                 const ky_indices *x, ptrdiff_t si, uint64_t passed,           \
-                                 const type *restrict flat, ptrdiff_t sf) {                    \
-    const index_type *restrict index = x->data;                                                \
-    const uint64_t extent = x->extent;                                                         \
-    const ptrdiff_t pitch = x->pitch;                                                          \
-    for (ptrdiff_t i = 0; i < (ptrdiff_t)n; i++) {                                             \
-      const uint64_t at = (uint64_t)index[i * si];                                             \
-      if (at >= extent) return (size_t)i;                                                      \
-      if (at != passed) table[(ptrdiff_t)at * pitch + i * st] += flat[i * sf];                 \
-    }                                                                                          \
-    return n;                                                                                  \
-  }                                                                                            \
-  static size_t name(size_t n, type *restrict table, ptrdiff_t st, const ky_indices *x,        \
-                     uint64_t passed, const type *restrict flat, ptrdiff_t sf) {               \
-    return is_plain(x, sf, st) ? name##_by(n, table, 0, x, 1, passed, flat, 1)                 \
-                               : name##_by(n, table, st, x, x->stride, passed, flat, sf);      \
-  }
+  MOVE(name, index_type, const type, type, if (at != passed) *t += *f)
 
 #define EACH_INDEX(X) X(i32, int32_t) X(i64, int64_t)
 
@@ -62,17 +50,17 @@ static bool is_plain(const ky_indices *x, ptrdiff_t sf, ptrdiff_t st) {
   static size_t take_##suffix(ky_dtype dtype, size_t n, void *flat, ptrdiff_t sf, int beta,    \
                               const void *table, ptrdiff_t st, const ky_indices *x) {          \
     const size_t size = ky_dtype_size(dtype);                                                  \
-    if (beta && dtype == KY_F32) return take_add_f32_##suffix(n, flat, sf, table, st, x);      \
-    if (beta) return take_add_f64_##suffix(n, flat, sf, table, st, x);                         \
-    if (size == 1) return take_1_##suffix(n, flat, sf, table, st, x);                          \
-    if (size == 4) return take_4_##suffix(n, flat, sf, table, st, x);                          \
-    return take_8_##suffix(n, flat, sf, table, st, x);                                         \
+    if (beta && dtype == KY_F32) return take_add_f32_##suffix(n, flat, sf, table, st, x, 0);   \
+    if (beta) return take_add_f64_##suffix(n, flat, sf, table, st, x, 0);                      \
+    if (size == 1) return take_1_##suffix(n, flat, sf, table, st, x, 0);                       \
+    if (size == 4) return take_4_##suffix(n, flat, sf, table, st, x, 0);                       \
+    return take_8_##suffix(n, flat, sf, table, st, x, 0);                                      \
   }                                                                                            \
   static size_t put_##suffix(ky_dtype dtype, size_t n, void *table, ptrdiff_t st,              \
                              const ky_indices *x, uint64_t passed, const void *flat,           \
                              ptrdiff_t sf) {                                                   \
-    return dtype == KY_F32 ? put_f32_##suffix(n, table, st, x, passed, flat, sf)               \
-                           : put_f64_##suffix(n, table, st, x, passed, flat, sf);              \
+    return dtype == KY_F32 ? put_f32_##suffix(n, flat, sf, table, st, x, passed)               \
+                           : put_f64_##suffix(n, flat, sf, table, st, x, passed);              \
   }
 EACH_INDEX(X)
 #undef X
