@@ -12,6 +12,19 @@ static const ky_layout *layout_of(const ky_composition *c, ky_var v) {
   return ky__layout(&c->t->code, v.id);
 }
 
+/* Two shapes, for a message. */
+typedef struct shapes {
+  char a[96], b[96];
+} shapes;
+
+static shapes say_shapes(const ky_layout *a, const ky_layout *b) {
+  shapes s;
+  ky_text first = {s.a, sizeof s.a, 0}, second = {s.b, sizeof s.b, 0};
+  ky__say_dims(&first, a);
+  ky__say_dims(&second, b);
+  return s;
+}
+
 /* A loss of `count` operands that broadcast against each other; false, with a pending error,
  * otherwise. */
 static bool begin(ky_composition *c, ky_tape *t, const char *name, int count,
@@ -24,11 +37,8 @@ static bool begin(ky_composition *c, ky_tape *t, const char *name, int count,
     ky_fault fault = {0};
     const ky_layout so_far = space;
     if (ky__broadcast(&so_far, layout_of(c, vars[k]), &space, &fault) == KY_OK) continue;
-    char a[96], b[96];
-    ky_text is = {a, sizeof a, 0}, other = {b, sizeof b, 0};
-    ky__say_dims(&is, &so_far);
-    ky__say_dims(&other, layout_of(c, vars[k]));
-    return ky__compose_fail(c, fault.status, "%s x %s: %s", a, b, fault.text), false;
+    const shapes said = say_shapes(&so_far, layout_of(c, vars[k]));
+    return ky__compose_fail(c, fault.status, "%s x %s: %s", said.a, said.b, fault.text), false;
   }
   return true;
 }
@@ -37,11 +47,8 @@ static bool same_shapes(const ky_composition *c, int count, const ky_var *vars) 
   const ky_layout *first = layout_of(c, vars[0]);
   for (int k = 1; k < count; k++) {
     if (ky__same_dims(first, layout_of(c, vars[k]))) continue;
-    char a[96], b[96];
-    ky_text is = {a, sizeof a, 0}, other = {b, sizeof b, 0};
-    ky__say_dims(&is, first);
-    ky__say_dims(&other, layout_of(c, vars[k]));
-    return ky__compose_fail(c, KY_BAD_SHAPE, "shapes %s and %s differ", a, b), false;
+    const shapes said = say_shapes(first, layout_of(c, vars[k]));
+    return ky__compose_fail(c, KY_BAD_SHAPE, "shapes %s and %s differ", said.a, said.b), false;
   }
   if (first->rank > 0) return true;
   return ky__compose_fail(c, KY_BAD_SHAPE, "wants vectors, got rank 0"), false;

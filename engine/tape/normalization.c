@@ -79,18 +79,15 @@ static ky_var affine(const ky_composition *c, ky_var h, ky_var weight, ky_var bi
   return h;
 }
 
-#define EACH INT64_MIN /* as many groups as channels */
-
-/* Groups are rows of a layernorm. */
-static ky_var groups_of(ky_tape *t, const char *name, ky_var x, int64_t groups, ky_var weight,
-                        ky_var bias, double eps) {
+/* Groups are rows of a layernorm. wanted: null for as many as channels. */
+static ky_var groups_of(ky_tape *t, const char *name, ky_var x, const int64_t *wanted,
+                        ky_var weight, ky_var bias, double eps) {
   ky_composition c;
   if (!begin(&c, t, name, 3, 1, (ky_var[]){x, weight, bias}, eps)) return (ky_var){0};
   const ky_layout shape = *layout_of(&c, x); /* recording moves layouts */
   const int64_t channels = shape.dims[1];
-  if (groups == EACH)
-    groups = channels;
-  else if (groups < 1 || channels % groups != 0)
+  const int64_t groups = wanted ? *wanted : channels;
+  if (wanted && (groups < 1 || channels % groups != 0))
     return ky__compose_fail(&c, groups < 1 ? KY_BAD_ARGUMENT : KY_BAD_SHAPE,
                             "%lld channels in %lld groups", (long long)channels,
                             (long long)groups);
@@ -105,11 +102,11 @@ static ky_var groups_of(ky_tape *t, const char *name, ky_var x, int64_t groups, 
 
 ky_var ky_groupnorm(ky_tape *t, ky_var x, int64_t groups, ky_var weight, ky_var bias,
                     double eps) {
-  return groups_of(t, "groupnorm", x, groups, weight, bias, eps);
+  return groups_of(t, "groupnorm", x, &groups, weight, bias, eps);
 }
 
 ky_var ky_instancenorm(ky_tape *t, ky_var x, ky_var weight, ky_var bias, double eps) {
-  return groups_of(t, "instancenorm", x, EACH, weight, bias, eps);
+  return groups_of(t, "instancenorm", x, NULL, weight, bias, eps);
 }
 
 /* (x - mean) weight / sqrt(variance + eps) + bias, with mean and variance as they broadcast:

@@ -105,10 +105,8 @@ ky_status ky__seed(ky_frame *f, ky_id root, const void *cotangent) {
   const size_t count = (size_t)ky__layout(f->code, root)->count;
   if (cotangent)
     memcpy(d.ptr, cotangent, count * ky_dtype_size(dtype));
-  else if (dtype == KY_F32)
-    for (size_t k = 0; k < count; k++) ((float *)d.ptr)[k] = 1;
   else
-    for (size_t k = 0; k < count; k++) ((double *)d.ptr)[k] = 1;
+    f->kernels->copy->fill(dtype, count, d.ptr, 1, 0);
   return KY_OK;
 }
 
