@@ -44,16 +44,11 @@ static const ky_module_kind kind = {.size = sizeof kind,
 ky_status ky_nn_bidirectional(const ky_allocator *allocator, ky_module **ahead,
                               ky_module **back, ky_module **out) {
   if (!out) return KY_BAD_ARGUMENT;
-  if (!ahead || !back || !*ahead || !*back || *ahead == *back) {
-    if (out != ahead && out != back) *out = NULL;
-    return KY_BAD_ARGUMENT;
-  }
+  if (out != ahead && out != back) *out = NULL;
+  if (!ahead || !back || !*ahead || !*back || *ahead == *back) return KY_BAD_ARGUMENT;
   ky_allocator used;
   bidirectional *b = ky__block_new(allocator, sizeof *b, &used);
-  if (!b) {
-    if (out != ahead && out != back) *out = NULL;
-    return KY_NO_MEMORY;
-  }
+  if (!b) return KY_NO_MEMORY;
   b->base.kind = &kind;
   b->allocator = used;
   b->ahead = *ahead;

@@ -34,17 +34,12 @@ static const ky_module_kind kind = {.size = sizeof kind,
 
 ky_status ky_nn_residual(const ky_allocator *allocator, ky_module **module, ky_module **out) {
   if (!out) return KY_BAD_ARGUMENT;
-  if (!module || !*module) {
-    *out = NULL;
-    return KY_BAD_ARGUMENT;
-  }
+  if (out != module) *out = NULL;
+  if (!module || !*module) return KY_BAD_ARGUMENT;
   ky_module *inside = *module;
   ky_allocator used;
   residual *r = ky__block_new(allocator, sizeof *r, &used);
-  if (!r) {
-    if (out != module) *out = NULL;
-    return KY_NO_MEMORY;
-  }
+  if (!r) return KY_NO_MEMORY;
   r->base.kind = &kind;
   r->allocator = used;
   r->inner = inside;

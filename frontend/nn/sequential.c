@@ -43,12 +43,10 @@ static const ky_module_kind kind = {.size = sizeof kind,
                                     .inner = inner};
 
 /* An entry of the caller's list may be where the result goes. */
-static ky_status refuse(ky_status status, size_t count, ky_module *const *modules,
-                        ky_module **out) {
+static int is_entry(ky_module **out, size_t count, ky_module **modules) {
   for (size_t k = 0; modules && k < count; k++)
-    if (out == &modules[k]) return status;
-  *out = NULL;
-  return status;
+    if (out == &modules[k]) return 1;
+  return 0;
 }
 
 /* Two entries for one module would free it twice. */
@@ -64,13 +62,14 @@ static int is_complete(size_t count, ky_module *const *modules) {
 ky_status ky_nn_sequential(const ky_allocator *allocator, size_t count, ky_module **modules,
                            ky_module **out) {
   if (!out) return KY_BAD_ARGUMENT;
-  if (count > (SIZE_MAX - sizeof(sequential)) / sizeof *modules)
-    return refuse(KY_BAD_SHAPE, 0, NULL, out);
-  if ((count > 0 && !modules) || !is_complete(count, modules))
-    return refuse(KY_BAD_ARGUMENT, count, modules, out);
+  const int fits = count <= (SIZE_MAX - sizeof(sequential)) / sizeof *modules;
+  if (!fits || !is_entry(out, count, modules)) *out = NULL;
+  if (count > 0 && !modules) return KY_BAD_ARGUMENT;
+  if (!fits) return KY_BAD_SHAPE;
+  if (!is_complete(count, modules)) return KY_BAD_ARGUMENT;
   ky_allocator used;
   sequential *s = ky__block_new(allocator, bytes_of(count), &used);
-  if (!s) return refuse(KY_NO_MEMORY, count, modules, out);
+  if (!s) return KY_NO_MEMORY;
   s->base.kind = &kind;
   s->allocator = used;
   s->count = count;

@@ -49,9 +49,7 @@ static ky_status make(const ky_allocator *allocator, double rate,
                       ky_optimizer **out) {
   if (out) *out = NULL;
   ky_adam_options o = defaults;
-  if (options && options->size <= sizeof options->size) return KY_BAD_ARGUMENT;
-  if (options) memcpy(&o, options, options->size < sizeof o ? options->size : sizeof o);
-  if (!are_good(&o)) return KY_BAD_ARGUMENT;
+  if (!ky__optimizer_options(&o, sizeof o, options) || !are_good(&o)) return KY_BAD_ARGUMENT;
   ky_optimizer *made;
   const ky_status status =
       ky__optimizer_new(allocator, &kind, rate, MOMENTS, out ? &made : NULL);

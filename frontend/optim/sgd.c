@@ -38,9 +38,7 @@ ky_status ky_sgd_new_with(const ky_allocator *allocator, double rate,
                           const ky_sgd_options *options, ky_optimizer **out) {
   if (out) *out = NULL;
   ky_sgd_options o = {0};
-  if (options && options->size <= sizeof options->size) return KY_BAD_ARGUMENT;
-  if (options) memcpy(&o, options, options->size < sizeof o ? options->size : sizeof o);
-  if (!are_good(&o)) return KY_BAD_ARGUMENT;
+  if (!ky__optimizer_options(&o, sizeof o, options) || !are_good(&o)) return KY_BAD_ARGUMENT;
   ky_optimizer *made;
   const ky_status status =
       ky__optimizer_new(allocator, &kind, rate, o.momentum != 0 ? 1 : 0, out ? &made : NULL);
