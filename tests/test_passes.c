@@ -140,7 +140,7 @@ static void fold_computes_what_depends_on_constants(void **state) {
                     "%2  input     #1           f32  [2,3]\n"
                     "%3  full      2            f32  [3]\n"
                     "%4  iota      1            f32  [3]\n"
-                    "%5  constant               f32  [3]\n"
+                    "%5  mul       %3 %4        f32  [3]\n"
                     "%6  constant               f32  [3]\n"
                     "%7  mul       %2 %1        f32  [2,3]\n"
                     "%8  mul       %7 %6        f32  [2,3]\n"
@@ -168,6 +168,41 @@ static void constants_come_first_and_only_the_last_is_left(void **state) {
                     "%4  mul       %3 %2        f32  [2,3]\n"
                     "%5  mul       %4 %1        f32  [2,3]\n"
                     "%6  sum       %5 axes=0,1  f32  []\n");
+  assert_same_step(d, root);
+}
+
+/* A large value that no tile can compute, and what needs no more memory than its operands; of
+ * what led to it the program keeps nothing. */
+static void fold_computes_large_values_that_tiles_would_not(void **state) {
+  desk *d = *state;
+  static float table[100][3];
+  static int32_t rows[6000];
+  for (int k = 0; k < 6000; k++) rows[k] = k % 100;
+  ky_var taken = ky_index_select(d->t, ky_constant(d->t, KY_F32, KY_SHAPE(100, 3), table), 0,
+                                 ky_constant(d->t, KY_I32, KY_SHAPE(6000), rows));
+  ky_var wave = ky_cos(d->t, taken);
+  ky_var flat = ky_reshape(d->t, wave, KY_SHAPE(2000, 9));
+  ky_var root = ky_add(d->t, ky_sum_all(d->t, ky_mul(d->t, wave, d->w)),
+                       ky_sum_all(d->t, ky_mul(d->t, flat, ky_sum_all(d->t, d->x))));
+  compile(d, root, "fold", 0, NULL);
+  assert_program(d, "%1   param     #0            f32  [3]\n"
+                    "%2   input     #1            f32  [2,3]\n"
+                    "%3   constant                i32  [6000]\n"
+                    "%4   constant                f32  [100,3]\n"
+                    "%5   reshape   %3            i32  [6000,1]\n"
+                    "%6   expand    %5            i32  [6000,3]\n"
+                    "%7   gather    %4 %6 axis=0  f32  [6000,3]\n"
+                    "%8   constant                f32  [6000,3]\n"
+                    "%9   reshape   %8            f32  [2000,9]\n"
+                    "%10  sum       %2 axes=0,1   f32  []\n"
+                    "%11  mul       %9 %10        f32  [2000,9]\n"
+                    "%12  sum       %11 axes=0,1  f32  []\n"
+                    "%13  mul       %8 %1         f32  [6000,3]\n"
+                    "%14  sum       %13 axes=0,1  f32  []\n"
+                    "%15  add       %14 %12       f32  []\n");
+  assert_same_step(d, root);
+  compile(d, root, NULL, 0, NULL);
+  assert_int_equal(ky_program_memory(d->p).constants, 6000 * 3 * sizeof(float));
   assert_same_step(d, root);
 }
 
@@ -387,6 +422,7 @@ int main(void) {
       TEST(dead_keeps_all_operands_of_a_list),
       TEST(fold_computes_what_depends_on_constants),
       TEST(constants_come_first_and_only_the_last_is_left),
+      TEST(fold_computes_large_values_that_tiles_would_not),
       TEST(fold_leaves_large_and_differentiated_values),
       TEST(fold_leaves_strides_of_views_alone),
       TEST(fold_leaves_what_fails),

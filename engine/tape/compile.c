@@ -22,16 +22,29 @@ static ky_status copy_array(const ky_allocator *a, void **to, const void *from, 
   return KY_OK;
 }
 
-/* Constants lie in the tape's memory; the program gets its own copies. */
-static ky_status copy_constants(ky_pass *pass) {
-  const ky_code *from = &pass->tape->code;
-  for (ky_id id = 1; id < from->count; id++) {
-    const ky_ins *i = &from->ins[id];
+/* Copies the constants of the program, which lie in `from`, to its own memory. */
+static ky_status copy_constants(ky_pass *pass, const ky_arena *from) {
+  const ky_code *code = &pass->program->code;
+  for (ky_id id = 1; id < code->count; id++) {
+    const ky_ins *i = &code->ins[id];
     if (i->op != KY_OP_constant) continue;
-    const char *data = from->blobs.chunks[i->a].base + (size_t)i->b * KY_ALIGN;
-    KY_TRY(ky__make_constant(pass, id, data, ky__value_bytes(from, id)));
+    const char *data = from->chunks[i->a].base + (size_t)i->b * KY_ALIGN;
+    KY_TRY(ky__make_constant(pass, id, data, ky__value_bytes(code, id)));
   }
   return KY_OK;
+}
+
+/* Gives back the memory of constants that passes did away with. */
+static ky_status drop_constants(ky_pass *pass) {
+  ky_code *code = &pass->program->code;
+  uint32_t left = 0;
+  for (ky_id id = 1; id < code->count; id++) left += code->ins[id].op == KY_OP_constant;
+  if (left == pass->constants) return KY_OK;
+  ky_arena all = code->blobs;
+  ky__arena_init(&code->blobs, &pass->program->allocator);
+  const ky_status status = copy_constants(pass, &all);
+  ky__arena_free(&all);
+  return status;
 }
 
 static ky_status copy_code(ky_pass *pass) {
@@ -67,7 +80,7 @@ static ky_status copy_code(ky_pass *pass) {
   p->wanted = ky__pass_alloc(pass, p->capacity, sizeof *p->wanted);
   if (!p->map || !p->keep || !p->wanted) return KY_NO_MEMORY;
   for (ky_id id = 0; id < p->map_count; id++) p->map[id] = id;
-  return copy_constants(pass);
+  return copy_constants(pass, &from->blobs);
 }
 
 /* ---- what was named ---------------------------------------------------------------------- */
@@ -216,6 +229,7 @@ static ky_status compile(ky_pass *pass, ky_var root, const ky_compile_options *o
     return ky__fail(pass->fault, KY_NO_MEMORY, "no memory for the program");
   KY_TRY(mark(pass, root, o));
   KY_TRY(run_passes(pass, o));
+  KY_TRY(drop_constants(pass));
   return ky__plan_memory(pass);
 }
 

@@ -66,6 +66,7 @@ typedef struct ky_pass {
   const ky_var *wrt;
   size_t wrt_count;
   int64_t fuse_least; /* elements, at least 1 */
+  uint32_t constants; /* whose bytes the program has got */
   ky_fault *fault;
 } ky_pass;
 

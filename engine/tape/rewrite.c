@@ -119,6 +119,7 @@ ky_status ky__make_constant(ky_pass *pass, ky_id id, const void *data, size_t by
   char *blob = ky__arena_alloc(&code->blobs, bytes);
   if (!blob) return ky__fail(pass->fault, KY_NO_MEMORY, "no memory for a constant");
   if (bytes) memcpy(blob, data, bytes);
+  pass->constants++;
   ky_ins *i = &code->ins[id];
   const uint8_t class_bits = code->layout[id] == 0 ? KY_POINT : KY_FLAT;
   *i = (ky_ins){.op = KY_OP_constant,
