@@ -7,8 +7,7 @@
 
 #include "kernels/vectors.h"
 
-#define INLINE static inline __attribute__((always_inline))
-#define TILE   16 /* rows and columns of a plane copied at a time: a cache line of f32 */
+#define TILE 16 /* rows and columns of a plane copied at a time: a cache line of f32 */
 
 /* ---- runs -------------------------------------------------------------------------------- */
 

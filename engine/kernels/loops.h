@@ -15,19 +15,11 @@
 #include <stdint.h>
 #include <string.h>
 
+#include "kernels/compiler.h"
 #include "kernels/vector_math.h"
 
-#define INLINE static inline __attribute__((always_inline))
-#define LANES  16 /* independent partial sums of a run */
-#define BATCH  64 /* elements whose exponentials are computed together */
-
-/* Keeps a short loop whole until it is vectorised. clang does not need it, and complains where
- * it cannot obey. */
-#ifdef __clang__
-  #define SIMD
-#else
-  #define SIMD _Pragma("omp simd")
-#endif
+#define LANES 16 /* independent partial sums of a run */
+#define BATCH 64 /* elements whose exponentials are computed together */
 
 /* Before a loop whose result may lie exactly where an operand does, or apart from it: then no
  * element depends on another, and it is vectorised without asking how they overlap. */

@@ -10,8 +10,6 @@
 
 #include "kernels/vectors.h"
 
-#define INLINE static inline __attribute__((always_inline))
-
 /* The results of a row whose window has tap `tap` inside of the plane: [*begin, *end). */
 static void inside(const ky_pool *s, int axis, int64_t tap, int64_t *begin, int64_t *end) {
   const int64_t stride = s->stride[axis], before = s->padding[axis] - tap;

@@ -11,6 +11,8 @@
   #include <immintrin.h>
 #endif
 
+#include "kernels/compiler.h"
+
 #if defined(__AVX512F__)
   #define VECTOR_BYTES 64
 #elif defined(__AVX2__)
@@ -21,9 +23,6 @@
 #define LANES    (VECTOR_BYTES / REAL_BYTES)
 #define QUARTERS (VECTOR_BYTES / 16) /* four of the widest vector, */
 #define QUARTER  (16 / REAL_BYTES)   /* lanes in each */
-
-#define ALWAYS_INLINE inline __attribute__((always_inline))
-#define UNROLL        _Pragma("GCC unroll 16")
 
 #if VECTOR_BYTES == 32
 /* n words before the middle begins a mask of n words. */
