@@ -54,6 +54,104 @@ static void calls_that_fail_late_leave_nothing(void **state) {
                  "scatter_sum: ");
 }
 
+static void diagonals_that_fail_late_leave_nothing(void **state) {
+  ky_tape *t = ((bench *)*state)->t;
+  const ky_var none = ky_full(t, KY_F64, KY_SHAPE(0), 1);
+  assert_refused(t, ky_diag(t, none, INT32_MAX), ky_tape_length(t), KY_BAD_ARGUMENT, "pad: ");
+}
+
+static void nothing_is_recorded_behind_an_error(void **state) {
+  ky_tape *t = ((bench *)*state)->t;
+  const ky_var x = ky_full(t, KY_F64, KY_SHAPE(2, 3), 1), s = ky_scalar(t, KY_F64, 1);
+  const uint32_t length = ky_tape_length(t);
+  ky_tensor *weight;
+  assert_int_equal(ky_tensor_new(NULL, KY_F64, KY_SHAPE(3), &weight), KY_OK);
+  ky_matmul(t, x, x);
+  assert_int_equal(ky_neg(t, x).id, 0);
+  assert_int_equal(ky_neg(t, s).id, 0);
+  assert_int_equal(ky_linear(t, x, x, ky_none()).id, 0);
+  assert_int_equal(ky_layernorm(t, x, 1, ky_none(), ky_none(), 0).id, 0);
+  assert_int_equal(ky_param(t, weight).id, 0);
+  assert_int_equal(ky_flip(t, x, 0, NULL).id, 0);
+  assert_refused(t, ky_mse(t, x, x, KY_REDUCE_SUM), length, KY_BAD_SHAPE, "matmul: ");
+  assert_int_not_equal(ky_linear(t, x, x, ky_none()).id, 0);
+  ky_tensor_free(weight);
+}
+
+static void what_did_not_run_is_not_read(void **state) {
+  (void)state;
+  ky_tape *t =
+      ky_tape_new(&(ky_tape_options){.size = sizeof(ky_tape_options), .flags = KY_EAGER});
+  const float x[3] = {1, 2, 3};
+  int32_t index[2] = {0, 1};
+  const int32_t bad[2] = {0, 7};
+  const ky_var from = ky_input(t, KY_F32, KY_SHAPE(3), x);
+  const ky_var at = ky_input(t, KY_I32, KY_SHAPE(2), index), r = ky_gather(t, from, 0, at);
+  assert_int_equal(ky_input_set(t, at, bad), KY_OK);
+  assert_int_equal(ky_neg(t, from).id, 0);
+  assert_int_equal(ky_tape_check(t), KY_BAD_INDEX);
+  ky_array a;
+  for (int k = 0; k < 2; k++) assert_int_equal(ky_data(t, r, &a), KY_BAD_INDEX);
+  ky_tape_free(t);
+}
+
+static void gradients_of_scalars_outlive_recording(void **state) {
+  ky_tape *t = ((bench *)*state)->t;
+  ky_tensor *weight;
+  assert_int_equal(ky_tensor_new(NULL, KY_F64, KY_SCALAR, &weight), KY_OK);
+  *(double *)ky_tensor_write(weight) = 3;
+  const ky_var w = ky_param(t, weight);
+  ky_grads grads;
+  assert_int_equal(ky_backward(t, ky_square(t, w), &grads), KY_OK);
+  ky_var y = w;
+  for (int k = 0; k < 5000; k++) y = ky_add_scalar(t, y, 1);
+  assert_true(*(const double *)grads.pairs[0].grad == 6);
+  ky_tensor_free(weight);
+}
+
+static void sizes_that_cannot_be_counted_are_refused(void **state) {
+  ky_tape *t = ((bench *)*state)->t;
+  const ky_var one = ky_full(t, KY_F64, KY_SHAPE(1, 1, 1, 1), 1);
+  const ky_var w = ky_full(t, KY_F64, KY_SHAPE(1, 1, 2, 2), 1);
+  const int64_t far = ((int64_t)1 << 30) - 1, steps = (int64_t)1 << 30;
+  const ky_conv_options o = {
+      .size = sizeof o, .stride = {far, far}, .padding = {far + 1, far + 1}};
+  assert_refused(t, ky_conv2d(t, one, w, ky_none(), &o), ky_tape_length(t), KY_BAD_SHAPE,
+                 "padding that is too large");
+  const ky_var x =
+      ky_expand(t, ky_full(t, KY_F64, KY_SHAPE(1, 1, 2), -1), KY_SHAPE(steps, 2, 2));
+  const ky_var zero = ky_full(t, KY_I32, KY_SHAPE(1, 1), 0);
+  const ky_var targets = ky_expand(t, zero, KY_SHAPE(2, steps - 1));
+  const ky_var two = ky_full(t, KY_I32, KY_SHAPE(2), 1);
+  assert_refused(t, ky_ctc(t, x, targets, two, two, 0, 0, KY_REDUCE_SUM), ky_tape_length(t),
+                 KY_BAD_SHAPE, "overflow");
+}
+
+static void biases_of_an_lstm_are_not_broadcast(void **state) {
+  ky_tape *t = ((bench *)*state)->t;
+  const ky_var x = ky_full(t, KY_F64, KY_SHAPE(2, 1, 3), 1);
+  const ky_rnn_weights w = {.w_ih = ky_full(t, KY_F64, KY_SHAPE(8, 3), 1),
+                            .w_hh = ky_full(t, KY_F64, KY_SHAPE(8, 2), 1),
+                            .b_ih = ky_full(t, KY_F64, KY_SHAPE(8), 1),
+                            .b_hh = ky_full(t, KY_F64, KY_SHAPE(1), 1)};
+  assert_refused(t, ky_lstm(t, x, &w, ky_none(), ky_none(), NULL, NULL), ky_tape_length(t),
+                 KY_BAD_SHAPE, "lstm: the recurrent bias is [1], wants [8]");
+}
+
+/* 2^32 + 1 is 1 in 32 bits. */
+static void labels_to_ignore_are_not_cut(void **state) {
+  ky_tape *t = ((bench *)*state)->t;
+  const double log_p[2] = {-1, -2};
+  const int32_t label[1] = {1};
+  const ky_class_options o = {
+      .size = sizeof o, .ignore = 1, .ignore_label = ((int64_t)1 << 32) + 1};
+  double loss;
+  const ky_var p = ky_input(t, KY_F64, KY_SHAPE(1, 2), log_p);
+  const ky_var y = ky_nll_with(t, p, ky_input(t, KY_I32, KY_SHAPE(1), label), &o);
+  assert_int_equal(ky_item(t, y, &loss), KY_OK);
+  assert_true(loss == 2);
+}
+
 static void messages_name_what_was_given(void **state) {
   ky_tape *t = ((bench *)*state)->t;
   const ky_var x = ky_full(t, KY_F64, KY_SHAPE(2, 4), 1),
@@ -106,8 +204,10 @@ static void uniform_numbers_fill_any_interval_that_has_some(void **state) {
 static void uniform_numbers_want_an_interval_that_has_some(void **state) {
   ky_tape *t = ((bench *)*state)->t;
   const uint32_t n = ky_tape_length(t);
-  assert_refused(t, ky_uniform(t, KY_F32, KY_SHAPE(6), 1e39, 1e40), n, KY_BAD_ARGUMENT,
-                 "no f32 lies in [9.9");
+  static const double beyond[][2] = {{1e39, 1e40}, {3e38, 1e39}, {-1e39, 1e39}};
+  for (int k = 0; k < 3; k++)
+    assert_refused(t, ky_uniform(t, KY_F32, KY_SHAPE(6), beyond[k][0], beyond[k][1]), n,
+                   KY_BAD_ARGUMENT, "are beyond f32");
   assert_refused(t, ky_uniform(t, KY_F32, KY_SHAPE(6), 1 + 1e-9, 1 + 2e-9), n, KY_BAD_ARGUMENT,
                  "no f32 lies in [1.0000000010000001, ");
   assert_int_not_equal(ky_uniform(t, KY_F64, KY_SHAPE(6), 1 + 1e-9, 1 + 2e-9).id, 0);
@@ -260,6 +360,13 @@ int main(void) {
 #define TEST(name) cmocka_unit_test_setup_teardown(name, set_up, tear_down)
   const struct CMUnitTest tests[] = {
       TEST(calls_that_fail_late_leave_nothing),
+      TEST(diagonals_that_fail_late_leave_nothing),
+      TEST(nothing_is_recorded_behind_an_error),
+      TEST(what_did_not_run_is_not_read),
+      TEST(gradients_of_scalars_outlive_recording),
+      TEST(sizes_that_cannot_be_counted_are_refused),
+      TEST(biases_of_an_lstm_are_not_broadcast),
+      TEST(labels_to_ignore_are_not_cut),
       TEST(messages_name_what_was_given),
       TEST(uniform_numbers_fill_any_interval_that_has_some),
       TEST(uniform_numbers_want_an_interval_that_has_some),

@@ -224,8 +224,9 @@ static void start(bench *b, model *build, ky_var *loss) {
   b->weights = 0;
   b->used = b->indices = 0;
   *loss = build(b);
-  if (ky_tape_check(b->t) != KY_OK) print_error("%s\n", ky_tape_message(b->t));
-  assert_int_equal(ky_tape_check(b->t), KY_OK);
+  const ky_status status = ky_tape_check(b->t);
+  if (status != KY_OK) print_error("%s\n", ky_tape_message(b->t));
+  assert_int_equal(status, KY_OK);
   assert_int_equal(ky_tape_seed(b->t, 5, 0), KY_OK);
 }
 

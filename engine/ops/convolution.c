@@ -8,6 +8,7 @@
 #include "ops/family.h"
 
 #define LARGEST ((int64_t)1 << 31) /* stride, padding, dilation */
+#define MOST    0x1p60             /* elements, products */
 
 static ky_id operand(const ky_code *code, const ky_ins *i, uint32_t which) {
   return (ky_id)code->pool[i->b + which];
@@ -93,6 +94,21 @@ static ky_status need_axis(const ky_query *q, const shapes *s, int k) {
                 (long long)s->w.dims[2 + k]);
 }
 
+/* Copies with margins, and the products of a sweep, must be countable. out: of the result. */
+static ky_status need_room(const ky_query *q, const shapes *s, const int64_t *out) {
+  const double channels = (double)(s->x.dims[1] + out[1]);
+  double copy = (double)s->x.dims[0] * channels, work = copy * channels;
+  for (int k = 0; k < s->axes; k++) {
+    const int64_t *a = s->words + KY_CONV_AXIS + 4 * k, at = 2 + k;
+    const double span = (double)s->w.dims[at] * (double)a[KY_CONV_DILATION];
+    const double wide = span + 2 * (double)a[KY_CONV_PADDING] + (double)s->x.dims[at];
+    copy *= wide + (double)out[at];
+    work *= (double)s->w.dims[at] * (double)(s->x.dims[at] + out[at]);
+  }
+  if (copy < MOST && work < MOST) return KY_OK;
+  return refuse(q, s, KY_BAD_SHAPE, "with padding that is too large to be counted");
+}
+
 ky_status ky__rule_conv(ky_query *q) {
   shapes s;
   KY_TRY(look(q, &s));
@@ -117,6 +133,7 @@ ky_status ky__rule_conv(ky_query *q) {
   }
   ky_layout out;
   KY_TRY(ky__layout_dense(s.axes + 2, dims, &out, q->fault));
+  KY_TRY(need_room(q, &s, dims));
   q->klass = KY_GENERAL;
   return ky__answer(q, ky__dtype_of(q, operand(q->code, q->ins, KY_CONV_X)), &out);
 }
@@ -144,6 +161,7 @@ ky_status ky__rule_conv_transpose(ky_query *q) {
   }
   ky_layout out;
   KY_TRY(ky__layout_dense(s.axes + 2, dims, &out, q->fault));
+  KY_TRY(need_room(q, &s, dims));
   q->klass = KY_GENERAL;
   return ky__answer(q, ky__dtype_of(q, operand(q->code, q->ins, KY_CONV_X)), &out);
 }

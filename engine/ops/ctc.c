@@ -67,8 +67,11 @@ ky_status ky__rule_ctc(ky_query *q) {
   KY_TRY(need_batch(q, "input lengths", ky__layout_of(q, id[POOL_STEPS]), x.dims[1]));
   KY_TRY(need_batch(q, "target lengths", ky__layout_of(q, id[POOL_LENGTHS]), x.dims[1]));
   q->klass = KY_GENERAL;
-  q->aux_bytes =
-      ((size_t)x.dims[1] + (size_t)x.dims[0] * states_of(&x, targets)) * sizeof(double);
+  const size_t states = states_of(&x, targets), most = INT64_MAX / 2 / sizeof(double);
+  if (x.dims[0] > 0 && states > (most - (size_t)x.dims[1]) / (size_t)x.dims[0])
+    return ky__fail(q->fault, KY_BAD_SHAPE, "%lld steps of %zu states overflow",
+                    (long long)x.dims[0], states);
+  q->aux_bytes = ((size_t)x.dims[1] + (size_t)x.dims[0] * states) * sizeof(double);
   const int64_t how = q->code->pool[q->ins->b + POOL_HOW] & ~(int64_t)ZERO_INFINITY;
   ky_layout out;
   KY_TRY(ky__layout_dense(how == KY_REDUCE_NONE, x.dims + 1, &out, q->fault));

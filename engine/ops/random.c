@@ -14,22 +14,31 @@ enum { POOL_STREAM, POOL_FIRST, POOL_SECOND };
 
 static ky_status check_probability(const ky_query *q, double p) {
   if (p >= 0 && p <= 1) return KY_OK;
-  return ky__fail(q->fault, KY_BAD_ARGUMENT, "the probability is %g, wants 0 to 1", p);
+  return ky__fail(q->fault, KY_BAD_ARGUMENT, "the probability is %.17g, wants 0 to 1", p);
+}
+
+/* Whether the number is finite in the dtype, too. */
+static bool fits(ky_dtype dtype, double x) {
+  return isfinite(dtype == KY_F32 ? (double)(float)x : x);
 }
 
 static ky_status check_bounds(const ky_query *q, ky_dtype dtype, double lo, double hi) {
   if (!(lo < hi && isfinite(lo) && isfinite(hi) && isfinite(hi - lo)))
-    return ky__fail(q->fault, KY_BAD_ARGUMENT, "wants finite bounds lo < hi, got %g and %g", lo,
-                    hi);
+    return ky__fail(q->fault, KY_BAD_ARGUMENT,
+                    "wants finite bounds lo < hi, got %.17g and %.17g", lo, hi);
+  if (!fits(dtype, lo) || !fits(dtype, hi))
+    return ky__fail(q->fault, KY_BAD_ARGUMENT, "the bounds %g and %g are beyond %s", lo, hi,
+                    ky_dtype_name(dtype));
   double first, last;
   ky__interval(dtype, lo, hi, &first, &last);
-  if (first <= last && isfinite(first)) return KY_OK;
+  if (first <= last) return KY_OK;
   return ky__fail(q->fault, KY_BAD_ARGUMENT, "no %s lies in [%.17g, %.17g)",
                   ky_dtype_name(dtype), lo, hi);
 }
 
-static ky_status check_normal(const ky_query *q, double mean, double deviation) {
-  if (isfinite(mean) && deviation >= 0 && isfinite(deviation)) return KY_OK;
+static ky_status check_normal(const ky_query *q, ky_dtype dtype, double mean,
+                              double deviation) {
+  if (fits(dtype, mean) && deviation >= 0 && fits(dtype, deviation)) return KY_OK;
   return ky__fail(q->fault, KY_BAD_ARGUMENT,
                   "wants a finite mean and a deviation of 0 or more, got %g and %g", mean,
                   deviation);
@@ -45,7 +54,7 @@ ky_status ky__rule_random(ky_query *q) {
   const double x = ky__pool_f64(q->code, i->b + POOL_FIRST);
   const double y = ky__pool_f64(q->code, i->b + POOL_SECOND);
   KY_TRY(i->op == KY_OP_uniform  ? check_bounds(q, dtype, x, y)
-         : i->op == KY_OP_normal ? check_normal(q, x, y)
+         : i->op == KY_OP_normal ? check_normal(q, dtype, x, y)
                                  : check_probability(q, x));
   q->klass = q->shape->rank == 0 ? KY_POINT : KY_FLAT;
   return ky__answer(q, dtype, q->shape);

@@ -115,8 +115,7 @@ __attribute__((noinline)) static ky_var record_2(ky_tape *t, ky_var a, ky_var b,
   ky_var ky_##name(ky_tape *t, ky_var a, ky_var b, ky_var c) {                                 \
     ky_draft d;                                                                                \
     ky__draft(&d, KY_OP_##name);                                                               \
-    const bool absent = c.id == 0 && (!t || t->pending == KY_OK);                              \
-    return record(t, absent ? 2 : 3, (ky_var[]){a, b, c}, &d);                                 \
+    return record(t, c.id ? 3 : 2, (ky_var[]){a, b, c}, &d);                                   \
   }
 #define BUILD_1_IMM(name)                                                                      \
   ky_var ky_##name(ky_tape *t, ky_var a, double s) { return record_1(t, a, s, KY_OP_##name); }
@@ -416,7 +415,7 @@ static bool slot_is_live(const ky_tape *t, const ky_weight_slot *slot) {
 
 ky_var ky_param(ky_tape *t, ky_tensor *weight) {
   ky_draft d;
-  if (!t) return (ky_var){0};
+  if (!t || t->pending != KY_OK) return (ky_var){0};
   const ky_array array = ky_tensor_array(weight);
   draft_bound(&d, KY_OP_param, array.dtype, array.rank, array.dims);
   d.ins.flags = KY_WANT_SELF;

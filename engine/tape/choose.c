@@ -151,10 +151,19 @@ ky_var ky_argsort(ky_tape *t, ky_var x, int64_t axis, int descending) {
   return ky__record(t, &d);
 }
 
+/* The composition's result: x at the indices `order`, which the caller may want, too. */
+static ky_var chosen(const ky_composition *c, ky_var x, int64_t axis, ky_var order,
+                     ky_var *indices) {
+  const ky_var r = ky__composed(c, order.id ? ky_gather(c->t, x, axis, order) : order);
+  if (indices) *indices = r.id ? order : ky_none();
+  return r;
+}
+
 ky_var ky_sort(ky_tape *t, ky_var x, int64_t axis, int descending, ky_var *indices) {
-  const ky_var order = ky_argsort(t, x, axis, descending);
-  if (indices) *indices = order;
-  return ky_gather(t, x, axis, order);
+  if (indices) *indices = ky_none();
+  if (!t) return ky_none();
+  const ky_composition c = ky__begin_composition(t, "sort");
+  return chosen(&c, x, axis, ky_argsort(t, x, axis, descending), indices);
 }
 
 ky_var ky_topk(ky_tape *t, ky_var x, int64_t k, int64_t axis, int largest, ky_var *indices) {
@@ -164,7 +173,7 @@ ky_var ky_topk(ky_tape *t, ky_var x, int64_t k, int64_t axis, int largest, ky_va
   if (k < 0 || k > l.dims[axis])
     return ky__refuse(t, KY_BAD_ARGUMENT, "topk", "%lld elements of %lld", (long long)k,
                       (long long)l.dims[axis]);
+  const ky_composition c = ky__begin_composition(t, "topk");
   const ky_var order = ky_slice(t, ky_argsort(t, x, axis, largest), axis, 0, k, 1);
-  if (indices) *indices = order;
-  return ky_gather(t, x, axis, order);
+  return chosen(&c, x, axis, order, indices);
 }

@@ -44,7 +44,7 @@ ky_var ky_cross_entropy_with(ky_tape *t, ky_var logits, ky_var labels,
   int64_t word[KY_CLASS_WORDS] = {0};
   word[0] = ky__operand_id(t, &d, logits);
   word[1] = ky__operand_id(t, &d, labels);
-  if (o.weights.id || t->pending != KY_OK) word[2] = ky__operand_id(t, &d, o.weights);
+  if (o.weights.id) word[2] = ky__operand_id(t, &d, o.weights);
   word[3] = (int64_t)o.reduction;
   word[4] = o.ignore != 0;
   word[5] = o.ignore ? o.ignore_label : 0;
@@ -129,10 +129,8 @@ ky_var ky_nll_with(ky_tape *t, ky_var log_p, ky_var labels, const ky_class_optio
   const ky_dtype dtype = (ky_dtype)t->code.ins[log_p.id].dtype;
   ky_var counts = {0}, y = labels, mass = {0};
   if (o.ignore) { /* ignored labels need not be classes, so class 0 stands in for them */
-    counts = ky_ne(t, labels,
-                   ky_constant(t, index, KY_SCALAR,
-                               index == KY_I64 ? (const void *)&o.ignore_label
-                                               : &(int32_t){(int32_t)o.ignore_label}));
+    const ky_var ignored = ky_constant(t, KY_I64, KY_SCALAR, &o.ignore_label);
+    counts = ky_ne(t, ky_cast(t, labels, KY_I64), ignored);
     y = ky_where(t, counts, labels, ky_full(t, index, KY_SCALAR, 0));
   }
   ky_var loss = ky_nll(t, log_p, y, KY_REDUCE_NONE);

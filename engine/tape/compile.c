@@ -264,8 +264,9 @@ void ky_program_free(ky_program *p) {
 ky_status ky_compile(ky_tape *t, ky_var root, const ky_compile_options *options,
                      ky_program **out) {
   if (out) *out = NULL;
-  if (!t || !out) return KY_BAD_ARGUMENT;
+  if (!t) return KY_BAD_ARGUMENT;
   KY_TRY(ky_tape_check(t));
+  if (!out) return ky__error(t, KY_BAD_ARGUMENT, "compile: the result pointer is null");
   ky_compile_options o = {0};
   if (!ky__take_options(&o, sizeof o, options))
     return ky__error(t, KY_BAD_ARGUMENT, "compile: the options have size %zu, wants %zu",

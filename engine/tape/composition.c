@@ -21,11 +21,11 @@ ky_composition ky__begin_composition(ky_tape *t, const char *name) {
 
 bool ky__compose(ky_composition *c, ky_tape *t, const char *name, int count, int required,
                  const ky_var *vars) {
-  if (!t) return false;
+  if (!t || t->pending != KY_OK) return false;
   *c = ky__begin_composition(t, name);
   unsigned first = KY_F32;
   for (int k = 0; k < count; k++) {
-    if (k >= required && vars[k].id == 0 && t->pending == KY_OK) continue;
+    if (k >= required && vars[k].id == 0) continue;
     const char *reason = ky__bad_var(t, vars[k]);
     if (reason) return ky__compose_fail(c, KY_BAD_VAR, "%s", reason), false;
     const unsigned dtype = t->code.ins[vars[k].id].dtype;

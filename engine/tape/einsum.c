@@ -252,6 +252,7 @@ static void take_diagonal(const einsum *e, term *x, int p, int q) {
   order[n++] = p;
   order[n] = q;
   permute(e, x, order);
+  if (!x->v.id) return;
   ky_layout l = *ky__layout(&e->c.t->code, x->v.id);
   const int64_t side = l.dims[l.rank - 1];
   l.dims[l.rank - 2] = side * side;

@@ -43,8 +43,7 @@ static ky_var record(ky_tape *t, ky_op op, ky_var a, ky_var b, unsigned flags) {
   d.ins.b = ky__operand_id(t, &d, b);
   d.ins.c = flags;
   if (!t || d.fault.status != KY_OK) return ky__record(t, &d);
-  const ky_composition c = {
-      .t = t, .name = ky__opinfo[op].name, .mark = ky_tape_mark(t), .count = t->code.count};
+  const ky_composition c = ky__begin_composition(t, ky__opinfo[op].name);
   broadcast_batches(t, &a, &b);
   if (!a.id || !b.id) return ky__composed(&c, (ky_var){0});
   d.ins.a = a.id;

@@ -17,10 +17,8 @@ static ky_var record_norm(ky_tape *t, ky_op op, ky_var x, int axes, ky_var weigh
   ky__draft(&d, op);
   const ky_var vars[3] = {x, weight, bias};
   int64_t words[5] = {0};
-  for (int k = 0; k < 3; k++) {
-    const bool absent = k > 0 && vars[k].id == 0 && t->pending == KY_OK;
-    if (!absent) words[k] = ky__operand_id(t, &d, vars[k]);
-  }
+  for (int k = 0; k < 3; k++)
+    if (k == 0 || vars[k].id) words[k] = ky__operand_id(t, &d, vars[k]);
   words[3] = axes;
   memcpy(&words[4], &eps, sizeof eps);
   d.ins.b = ky__push(t, &d, 5, words);
@@ -160,11 +158,12 @@ static void move_towards(ky_tensor *running, const ky_array *batch, double facto
     const int64_t from = k * batch->strides[0];
     if (batch->dtype == KY_F64) {
       double *r = (double *)at + k;
-      *r += momentum * (factor * ((const double *)batch->data)[from] - *r);
+      const double target = factor * ((const double *)batch->data)[from];
+      *r = (1 - momentum) * *r + momentum * target;
     } else {
       float *r = (float *)at + k;
       const double target = factor * (double)((const float *)batch->data)[from];
-      *r = (float)((double)*r + momentum * (target - (double)*r));
+      *r = (float)((1 - momentum) * (double)*r + momentum * target);
     }
   }
 }

@@ -1,12 +1,12 @@
 /* SPDX-License-Identifier: MIT */
-/* The recording functions of ops_movement.h. Most record views and what joins them; arguments
- * are checked first, so that a refused call records nothing. */
+/* The recording functions of ops_movement.h. Most record views and what joins them. */
 #define KY_NO_SITES
 #include "kytape/ops.h"
 
 #include <string.h>
 
 #include "tape/arguments.h"
+#include "tape/composition.h"
 
 /* Marks the axes named, all for a count of 0; false, and the call's error, when one is out of
  * range or (unless `again`) named twice. */
@@ -78,9 +78,10 @@ ky_var ky_flip(ky_tape *t, ky_var x, int count, const int64_t *axes) {
   bool marked[KY_MAX_RANK];
   if (!ky__look(t, x, "flip", &l) || !mark_axes(t, "flip", l.rank, count, axes, false, marked))
     return ky_none();
+  const ky_composition c = ky__begin_composition(t, "flip");
   for (int k = 0; k < l.rank; k++)
     if (marked[k]) x = ky_slice(t, x, k, INT64_MAX, INT64_MIN, -1);
-  return x;
+  return ky__composed(&c, x);
 }
 
 ky_var ky_roll(ky_tape *t, ky_var x, int64_t shift, int64_t axis) {
@@ -88,9 +89,10 @@ ky_var ky_roll(ky_tape *t, ky_var x, int64_t shift, int64_t axis) {
   if (!ky__look(t, x, "roll", &l) || !ky__axis(t, "roll", l.rank, &axis)) return ky_none();
   const int64_t n = l.dims[axis], first = n ? (shift % n + n) % n : 0;
   if (first == 0) return x;
+  const ky_composition c = ky__begin_composition(t, "roll");
   const ky_var parts[2] = {ky_slice(t, x, axis, n - first, n, 1),
                            ky_slice(t, x, axis, 0, n - first, 1)};
-  return ky_concat(t, 2, parts, axis);
+  return ky__composed(&c, ky_concat(t, 2, parts, axis));
 }
 
 /* ---- repeating, joining, parting --------------------------------------------------------- */
@@ -140,13 +142,14 @@ ky_var ky_tile(ky_tape *t, ky_var x, int count, const int64_t *reps) {
   if (!ky__look(t, x, "tile", &l)) return ky_none();
   const int rank = l.rank;
   if (!plan_tile(t, &l, count, reps, times)) return ky_none();
+  const ky_composition c = ky__begin_composition(t, "tile");
   if (l.rank > rank) x = ky_reshape(t, x, l.rank, l.dims);
   for (int k = l.rank; k-- > 0;) { /* the last first: later copies have the longer runs */
     if (times[k] == 1) continue;
     x = repeat(t, x, &l, k, times[k]);
     l.dims[k] *= times[k];
   }
-  return x;
+  return ky__composed(&c, x);
 }
 
 ky_var ky_stack(ky_tape *t, size_t count, const ky_var *vars, int64_t axis) {
@@ -163,17 +166,18 @@ ky_var ky_stack(ky_tape *t, size_t count, const ky_var *vars, int64_t axis) {
     if (ins[vars[k].id].dtype != ins[vars[0].id].dtype)
       return ky__refuse(t, KY_BAD_DTYPE, "stack", "the dtypes of operands 0 and %zu differ", k);
   }
-  const uint32_t begin = t->code.count;
+  const ky_composition c = ky__begin_composition(t, "stack");
   for (size_t k = 0; k < count; k++)
-    if (!unsqueeze(t, "stack", vars[k], axis).id) return ky_none();
+    if (!unsqueeze(t, "stack", vars[k], axis).id) return ky__composed(&c, ky_none());
   if (axis < 0) axis += first.rank + 1;
   ky_draft d;
   ky__draft(&d, KY_OP_concat);
   d.ins.b = t->code.pool_count;
   d.ins.c = (uint32_t)count;
-  for (size_t k = 0; k < count; k++) ky__push(t, &d, 1, (const int64_t[]){begin + (int64_t)k});
+  for (size_t k = 0; k < count; k++)
+    ky__push(t, &d, 1, (const int64_t[]){c.count + (int64_t)k});
   ky__push(t, &d, 1, &axis);
-  return ky__record(t, &d);
+  return ky__composed(&c, ky__record(t, &d));
 }
 
 /* Whether the sizes, equal ones unless given, make up the extent. */
@@ -196,18 +200,22 @@ ky_status ky_split(ky_tape *t, ky_var x, int64_t axis, size_t count, const int64
   for (size_t k = 0; k < count && parts; k++) parts[k] = ky_none();
   ky_layout l;
   if (!ky__look(t, x, "split", &l)) return t->pending;
-  if (!parts || count == 0 || count > UINT32_MAX)
+  if (!parts || count == 0 || count > UINT32_MAX) {
     ky__refuse(t, KY_BAD_ARGUMENT, "split", "%zu parts at %s", count,
                parts ? "an array" : "null");
-  else if (ky__axis(t, "split", l.rank, &axis) && check_sizes(t, l.dims[axis], count, sizes)) {
-    int64_t at = 0;
-    for (size_t k = 0; k < count; k++) {
-      const int64_t size = sizes ? sizes[k] : l.dims[axis] / (int64_t)count;
-      parts[k] = ky_slice(t, x, axis, at, at + size, 1);
-      at += size;
-    }
+    return t->pending;
   }
-  for (size_t k = 0; k < count && parts && t->pending != KY_OK; k++) parts[k] = ky_none();
+  if (!ky__axis(t, "split", l.rank, &axis) || !check_sizes(t, l.dims[axis], count, sizes))
+    return t->pending;
+  const ky_composition c = ky__begin_composition(t, "split");
+  int64_t at = 0;
+  for (size_t k = 0; k < count; k++) {
+    const int64_t size = sizes ? sizes[k] : l.dims[axis] / (int64_t)count;
+    parts[k] = ky_slice(t, x, axis, at, at + size, 1);
+    at += size;
+  }
+  if (t->pending != KY_OK) ky__composed(&c, ky_none());
+  for (size_t k = 0; k < count && t->pending != KY_OK; k++) parts[k] = ky_none();
   return t->pending;
 }
 
@@ -294,8 +302,9 @@ ky_var ky_diag(ky_tape *t, ky_var x, int64_t diagonal) {
   if (!ky__look(t, x, "diag", &l)) return ky_none();
   if (diagonal < INT32_MIN || diagonal > INT32_MAX)
     return ky__refuse(t, KY_BAD_ARGUMENT, "diag", "diagonal %lld", (long long)diagonal);
-  if (l.rank == 1) return diagonal_matrix(t, x, l.dims[0], diagonal);
-  if (l.rank == 2) return diagonal_of(t, "diag", x, &l, diagonal);
+  const ky_composition c = ky__begin_composition(t, "diag");
+  if (l.rank == 1) return ky__composed(&c, diagonal_matrix(t, x, l.dims[0], diagonal));
+  if (l.rank == 2) return ky__composed(&c, diagonal_of(t, "diag", x, &l, diagonal));
   return ky__refuse(t, KY_BAD_SHAPE, "diag", "wants rank 1 or 2, got rank %d", l.rank);
 }
 
@@ -308,5 +317,6 @@ ky_var ky_trace(ky_tape *t, ky_var x) {
   if (dtype != KY_F32 && dtype != KY_F64)
     return ky__refuse(t, KY_BAD_DTYPE, "trace", "wants f32 or f64, got %s",
                       ky_dtype_name(dtype));
-  return ky_sum_all(t, diagonal_of(t, "trace", x, &l, 0));
+  const ky_composition c = ky__begin_composition(t, "trace");
+  return ky__composed(&c, ky_sum_all(t, diagonal_of(t, "trace", x, &l, 0)));
 }

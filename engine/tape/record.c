@@ -108,24 +108,27 @@ ky_var ky_tape_fail(ky_tape *t, ky_status status, const char *text) {
 
 /* ---- appending --------------------------------------------------------------------------- */
 
-void ky__columns(ky_tape *t, ky_column columns[KY_COLUMNS]) {
+#define BYTES(type, member) sizeof *((type *)0)->member
+const size_t ky__column_bytes[KY_COLUMNS] = {BYTES(ky_code, ins),  BYTES(ky_code, layout),
+                                             BYTES(ky_code, site), BYTES(ky_frame, val),
+                                             BYTES(ky_frame, adj), BYTES(ky_frame, seen)};
+#undef BYTES
+
+void ky__columns(ky_tape *t, void *columns[KY_COLUMNS]) {
   ky_code *code = &t->code;
   ky_frame *f = &t->frame;
-  const ky_column all[KY_COLUMNS] = {
-      {&code->ins, sizeof *code->ins},   {&code->layout, sizeof *code->layout},
-      {&code->site, sizeof *code->site}, {&f->val, sizeof *f->val},
-      {&f->adj, sizeof *f->adj},         {&f->seen, sizeof *f->seen},
-  };
+  void *const all[KY_COLUMNS] = {&code->ins, &code->layout, &code->site,
+                                 &f->val,    &f->adj,       &f->seen};
   memcpy(columns, all, sizeof all);
 }
 
 ky_status ky__reserve(ky_tape *t, uint32_t need) {
   if (need <= t->capacity) return KY_OK;
-  ky_column columns[KY_COLUMNS];
+  void *columns[KY_COLUMNS];
   ky__columns(t, columns);
   for (int k = 0; k < KY_COLUMNS; k++)
-    KY_TRY(ky__grow(&t->allocator, columns[k].array, &t->column_capacity[k], need,
-                    columns[k].element));
+    KY_TRY(
+        ky__grow(&t->allocator, columns[k], &t->column_capacity[k], need, ky__column_bytes[k]));
   t->capacity = UINT32_MAX;
   for (int k = 0; k < KY_COLUMNS; k++)
     if (t->column_capacity[k] < t->capacity) t->capacity = t->column_capacity[k];
@@ -187,7 +190,7 @@ static void withdraw(ky_tape *t, ky_place values, uint32_t aux_count) {
 
 ky_var ky__record(ky_tape *t, ky_draft *d) {
   if (!t) return (ky_var){0};
-  if (d->fault.status != KY_OK) return refuse(t, d, false);
+  if (t->pending != KY_OK || d->fault.status != KY_OK) return refuse(t, d, false);
   ky_query q = {.code = &t->code, .ins = &d->ins, .shape = &d->shape, .fault = &d->fault};
   if (ky__opinfo[d->ins.op].rule(&q) != KY_OK) return refuse(t, d, true);
   const ky_place values = ky__arena_mark(&t->values);
@@ -211,7 +214,6 @@ ky_var ky__record(ky_tape *t, ky_draft *d) {
     const ky_status status = ky__run_pending(t);
     if (status != KY_OK) { /* the message is the sweep's */
       t->code.count = count;
-      t->done = count;
       t->code.pool_count = t->pool_kept;
       withdraw(t, values, aux_count);
       if (t->pending == KY_OK) t->pending = status;

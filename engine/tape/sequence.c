@@ -19,10 +19,8 @@ static int64_t bits_of(double value) {
 static ky_var record_list(ky_tape *t, ky_draft *d, int count, int required, const ky_var *vars,
                           int64_t first, int64_t second) {
   int64_t words[8];
-  for (int k = 0; k < count; k++) {
-    const bool absent = k >= required && vars[k].id == 0 && t->pending == KY_OK;
-    words[k] = absent ? 0 : ky__operand_id(t, d, vars[k]);
-  }
+  for (int k = 0; k < count; k++)
+    words[k] = k < required || vars[k].id ? ky__operand_id(t, d, vars[k]) : 0;
   words[count] = first;
   words[count + 1] = second;
   d->ins.b = ky__push(t, d, (uint32_t)count + 2, words);
@@ -92,6 +90,22 @@ static ky_var step_of(ky_tape *t, ky_var r, int64_t k) {
   return one.id ? ky_squeeze(t, one, 1, (const int64_t[]){0}) : one;
 }
 
+/* Whether a bias, if there is one, has an element for each gate: the sum of two would be
+ * broadcast. */
+static bool fits_gates(const ky_composition *c, const char *which, const ky_rnn_weights *w,
+                       ky_var bias) {
+  if (!bias.id) return true;
+  const ky_layout *b = ky__layout(&c->t->code, bias.id);
+  const ky_layout *rows = ky__layout(&c->t->code, w->w_hh.id);
+  if (rows->rank == 0 || (b->rank == 1 && b->count == rows->dims[0])) return true;
+  char words[128];
+  ky_text text = {words, sizeof words, 0};
+  ky__say_dims(&text, b);
+  ky__compose_fail(c, KY_BAD_SHAPE, "the %s bias is %s, wants [%lld]", which, words,
+                   (long long)rows->dims[0]);
+  return false;
+}
+
 /* Checks what a layer is given; its steps, or 0 after an error. */
 static int64_t begin_layer(ky_composition *c, ky_tape *t, const char *name, ky_var x,
                            const ky_rnn_weights *w, ky_var h0, ky_var c0) {
@@ -103,6 +117,7 @@ static int64_t begin_layer(ky_composition *c, ky_tape *t, const char *name, ky_v
   }
   const ky_var vars[7] = {x, w->w_ih, w->w_hh, w->b_ih, w->b_hh, h0, c0};
   if (!ky__compose(c, t, name, 7, 3, vars)) return 0;
+  if (!fits_gates(c, "input", w, w->b_ih) || !fits_gates(c, "recurrent", w, w->b_hh)) return 0;
   const ky_layout *l = ky__layout(&t->code, x.id);
   if (l->rank == 3 && l->dims[0] > 0) return l->dims[0];
   if (l->rank == 3)

@@ -187,14 +187,20 @@ static ky_status reverse(ky_tape *t, ky_id root, const void *cotangent) {
 
 static ky_status collect(ky_tape *t, ky_id root, ky_grads *grads) {
   const uint32_t binds = t->code.bind_count;
-  if (ky__grow(&t->allocator, &t->pairs, &t->pair_capacity, binds, sizeof *t->pairs) != KY_OK)
+  if (ky__grow(&t->allocator, &t->pairs, &t->pair_capacity, binds, sizeof *t->pairs) != KY_OK ||
+      ky__grow(&t->allocator, &t->points, &t->point_capacity, binds, sizeof *t->points) !=
+          KY_OK)
     return ky__error(t, KY_NO_MEMORY, "backward: no memory for the list of gradients");
   size_t count = 0;
   for (uint32_t k = 0; k < binds; k++) {
     const ky_bind *bind = &t->frame.bind[k];
     if (!bind->weight || bind->id > root || !t->frame.seen[bind->id]) continue;
-    t->pairs[count++] =
-        (ky_grad_pair){bind->weight, ky__adjoint(&t->frame, bind->id), ky__var(t, bind->id)};
+    const void *grad = ky__adjoint(&t->frame, bind->id);
+    if (ky__is_point(&t->code, bind->id)) {
+      t->points[count] = t->frame.adj[bind->id];
+      grad = &t->points[count];
+    }
+    t->pairs[count++] = (ky_grad_pair){bind->weight, grad, ky__var(t, bind->id)};
   }
   *grads = (ky_grads){count, t->pairs};
   return KY_OK;

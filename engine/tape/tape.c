@@ -62,12 +62,12 @@ ky_tape *ky_tape_new(const ky_tape_options *options) {
 
 void ky_tape_free(ky_tape *t) {
   if (!t) return;
-  ky_column columns[KY_COLUMNS];
+  void *columns[KY_COLUMNS];
   ky__columns(t, columns);
   for (int k = 0; k < KY_COLUMNS; k++) {
     void *array;
-    memcpy(&array, columns[k].array, sizeof array);
-    ky__resize(&t->allocator, array, t->column_capacity[k] * columns[k].element, 0);
+    memcpy(&array, columns[k], sizeof array);
+    ky__resize(&t->allocator, array, t->column_capacity[k] * ky__column_bytes[k], 0);
   }
   DROP(t, t->code.pool, t->code.pool_capacity);
   DROP(t, t->code.files, t->code.file_capacity);
@@ -77,6 +77,7 @@ void ky_tape_free(ky_tape *t) {
   DROP(t, t->weight_slots, t->weight_slot_count);
   DROP(t, t->eras, t->era_capacity);
   DROP(t, t->pairs, t->pair_capacity);
+  DROP(t, t->points, t->point_capacity);
   ky__layouts_free(&t->code.layouts);
   ky__arena_free(&t->code.blobs);
   ky__arena_free(&t->values);
@@ -90,17 +91,14 @@ uint32_t ky_tape_length(const ky_tape *t) { return t ? t->code.count : 0; }
 
 size_t ky_tape_bytes(const ky_tape *t) {
   if (!t) return 0;
-  const size_t element[KY_COLUMNS] = {sizeof *t->code.ins,  sizeof *t->code.layout,
-                                      sizeof *t->code.site, sizeof *t->frame.val,
-                                      sizeof *t->frame.adj, sizeof *t->frame.seen};
   size_t columns = 0;
-  for (int k = 0; k < KY_COLUMNS; k++) columns += t->column_capacity[k] * element[k];
+  for (int k = 0; k < KY_COLUMNS; k++) columns += t->column_capacity[k] * ky__column_bytes[k];
   return sizeof *t + columns + t->code.pool_capacity * sizeof *t->code.pool +
          t->code.file_capacity * sizeof *t->code.files +
          t->code.custom_capacity * sizeof *t->code.customs +
          t->bind_capacity * sizeof *t->frame.bind + t->aux_capacity * sizeof *t->frame.aux +
          t->weight_slot_count * sizeof *t->weight_slots + t->era_capacity * sizeof *t->eras +
-         t->pair_capacity * sizeof *t->pairs +
+         t->pair_capacity * sizeof *t->pairs + t->point_capacity * sizeof *t->points +
          t->code.layouts.capacity * sizeof *t->code.layouts.at +
          t->code.layouts.slot_count * sizeof *t->code.layouts.slots +
          ky__arena_bytes(&t->code.blobs) + ky__arena_bytes(&t->values) +

@@ -20,13 +20,7 @@ typedef struct ky_weight_slot {
   ky_id id;
 } ky_weight_slot;
 
-/* An array with one element an instruction: where its pointer is kept, and the element's size.
- */
-typedef struct ky_column {
-  void *array;
-  size_t element;
-} ky_column;
-
+/* Arrays with one element an instruction. */
 #define KY_COLUMNS 6
 
 struct ky_tape {
@@ -58,6 +52,8 @@ struct ky_tape {
   ky_id root; /* of the last reverse sweep; 0 for none */
   ky_grad_pair *pairs;
   uint32_t pair_capacity;
+  ky_word *points; /* gradients of rank 0 in `pairs`: their column may move */
+  uint32_t point_capacity;
 
   ky_status pending;  /* the first error since the last check */
   char message[576];  /* of the newest error */
@@ -100,7 +96,9 @@ const char *ky__bad_var(const ky_tape *t, ky_var v);
 
 /* ---- recording -------------------------------------------------------------------------- */
 
-void ky__columns(ky_tape *t, ky_column columns[KY_COLUMNS]);
+/* Where the pointers to the arrays are kept, and the sizes of their elements. */
+void ky__columns(ky_tape *t, void *columns[KY_COLUMNS]);
+extern const size_t ky__column_bytes[KY_COLUMNS];
 
 /* Makes room for `need` instructions. */
 ky_status ky__reserve(ky_tape *t, uint32_t need);

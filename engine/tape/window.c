@@ -3,6 +3,7 @@
 #define KY_NO_SITES
 #include "kytape/ops.h"
 
+#include "base/options.h"
 #include "ops/convolution.h"
 #include "ops/family.h"
 #include "ops/pooling.h"
@@ -12,29 +13,31 @@
 
 static int64_t or_one(int64_t value) { return value ? value : 1; }
 
+/* Copies the options of a call, or makes them the draft's fault. */
+static void take(ky_draft *d, void *to, size_t size, const void *options) {
+  if (ky__take_options(to, size, options)) return;
+  ky__fail(&d->fault, KY_BAD_ARGUMENT, "the options have size %zu, wants %zu",
+           *(const size_t *)options, size);
+}
+
 static ky_var record_conv(ky_tape *t, ky_op op, int axes, const ky_var vars[3],
                           const ky_conv_options *options) {
   if (!t) return (ky_var){0};
-  const ky_conv_options usual = {.size = sizeof usual}, *o = options ? options : &usual;
+  ky_conv_options o = {0};
   ky_draft d;
   ky__draft(&d, op);
-  if (o->size < sizeof *o)
-    ky__fail(&d.fault, KY_BAD_ARGUMENT, "the options have size %zu, wants %zu", o->size,
-             sizeof *o);
+  take(&d, &o, sizeof o, options);
   int64_t words[KY_CONV_WORDS] = {[KY_CONV_RANK] = axes};
-  for (int k = 0; k < 3; k++) {
-    const bool absent = k == 2 && vars[k].id == 0 && t->pending == KY_OK;
-    if (!absent) words[k] = ky__operand_id(t, &d, vars[k]);
-  }
-  if (d.fault.status != KY_OK) o = &usual;
-  words[KY_CONV_GROUPS] = or_one(o->groups);
+  for (int k = 0; k < 3; k++)
+    if (k < 2 || vars[k].id) words[k] = ky__operand_id(t, &d, vars[k]);
+  words[KY_CONV_GROUPS] = or_one(o.groups);
   for (int k = 0; k < 3; k++) {
     int64_t *axis = words + KY_CONV_AXIS + 4 * k;
     const bool there = k < axes;
-    axis[KY_CONV_STRIDE] = there ? or_one(o->stride[k]) : 1;
-    axis[KY_CONV_PADDING] = there ? o->padding[k] : 0;
-    axis[KY_CONV_DILATION] = there ? or_one(o->dilation[k]) : 1;
-    axis[KY_CONV_OUTPUT_PADDING] = there ? o->output_padding[k] : 0;
+    axis[KY_CONV_STRIDE] = there ? or_one(o.stride[k]) : 1;
+    axis[KY_CONV_PADDING] = there ? o.padding[k] : 0;
+    axis[KY_CONV_DILATION] = there ? or_one(o.dilation[k]) : 1;
+    axis[KY_CONV_OUTPUT_PADDING] = there ? o.output_padding[k] : 0;
   }
   d.ins.b = ky__push(t, &d, KY_CONV_WORDS, words);
   d.ins.c = 3;
@@ -59,22 +62,18 @@ CONV(conv_transpose, 3)
 static ky_var record_pool(ky_tape *t, ky_op op, int axes, ky_var x,
                           const ky_pool_options *options) {
   if (!t) return (ky_var){0};
+  ky_pool_options o = {0};
   ky_draft d;
   ky__draft(&d, op);
   d.ins.a = ky__operand_id(t, &d, x);
-  if (!options)
-    ky__fail(&d.fault, KY_BAD_ARGUMENT, "the options are null");
-  else if (options->size < sizeof *options)
-    ky__fail(&d.fault, KY_BAD_ARGUMENT, "the options have size %zu, wants %zu", options->size,
-             sizeof *options);
+  if (!options) ky__fail(&d.fault, KY_BAD_ARGUMENT, "the options are null");
+  take(&d, &o, sizeof o, options);
   int64_t words[KY_POOL_WORDS] = {[KY_POOL_RANK] = axes};
   for (int k = 0; k < 2; k++) {
     int64_t *axis = words + KY_POOL_AXIS + 3 * k;
-    const bool there = k < axes && d.fault.status == KY_OK;
-    axis[KY_POOL_KERNEL] = there ? options->kernel[k] : 1;
-    axis[KY_POOL_STRIDE] =
-        there && options->stride[k] ? options->stride[k] : axis[KY_POOL_KERNEL];
-    axis[KY_POOL_PADDING] = there ? options->padding[k] : 0;
+    axis[KY_POOL_KERNEL] = k < axes ? o.kernel[k] : 1;
+    axis[KY_POOL_STRIDE] = k < axes && o.stride[k] ? o.stride[k] : axis[KY_POOL_KERNEL];
+    axis[KY_POOL_PADDING] = k < axes ? o.padding[k] : 0;
   }
   d.ins.b = ky__push(t, &d, KY_POOL_WORDS, words);
   return ky__record(t, &d);
