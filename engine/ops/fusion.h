@@ -2,11 +2,13 @@
 /* The register program of a fused instruction: a run of elementwise instructions over one index
  * space, and what is left of it when it is written into the pool.
  *
- *   pool at b:  operand ids (c of them)
- *               space | dtype << 32 | steps << 40 | keep << 48 | reads_result << 49 | turns <<
- * 50 ending | axes << 16 | forward_registers << 24 | reverse_registers << 32 | reads
- * << 40 per step:  op | refs << 16, 24, 32 | forward << 40 | reverse << 48 | adjoint << 56 s
- * and u as the bits of doubles
+ * In the pool at b, each field with the number of its lowest bit:
+ *   c words   operand ids
+ *   a word    space 0, dtype 32, steps 40, keep 48, reads_result 49, turns 50
+ *   a word    ending 0, axes 16, forward_registers 24, reverse_registers 32, reads 40
+ *   a step    op 0, refs 16, 24 and 32, forward 40, reverse 48, adjoint 56
+ *             s as the bits of a double
+ *             u as the bits of a double
  *
  * Steps are in single assignment form: a ref below the number of inputs is that input, the next
  * one the result of step 0, and so on. The last step's result is the instruction's, or what its

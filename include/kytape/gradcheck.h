@@ -10,8 +10,8 @@
 extern "C" {
 #endif
 
-/* Options of ky_gradcheck. Set `size` to sizeof(ky_gradcheck_options); zero means the default.
- */
+/* Options of ky_gradcheck. Set `size` to sizeof(ky_gradcheck_options); zero means the
+ * default. */
 typedef struct ky_gradcheck_options {
   size_t size;
   double step;         /* element x moves by step max(1, |x|); 2^-16, with f32 values 2^-6 */
@@ -27,12 +27,11 @@ typedef struct ky_gradcheck_report {
   ky_status status; /* what ky_gradcheck returned */
   double error;     /* the largest relative error */
   ky_var worst;     /* the variable that has it */
-  int64_t index; /* of its element, in row-major order; -1: of a direction, where all is well */
-  double analytic; /* there: what the reverse sweep says */
-  double numeric;  /* there: what central differences say */
-  int smooth;      /* 0: differences of two steps disagree there, see below */
-  const char
-      *file; /* where the variable was recorded; NULL when unknown. Borrowed from ky_at */
+  int64_t index;    /* of its element, row-major; -1: of a direction, where all is well */
+  double analytic;  /* there: what the reverse sweep says */
+  double numeric;   /* there: what central differences say */
+  int smooth;       /* 0: differences of two steps disagree there, see below */
+  const char *file; /* where the variable was recorded, borrowed from ky_at; NULL: unknown */
   int line;
   char text[2048]; /* all of it in words: a line about the output, then a line a variable */
 } ky_gradcheck_report;
@@ -42,10 +41,10 @@ typedef struct ky_gradcheck_report {
  * a single element. No wrt at all means every weight, and every input that is watched, up to
  * the output.
  *
- *   numeric   (4 D(h/2) - D(h)) / 3, D(h) = (f(x + h d) - f(x - h d)) / 2h   (Richardson)
- *   error     |analytic - numeric| / (scale + rounding / tolerance)
- *   scale     the larger of sum |gradient d| and |numeric|; rounding: what f's last bits make
- * of D
+ *   numeric    (4 D(h/2) - D(h)) / 3, D(h) = (f(x + h d) - f(x - h d)) / 2h   (Richardson)
+ *   error      |analytic - numeric| / (scale + rounding / tolerance)
+ *   scale      the larger of sum |gradient d| and |numeric|
+ *   rounding   what f's last bits make of D
  *
  * d: components 1/2 to 1 of random sign, one variable at a time. Where a direction fails,
  * halving it finds one element that is wrong, and the report names that. A direction of very
@@ -53,10 +52,10 @@ typedef struct ky_gradcheck_report {
  *
  * Where f has a kink (relu at 0, a tie of max, a value that is rounded or compared), central
  * differences are no derivative and the check fails with reason: `smooth` is 0 then, unless the
- * kink is exactly at x. Move the inputs away from it or take a smaller step. Random
- * numbers stay those of the last forward sweep, unless ky_tape_seed has been called since: then
- * the check, and the values after it, have those of the new seed. What stops gradients on
- * purpose, and custom operations that give other values each time they run, cannot be checked.
+ * kink is exactly at x. Move the inputs away from it or take a smaller step. Random numbers
+ * stay those of the last forward sweep, unless ky_tape_seed has been called since: then the
+ * check, and the values after it, have those of the new seed. What stops gradients on purpose,
+ * and custom operations that give other values each time they run, cannot be checked.
  *
  * The tape's instructions, inputs, weights and values are as before afterwards; gradients of
  * the last reverse sweep are not readable any more. wrt: inputs need not be watched. options:

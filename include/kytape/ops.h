@@ -1,18 +1,22 @@
 /* SPDX-License-Identifier: MIT */
-/* The recording functions: one an opcode, each appends one instruction to a tape and returns
- * its value. Nothing runs until a sweep or a read.
+/* The recording functions: each appends the instructions it needs to a tape and returns its
+ * result. Many have an opcode and append one instruction; others are compositions and append
+ * several, or none: then the result is the operand itself, as with ky_roll by 0. Nothing runs
+ * until a sweep or a read, but on a tape with KY_EAGER.
  *
  * Common to all of them:
  *   dtypes     f32 and f64 unless said otherwise; operands of one operation have one dtype.
  *   shapes     "x [m,k]" names extents; elementwise operations broadcast by NumPy's rule
- * (aligned at the last axis, an extent of 1 stretches). Negative axes count from the end.
+ *              (aligned at the last axis, an extent of 1 stretches). Negative axes count from
+ *              the end.
  *   ownership  vars belong to the tape; arrays passed in are borrowed only where that is said.
  *   errors     the null var, and the tape is as it was: BAD_VAR (an operand is null, of another
- * tape or rewound), BAD_DTYPE, BAD_SHAPE, BAD_AXIS, BAD_ARGUMENT, NO_MEMORY. The first one
- *              stays pending in the tape with the source line and the shapes; null operands
- * pass on silently while one is pending. A null tape gives the null var. source     the macros
- * at the end pass __FILE__ and __LINE__ along; (ky_add)(t, a, b), or KY_NO_SITES defined before
- * the include, calls the function alone.
+ *              tape or rewound), BAD_DTYPE, BAD_SHAPE, BAD_AXIS, BAD_ARGUMENT, NO_MEMORY. The
+ *              first one stays pending in the tape with the source line and the shapes, until
+ *              ky_tape_check; while one is pending nothing is recorded, and all of them give
+ *              the null var. So does a null tape.
+ *   source     the macros at the end pass __FILE__ and __LINE__ along; (ky_add)(t, a, b), or
+ *              KY_NO_SITES defined before the include, calls the function alone.
  *
  * In formulas r is the result, g its adjoint, ga what operand a's adjoint gets. */
 #ifndef KYTAPE_OPS_H
@@ -33,11 +37,11 @@ static inline ky_var ky_none(void) {
 /* ---- Leaves ---------------------------------------------------------------------------- */
 
 /* A host array, dense and row-major, of any dtype. Not differentiated unless ky_watch asks for
- * it. One of bf16 or f16 is an f32 value: each forward sweep converts it, exactly. data:
- * borrowed; read by each forward sweep, and by the reverse sweep that belongs to it, until the
- * value is rewound, the tape freed, or ky_input_set names another array: what is there may
- * change between steps, not between the two sweeps of one. Errors: BAD_ARGUMENT (data is null
- * and not empty). */
+ * it. One of bf16 or f16 is an f32 value: each forward sweep converts it, exactly.
+ * data: borrowed; read by each forward sweep, and by the reverse sweep that belongs to it,
+ * until the value is rewound, the tape freed, or ky_input_set names another array: what is
+ * there may change between steps, not between the two sweeps of one.
+ * Errors: BAD_ARGUMENT (data is null and not empty). */
 KY_API ky_var ky_input(ky_tape *t, ky_dtype dtype, int rank, const int64_t *dims,
                        const void *data);
 
@@ -47,8 +51,9 @@ KY_API ky_var ky_input(ky_tape *t, ky_dtype dtype, int rank, const int64_t *dims
 KY_API ky_status ky_input_set(ky_tape *t, ky_var input, const void *data);
 
 /* A weight: differentiated. The same tensor recorded twice is the same var, with one gradient.
- * A weight of bf16 or f16 is an f32 value, as with ky_input, and its gradient is f32. weight:
- * borrowed until the value is rewound or the tape freed. Errors: BAD_ARGUMENT (null). */
+ * A weight of bf16 or f16 is an f32 value, as with ky_input, and its gradient is f32.
+ * weight: borrowed until the value is rewound or the tape freed.
+ * Errors: BAD_ARGUMENT (null). */
 KY_API ky_var ky_param(ky_tape *t, ky_tensor *weight);
 
 /* A copy of `data` (dense, row-major, any dtype) that the tape keeps. Not differentiated. */
@@ -208,9 +213,9 @@ KY_API ky_var ky_gt(ky_tape *t, ky_var a, ky_var b);
 /* a >= b as a mask; a and b of any one dtype. No gradient passes. */
 KY_API ky_var ky_ge(ky_tape *t, ky_var a, ky_var b);
 
-/* b where the mask is 1, c where it is 0; b and c of any one dtype, all three broadcast. gb = g
- * where the mask is 1 and 0 elsewhere, gc the other way round. Errors: BAD_DTYPE (the first
- * operand is not a mask). */
+/* b where the mask is 1, c where it is 0; b and c of any one dtype, all three broadcast.
+ * gb = g where the mask is 1 and 0 elsewhere, gc the other way round.
+ * Errors: BAD_DTYPE (the first operand is not a mask). */
 KY_API ky_var ky_where(ky_tape *t, ky_var mask, ky_var b, ky_var c);
 
 /* ---- Products ---------------------------------------------------------------------------- */
@@ -220,17 +225,20 @@ enum {
   KY_TRANS_B = 2, /* those of b */
 };
 
-/* Matrix product r = a b over the last two axes; the leading (batch) axes broadcast. a
- * [...,m,k], b [...,k,n] -> [...,m,n]. ga = g b', gb = a' g. Errors: BAD_SHAPE (rank below 2,
- * inner extents differ, batch axes do not broadcast). */
+/* Matrix product r = a b over the last two axes; the leading (batch) axes broadcast.
+ *   a [...,m,k], b [...,k,n] -> [...,m,n]
+ *   ga = g b', gb = a' g
+ * Errors: BAD_SHAPE (rank below 2, inner extents differ, batch axes do not broadcast). */
 KY_API ky_var ky_matmul(ky_tape *t, ky_var a, ky_var b);
 
 /* ky_matmul with transposed operands, without a copy: a is [...,k,m] under KY_TRANS_A, b is
  * [...,n,k] under KY_TRANS_B. Errors: those of ky_matmul, BAD_ARGUMENT (unknown flags). */
 KY_API ky_var ky_matmul_trans(ky_tape *t, ky_var a, ky_var b, unsigned flags);
 
-/* r = x w' + bias, as in PyTorch. x [...,in], w [out,in], bias [out] or ky_none() -> [...,out].
- * gx = g w, gw = g' x, gbias = sum of g. Errors: BAD_SHAPE. */
+/* r = x w' + bias, as in PyTorch.
+ *   x [...,in], w [out,in], bias [out] or ky_none() -> [...,out]
+ *   gx = g w, gw = g' x, gbias = sum of g
+ * Errors: BAD_SHAPE. */
 KY_API ky_var ky_linear(ky_tape *t, ky_var x, ky_var w, ky_var bias);
 
 /* ---- Reductions -------------------------------------------------------------------------- */
@@ -271,8 +279,7 @@ KY_API ky_var ky_min_all(ky_tape *t, ky_var x);
  * from). */
 KY_API ky_var ky_argmax(ky_tape *t, ky_var x, int64_t axis, int keepdim);
 
-/* ---- Movement, for any dtype; views of the operand's memory wherever its strides allow ----
- */
+/* ---- Movement, for any dtype; views of the operand's memory where its strides allow ------ */
 
 /* The same elements in row-major order in another shape; one extent may be -1, worked out from
  * the others. ga = g. Errors: BAD_SHAPE (another number of elements). */
@@ -314,25 +321,29 @@ KY_API ky_var ky_softmax(ky_tape *t, ky_var x, int64_t axis);
 KY_API ky_var ky_log_softmax(ky_tape *t, ky_var x, int64_t axis);
 
 /* Softmax cross entropy with class indices: logsumexp(x) - x[label], along the last axis.
- * logits
- * [...,c], labels [...] i32 or i64 -> [...], or [] when reduced. ga = g (softmax(x) -
- * onehot(label)). Errors: BAD_SHAPE, BAD_DTYPE; in the forward sweep BAD_INDEX (a label is not
- * in 0..c-1). */
+ *   logits [...,c], labels [...] i32 or i64 -> [...], or [] when reduced
+ *   ga = g (softmax(x) - onehot(label))
+ * Errors: BAD_SHAPE, BAD_DTYPE; in the forward sweep BAD_INDEX (a label is not in 0..c-1). */
 KY_API ky_var ky_cross_entropy(ky_tape *t, ky_var logits, ky_var labels,
                                ky_reduction reduction);
 
-/* Binary cross entropy of probabilities: -y ln q - (1-y) ln(1-q), q = p clipped to [1e-7, 1 -
- * 1e-7]. p and y of one shape -> the same, or [] when reduced. gp = g (q - y) / (q (1-q)) where
- * p is not clipped, else 0; gy = g (ln(1-q) - ln q). Errors: BAD_SHAPE. */
+/* Binary cross entropy of probabilities: -y ln q - (1-y) ln(1-q), with q = p clipped to
+ * [1e-7, 1 - 1e-7].
+ *   p and y of one shape -> the same, or [] when reduced
+ *   gp = g (q - y) / (q (1-q)) where p is not clipped, else 0; gy = g (ln(1-q) - ln q)
+ * Errors: BAD_SHAPE. */
 KY_API ky_var ky_bce(ky_tape *t, ky_var p, ky_var y, ky_reduction reduction);
 
-/* Binary cross entropy of logits: max(x,0) - x y + ln(1 + e^-|x|), without overflow. x and y of
- * one shape -> the same, or [] when reduced. gx = g (sigmoid(x) - y), gy = -g x. Errors:
- * BAD_SHAPE. */
+/* Binary cross entropy of logits: max(x,0) - x y + ln(1 + e^-|x|), without overflow.
+ *   x and y of one shape -> the same, or [] when reduced
+ *   gx = g (sigmoid(x) - y), gy = -g x
+ * Errors: BAD_SHAPE. */
 KY_API ky_var ky_bce_with_logits(ky_tape *t, ky_var x, ky_var y, ky_reduction reduction);
 
-/* Squared error (a - b)^2. a and b of one shape -> the same, or [] when reduced. ga = 2 g (a -
- * b), gb = -ga. Errors: BAD_SHAPE. */
+/* Squared error (a - b)^2.
+ *   a and b of one shape -> the same, or [] when reduced
+ *   ga = 2 g (a - b), gb = -ga
+ * Errors: BAD_SHAPE. */
 KY_API ky_var ky_mse(ky_tape *t, ky_var a, ky_var b, ky_reduction reduction);
 
 #include "ops_indexing.h"

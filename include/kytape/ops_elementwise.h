@@ -12,8 +12,8 @@ extern "C" {
 
 /* ---- Unary, elementwise: x [...] -> [...] ------------------------------------------------ */
 
-/* Angle in -pi/2..pi/2, NaN outside of -1..1; ga = g / (1 - x^2)^(1/2), infinite at -1 and 1.
- */
+/* Angle in -pi/2..pi/2, NaN outside of -1..1; ga = g / (1 - x^2)^(1/2), infinite at -1
+ * and 1. */
 KY_API ky_var ky_asin(ky_tape *t, ky_var x);
 
 /* Angle in 0..pi, NaN outside of -1..1; ga = -g / (1 - x^2)^(1/2), infinite at -1 and 1. */
@@ -49,8 +49,8 @@ KY_API ky_var ky_log2(ky_tape *t, ky_var x);
 /* Logarithm to base 10, NaN below 0; ga = g / (x ln 10). */
 KY_API ky_var ky_log10(ky_tape *t, ky_var x);
 
-/* Error function, 2/pi^(1/2) times the integral of e^-u^2 over 0..x; ga = 2 g e^-x^2 /
- * pi^(1/2). */
+/* Error function, 2/pi^(1/2) times the integral of e^-u^2 over 0..x;
+ * ga = 2 g e^-x^2 / pi^(1/2). */
 KY_API ky_var ky_erf(ky_tape *t, ky_var x);
 
 /* 1 - erf(x), accurate for large x; ga = -2 g e^-x^2 / pi^(1/2). */
@@ -59,9 +59,9 @@ KY_API ky_var ky_erfc(ky_tape *t, ky_var x);
 /* ln |Gamma(x)|, infinite at 0, -1, -2, ...; ga = g digamma(x). */
 KY_API ky_var ky_lgamma(ky_tape *t, ky_var x);
 
-/* Derivative of lgamma; at 0 infinite with the sign of -x, NaN at -1, -2, ...; ga = g
- * trigamma(x). Near its zeros (1.4616..., -0.504..., ...) the error is a few roundings of 1,
- * not of r. */
+/* Derivative of lgamma; at 0 infinite with the sign of -x, NaN at -1, -2, ...;
+ * ga = g trigamma(x). Near its zeros (1.4616..., -0.504..., ...) the error is a few roundings
+ * of 1, not of r. */
 KY_API ky_var ky_digamma(ky_tape *t, ky_var x);
 
 /* Second derivative of lgamma, infinite at 0, -1, -2, ...; ga = g times the third one. */
@@ -95,13 +95,13 @@ KY_API ky_var ky_leaky_relu(ky_tape *t, ky_var x, double slope);
  * Exponential Linear Units". */
 KY_API ky_var ky_elu(ky_tape *t, ky_var x, double alpha);
 
-/* 1.0507... x where x > 0, else 1.0507... 1.6732... (e^x - 1); ga as for ky_elu,
- * times 1.0507.... Source: Klambauer et al., "Self-Normalizing Neural Networks". */
+/* 1.0507... x where x > 0, else 1.0507... 1.6732... (e^x - 1); ga as for ky_elu, times
+ * 1.0507... . Source: Klambauer et al., "Self-Normalizing Neural Networks". */
 KY_API ky_var ky_selu(ky_tape *t, ky_var x);
 
-/* x Phi(x), Phi the standard normal distribution, by erfc: accurate for large negative x; ga =
- * g (Phi(x) + x Phi'(x)). NaN at -infinity. Source: Hendrycks, Gimpel, "Gaussian Error Linear
- * Units (GELUs)". */
+/* x Phi(x), Phi the standard normal distribution, by erfc: accurate for large negative x;
+ * ga = g (Phi(x) + x Phi'(x)). NaN at -infinity. Source: Hendrycks, Gimpel, "Gaussian Error
+ * Linear Units (GELUs)". */
 KY_API ky_var ky_gelu(ky_tape *t, ky_var x);
 
 /* ky_gelu's tanh form: x (1 + tanh u) / 2, u = (2/pi)^(1/2) (x + 0.044715 x^3); ga = g r'(x).
@@ -131,8 +131,8 @@ KY_API ky_var ky_softsign(ky_tape *t, ky_var x);
 
 /* ---- Binary and ternary, elementwise with broadcasting ----------------------------------- */
 
-/* Angle of the point (b, a) in -pi..pi, as C's atan2; ga = g b / (a^2 + b^2), gb = -g a / (a^2
- * + b^2), NaN at the origin. */
+/* Angle of the point (b, a) in -pi..pi, as C's atan2; ga = g b / (a^2 + b^2),
+ * gb = -g a / (a^2 + b^2), NaN at the origin. */
 KY_API ky_var ky_atan2(ky_tape *t, ky_var a, ky_var b);
 
 /* (a^2 + b^2)^(1/2), without overflow; ga = g a / r, gb = g b / r, NaN at the origin. */
@@ -152,8 +152,8 @@ KY_API ky_var ky_logaddexp(ky_tape *t, ky_var a, ky_var b);
 /* a b + c, rounded once; ga = g b, gb = g a, gc = g. */
 KY_API ky_var ky_fma(ky_tape *t, ky_var a, ky_var b, ky_var c);
 
-/* From a (w = 0) to b (w = 1), exact at both: a + w (b - a); ga = g (1 - w), gb = g w, gw = g
- * (b - a). */
+/* From a (w = 0) to b (w = 1), exact at both: a + w (b - a);
+ * ga = g (1 - w), gb = g w, gw = g (b - a). */
 KY_API ky_var ky_lerp(ky_tape *t, ky_var a, ky_var b, ky_var w);
 
 /* ---- Masks and dtypes -------------------------------------------------------------------- */

@@ -32,9 +32,10 @@ KY_API ky_var ky_scatter_sum(ky_tape *t, ky_var x, int64_t axis, ky_var index, i
  * ky_scatter_sum. */
 KY_API ky_var ky_scatter_add(ky_tape *t, ky_var x, int64_t axis, ky_var index, ky_var source);
 
-/* The slices of x along an axis that index [n] or [] names (torch.index_select), x of any dtype
- * -> x's shape with n along the axis. ga: g summed where indices repeat. Errors: BAD_AXIS,
- * BAD_SHAPE (index is not a vector), BAD_DTYPE; in the sweeps BAD_INDEX. */
+/* The slices of x along an axis that `index` names (torch.index_select).
+ *   x of any dtype, index [n] or [] -> x's shape with n along the axis
+ *   ga: g summed where indices repeat
+ * Errors: BAD_AXIS, BAD_SHAPE (index is not a vector), BAD_DTYPE; in the sweeps BAD_INDEX. */
 KY_API ky_var ky_index_select(ky_tape *t, ky_var x, int64_t axis, ky_var index);
 
 /* Rows of a table [v,d]; index [...] -> [...,d]. ga: each row the sum of g over its indices,

@@ -23,22 +23,26 @@ typedef enum ky_triangle_flags {
   KY_UNIT_DIAGONAL = 4, /* ones on the diagonal, which is not read either */
 } ky_triangle_flags;
 
-/* The solution x of a x = b (a' x = b), a triangular. a [...,n,n], b [...,n,k] -> [...,n,k];
- * batch axes broadcast. gb = a'^-1 g, ga = -gb x' in the triangle that is read, 0 elsewhere. A
- * zero on the diagonal gives infinities and NaN. flags: of ky_triangle_flags. Errors: BAD_SHAPE
- * (a is not square, b has other rows, batch axes), BAD_ARGUMENT (unknown flags). */
+/* The solution x of a x = b (a' x = b), a triangular.
+ *   a [...,n,n], b [...,n,k] -> [...,n,k]; batch axes broadcast
+ *   gb = a'^-1 g; ga = -gb x' in the triangle that is read, 0 elsewhere
+ * A zero on the diagonal gives infinities and NaN. flags: of ky_triangle_flags. Errors:
+ * BAD_SHAPE (a is not square, b has other rows, batch axes), BAD_ARGUMENT (unknown flags). */
 KY_API ky_var ky_triangular_solve(ky_tape *t, ky_var a, ky_var b, unsigned flags);
 
-/* The lower triangular l with l l' = a. a [...,n,n], symmetric and positive definite: only its
- * lower triangle is read -> [...,n,n]. ga = l'^-1 s l^-1 / 2, s = l' g made symmetric by its
- * lower half; ga is symmetric, like PyTorch's. Errors: BAD_SHAPE (a is not square); in the
- * forward sweep SINGULAR (a pivot is not positive). Source: Murray, "Differentiation of the
- * Cholesky decomposition". */
+/* The lower triangular l with l l' = a.
+ *   a [...,n,n], symmetric and positive definite: only its lower triangle is read -> [...,n,n]
+ *   ga = l'^-1 s l^-1 / 2, s = l' g made symmetric by its lower half
+ * ga is symmetric, like PyTorch's. Errors: BAD_SHAPE (a is not square); in the forward sweep
+ * SINGULAR (a pivot is not positive). Source: Murray, "Differentiation of the Cholesky
+ * decomposition". */
 KY_API ky_var ky_cholesky(ky_tape *t, ky_var a);
 
-/* The solution x of a x = b, by LU with partial pivoting. a [...,n,n], b [...,n,k] ->
- * [...,n,k]; batch axes broadcast. gb = a'^-1 g, ga = -gb x'. Errors: BAD_SHAPE (a is not
- * square, b has other rows, batch axes); in the forward sweep SINGULAR (a pivot is 0). */
+/* The solution x of a x = b, by LU with partial pivoting.
+ *   a [...,n,n], b [...,n,k] -> [...,n,k]; batch axes broadcast
+ *   gb = a'^-1 g, ga = -gb x'
+ * Errors: BAD_SHAPE (a is not square, b has other rows, batch axes); in the forward sweep
+ * SINGULAR (a pivot is 0). */
 KY_API ky_var ky_solve(ky_tape *t, ky_var a, ky_var b);
 
 /* ln det a. a [...,n,n] -> [...]; NaN where the determinant is negative, -infinity where it is
@@ -57,18 +61,21 @@ KY_API ky_var ky_dot(ky_tape *t, ky_var a, ky_var b);
  * Errors: BAD_SHAPE (not two vectors). */
 KY_API ky_var ky_outer(ky_tape *t, ky_var a, ky_var b);
 
-/* A sum of products by index labels, as in PyTorch: "bij,bjk->bik" is a batched matrix product,
- * "ii->i" a diagonal, "ii" a trace, "i,j->ij" an outer product. Each operand has one letter a-z
- * or A-Z for each axis, operands are parted by commas; blanks do not matter. r at the labels
- * behind
- * "->" is the sum over all others of the products of the operands' elements. Without "->" the
- * output has the labels that occur once, in ASCII order. "..." stands for axes without labels,
- * which broadcast from the last one on, and come first in an output that is not written out; an
- * output without "..." sums over them. An extent of 1 stretches. Operands are taken from left
- * to right, each with one matrix product or one product of elements, so their order can matter
- * for speed. vars: `count` operands, read during the call. Errors: BAD_ARGUMENT (a null
- * pointer, an equation that is none or has another number of operands), BAD_SHAPE (ranks or
- * extents, or more than KY_MAX_RANK axes on the way), BAD_DTYPE. */
+/* A sum of products by index labels, as in PyTorch:
+ *   "bij,bjk->bik"   a batched matrix product
+ *   "ii->i"          a diagonal
+ *   "ii"             a trace
+ *   "i,j->ij"        an outer product
+ * Each operand has one letter a-z or A-Z for each axis, operands are parted by commas; blanks
+ * do not matter. r at the labels behind "->" is the sum over all others of the products of the
+ * operands' elements. Without "->" the output has the labels that occur once, in ASCII order.
+ * "..." stands for axes without labels, which broadcast from the last one on, and come first in
+ * an output that is not written out; an output without "..." sums over them. An extent of 1
+ * stretches. Operands are taken from left to right, each with one matrix product or one product
+ * of elements, so their order can matter for speed. vars: `count` operands, read during the
+ * call. Errors: BAD_ARGUMENT (a null pointer, an equation that is none or has another number of
+ * operands), BAD_SHAPE (ranks or extents, or more than KY_MAX_RANK axes on the way),
+ * BAD_DTYPE. */
 KY_API ky_var ky_einsum(ky_tape *t, const char *equation, size_t count, const ky_var *vars);
 
 #ifndef KY_NO_SITES

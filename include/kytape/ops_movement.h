@@ -33,8 +33,7 @@ KY_API ky_var ky_flip(ky_tape *t, ky_var x, int count, const int64_t *axes);
 KY_API ky_var ky_roll(ky_tape *t, ky_var x, int64_t shift, int64_t axis);
 
 /* x itself, as a value through which no gradient passes (PyTorch's detach). It cannot be
- * watched.
- */
+ * watched. */
 KY_API ky_var ky_stop_gradient(ky_tape *t, ky_var x);
 
 /* ---- Repeating, joining, parting --------------------------------------------------------- */

@@ -17,10 +17,11 @@ KY_API ky_var ky_prod(ky_tape *t, ky_var x, int count, const int64_t *axes, int 
 /* ky_prod over all axes -> []. */
 KY_API ky_var ky_prod_all(ky_tape *t, ky_var x);
 
-/* Mean square distance to the mean over axes of n elements: sum (x - mean)^2 / (n -
- * correction); NaN where n - correction is 0 or less. correction: 1 for an estimate from a
- * sample (PyTorch's default), 0 for the biased variance. ga = 2 g (x - mean) / (n -
- * correction). Errors: BAD_AXIS, BAD_ARGUMENT (another correction). */
+/* Mean square distance to the mean over axes of n elements.
+ *   r = sum (x - mean)^2 / (n - correction), NaN where n - correction is 0 or less
+ *   ga = 2 g (x - mean) / (n - correction)
+ * correction: 1 for an estimate from a sample (PyTorch's default), 0 for the biased variance.
+ * Errors: BAD_AXIS, BAD_ARGUMENT (another correction). */
 KY_API ky_var ky_variance(ky_tape *t, ky_var x, int count, const int64_t *axes, int keepdim,
                           int correction);
 
@@ -36,13 +37,16 @@ enum {
   KY_NORM_INF = 3, /* max |x| */
 };
 
-/* Norm over axes; 0 of nothing. ga = g sign(x); g x / r, 0 where r is 0; g sign(x) / ties where
- * |x| = r. NaN comes through. Errors: BAD_AXIS, BAD_ARGUMENT (unknown order). */
+/* Norm over axes; 0 of nothing. NaN comes through. ga:
+ *   KY_NORM_1     g sign(x)
+ *   KY_NORM_2     g x / r, 0 where r is 0
+ *   KY_NORM_INF   g sign(x) / ties where |x| = r
+ * Errors: BAD_AXIS, BAD_ARGUMENT (unknown order). */
 KY_API ky_var ky_norm(ky_tape *t, ky_var x, int count, const int64_t *axes, int keepdim,
                       int order);
 
-/* ln sum e^x over axes, without overflow; -inf of nothing. ga = g e^(x - r). Errors: BAD_AXIS.
- */
+/* ln sum e^x over axes, without overflow; -inf of nothing. ga = g e^(x - r).
+ * Errors: BAD_AXIS. */
 KY_API ky_var ky_logsumexp(ky_tape *t, ky_var x, int count, const int64_t *axes, int keepdim);
 
 /* ky_logsumexp over all axes -> []. */

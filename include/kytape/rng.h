@@ -3,8 +3,8 @@
  * position and of nothing else, so results can be repeated, split over threads and recomputed
  * at will. Knows nothing of tensors or tapes. Not for cryptography.
  *
- * Source: Salmon, Moraes, Dror, Shaw, "Parallel Random Numbers: As Easy as 1, 2, 3" (SC 2011).
- */
+ * Source: Salmon, Moraes, Dror, Shaw, "Parallel Random Numbers: As Easy as 1, 2, 3"
+ * (SC 2011). */
 #ifndef KYTAPE_RNG_H
 #define KYTAPE_RNG_H
 

@@ -1,9 +1,10 @@
 /* SPDX-License-Identifier: MIT */
 /* The tape: record, forward sweep, reverse sweep, reading, rewinding, printing.
  *
- * Recording appends instructions and runs nothing. A value is named by a ky_var. The first
- * error since the last check stays in the tape; recording functions answer it with the null var
- * and pass null vars on, so an expression is written as an expression and checked once.
+ * Recording appends instructions and, without KY_EAGER, runs nothing. A value is named by a
+ * ky_var. The first error since the last check stays in the tape; recording functions answer it
+ * with the null var and pass null vars on, so an expression is written as an expression and
+ * checked once.
  *
  * Threads: a tape is used by one thread at a time; different tapes are independent. */
 #ifndef KYTAPE_TAPE_H
@@ -49,8 +50,8 @@ typedef struct ky_tape_options {
  * Returns NULL when memory runs out or an option is out of range. Free it with ky_tape_free. */
 KY_API ky_tape *ky_tape_new(const ky_tape_options *options);
 
-/* Frees the tape and every value on it; weights and host arrays are the caller's. NULL is fine.
- */
+/* Frees the tape and every value on it; weights and host arrays are the caller's. NULL is
+ * fine. */
 KY_API void ky_tape_free(ky_tape *t);
 
 /* Instructions recorded so far, the leading NOP included. 0 for NULL. */
@@ -62,8 +63,8 @@ KY_API size_t ky_tape_bytes(const ky_tape *t);
 /* ---- Errors ---------------------------------------------------------------------------- */
 
 /* The first error since the last check, and OK from then on. Functions that sweep, read, watch,
- * compile or check gradients are such a check too: they return a pending error instead of
- * working. */
+ * set an input, compile, verify or check gradients are such a check too: they return a pending
+ * error instead of working. */
 KY_API ky_status ky_tape_check(ky_tape *t);
 
 /* The sentence of the newest error, e.g. "train.c:12: matmul: [8,3] x [4,4]: inner extents 3
@@ -74,8 +75,8 @@ KY_API const char *ky_tape_message(const ky_tape *t);
  * var. For recording functions of your own. status: not KY_OK, which counts as BAD_ARGUMENT. */
 KY_API ky_var ky_tape_fail(ky_tape *t, ky_status status, const char *text);
 
-/* Sets the source line that instructions recorded from now on carry; returns `t`. `file` is
- * borrowed until ky_tape_free; NULL is "unknown". */
+/* Sets the source line that instructions recorded from now on carry; returns `t`. `file`: NULL
+ * is "unknown"; borrowed until the tape and the programs compiled from it are freed. */
 KY_API ky_tape *ky_at(ky_tape *t, const char *file, int line);
 
 /* What ky_at sets. A tape begins with it; nothing else of a tape is public. */
@@ -196,7 +197,7 @@ KY_API ky_status ky_tape_rewind(ky_tape *t, ky_mark mark);
 /* ---- Looking at a tape ----------------------------------------------------------------- */
 
 /* Prints the tape, one line an instruction, in aligned columns: id, opcode, operands and
- * attributes, dtype, shape, source line. Errors: BAD_ARGUMENT (null), NO_MEMORY. */
+ * attributes, dtype, shape, source line. Errors: BAD_ARGUMENT (null). */
 KY_API ky_status ky_tape_dump(const ky_tape *t, FILE *out);
 
 /* Prints the tape as a Graphviz digraph: one node an instruction, one edge an operand.
@@ -204,7 +205,8 @@ KY_API ky_status ky_tape_dump(const ky_tape *t, FILE *out);
 KY_API ky_status ky_tape_dot(const ky_tape *t, FILE *out);
 
 /* Checks every instruction against the rules of the instruction set, as one would check a tape
- * that came from somewhere else. Errors: BAD_TAPE with id, opcode and what is wrong. */
+ * that came from somewhere else. Errors: BAD_ARGUMENT (null), BAD_TAPE (ky_tape_message has id,
+ * opcode and what is wrong), or a pending error. */
 KY_API ky_status ky_tape_verify(ky_tape *t);
 
 #ifdef __cplusplus
