@@ -98,12 +98,48 @@ static void weights_are_found_however_deep_they_are(void **state) {
   assert_int_equal(ky_module_weights(b->m, ignore, NULL), KY_BAD_ARGUMENT); /* the path */
 }
 
+/* Modules that record nothing would hand it on. */
+static void the_null_var_is_refused(void **state) {
+  bench *b = *state;
+  assert_int_equal(ky_nn_dropout(NULL, 0.5, &b->m), KY_OK);
+  ky_module_train(b->m, 0);
+  assert_int_equal(ky_module_forward(b->t, b->m, ky_none()).id, 0);
+  assert_int_equal(ky_tape_check(b->t), KY_BAD_VAR);
+  assert_non_null(strstr(ky_tape_message(b->t), "module_forward: the var is null"));
+}
+
+static ky_var forward_itself(ky_module *m, ky_tape *t, ky_var x) {
+  (void)m;
+  (void)t;
+  return x;
+}
+
+static void a_kind_without_size_is_refused(void **state) {
+  bench *b = *state;
+  static const ky_module_kind kind = {.name = "mine", .forward = forward_itself};
+  ky_module mine = {&kind};
+  const ky_var x = ky_full(b->t, KY_F64, KY_SHAPE(2), 1);
+  assert_int_equal(ky_module_forward(b->t, &mine, x).id, 0);
+  assert_int_equal(ky_tape_check(b->t), KY_BAD_ARGUMENT);
+  assert_non_null(strstr(ky_tape_message(b->t), "kind has no size"));
+}
+
+static void an_embedding_of_negative_extent_is_no_index(void **state) {
+  bench *b = *state;
+  assert_int_equal(ky_nn_embedding(NULL, KY_F64, -1, 2, -1, NULL, &b->m), KY_BAD_SHAPE);
+  assert_int_equal(ky_nn_embedding(NULL, KY_F64, 2, -1, -1, NULL, &b->m), KY_BAD_SHAPE);
+  assert_int_equal(ky_nn_embedding(NULL, KY_F64, 2, 2, 2, NULL, &b->m), KY_BAD_INDEX);
+}
+
 int main(void) {
   const struct CMUnitTest tests[] = {
       BENCH_TEST(errors_pass_through_modules),
       BENCH_TEST(an_earlier_error_stays_though_the_operand_is_good),
       BENCH_TEST(the_result_may_go_where_an_operand_was),
       BENCH_TEST(weights_are_found_however_deep_they_are),
+      BENCH_TEST(the_null_var_is_refused),
+      BENCH_TEST(a_kind_without_size_is_refused),
+      BENCH_TEST(an_embedding_of_negative_extent_is_no_index),
   };
   return cmocka_run_group_tests(tests, NULL, NULL);
 }

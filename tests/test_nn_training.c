@@ -151,10 +151,25 @@ static void no_statistic_moves_unless_all_can(void **state) {
   assert_running(second, zeros, ones);
   const ky_var lone = ky_full(b->t, KY_F64, KY_SHAPE(1, 2), 7);
   assert_true(ky_module_forward(b->t, b->m, lone).id);
-  assert_int_equal(ky_module_update(b->m, b->t), KY_BAD_ARGUMENT); /* one element a channel */
+  assert_int_equal(ky_module_update(b->m, b->t), KY_BAD_ARGUMENT);
+  assert_non_null(strstr(ky_tape_message(b->t), "one element a channel"));
   assert_int_equal(ky_module_update(b->m, NULL), KY_BAD_ARGUMENT);
   assert_int_equal(ky_module_update(NULL, b->t), KY_BAD_ARGUMENT);
   assert_int_equal(ky_module_update_exec(b->m, NULL), KY_BAD_ARGUMENT);
+}
+
+static void a_recording_that_failed_moves_no_statistic(void **state) {
+  bench *b = *state;
+  make_norm(b);
+  static const double x[6] = {1, 2, 3, 4, 5, 6}, zeros[2] = {0, 0}, ones[2] = {1, 1};
+  const ky_var in = ky_input(b->t, KY_F64, KY_SHAPE(3, 2), x);
+  assert_true(ky_module_forward(b->t, b->m, in).id);
+  const ky_var wide = ky_full(b->t, KY_F64, KY_SHAPE(3, 5), 7);
+  assert_int_equal(ky_module_forward(b->t, b->m, wide).id, 0);
+  assert_int_equal(ky_tape_check(b->t), KY_BAD_SHAPE);
+  assert_int_equal(ky_module_update(b->m, b->t), KY_OK);
+  assert_running(b->m, zeros, ones);
+  assert_int_equal(ky_module_kept(b->m, 0, NULL), 0);
 }
 
 static void batch_norm_refuses_what_is_no_number(void **state) {
@@ -295,6 +310,7 @@ int main(void) {
       BENCH_TEST(batch_norm_agrees_with_pytorch),
       BENCH_TEST(a_program_keeps_what_running_statistics_follow),
       BENCH_TEST(no_statistic_moves_unless_all_can),
+      BENCH_TEST(a_recording_that_failed_moves_no_statistic),
       BENCH_TEST(batch_norm_refuses_what_is_no_number),
       BENCH_TEST(a_failed_allocation_leaves_nothing),
       BENCH_TEST(names_of_buffers_tell_where_they_are),

@@ -222,6 +222,8 @@ static void check_program(const optim_case *c) {
     status = ky_exec_input(e, in, along[step]);
     if (status == KY_OK) status = ky_exec_step(e, NULL);
   }
+  if (c->clip > 0)
+    assert_non_null(strstr(ky_exec_message(e), "compile without updates and call"));
   ky_exec_free(e);
   ky_program_free(p);
   ky_optimizer_free(o);
@@ -410,6 +412,14 @@ static void rate_must_be_finite(void **state) {
   }
 }
 
+static void defaults_are_those_of_pytorch(void **state) {
+  (void)state;
+  const ky_adam_options adam = ky_adam_defaults(), adamw = ky_adamw_defaults();
+  assert_true(adam.beta1 == 0.9 && adam.beta2 == 0.999 && adam.epsilon == 1e-8);
+  assert_true(adamw.beta1 == 0.9 && adamw.beta2 == 0.999 && adamw.epsilon == 1e-8);
+  assert_true(adam.weight_decay == 0 && adamw.weight_decay == 0.01);
+}
+
 static void options_out_of_range_are_refused(void **state) {
   (void)state;
   const ky_sgd_options sgd[] = {
@@ -428,9 +438,9 @@ static void options_out_of_range_are_refused(void **state) {
     assert_int_equal(ky_sgd_new_with(NULL, 0.1, &options, &o), KY_BAD_ARGUMENT);
     assert_null(o);
   }
-  const double adam[][4] = {{-0.1, 0.9, 0, 0}, {1, 0.9, 0, 0},    {0.9, 1, 0, 0},
-                            {0.9, NAN, 0, 0},  {0.9, 0.9, -1, 0}, {0.9, 0.9, NAN, 0},
-                            {0.9, 0.9, 0, -1}, {0.9, 0.9, 0, NAN}};
+  const double adam[][4] = {{-0.1, 0.9, 0, 0}, {1, 0.9, 0, 0},     {0.9, 1, 0, 0},
+                            {0.9, NAN, 0, 0},  {0.9, 0.9, -1, 0},  {0.9, 0.9, NAN, 0},
+                            {0.9, 0.9, 0, -1}, {0.9, 0.9, 0, NAN}, {0, 0, 0, 0}};
   for (size_t k = 0; k < sizeof adam / sizeof *adam; k++) {
     const ky_adam_options options = {sizeof options, adam[k][0], adam[k][1], adam[k][2],
                                      adam[k][3]};
@@ -499,6 +509,7 @@ int main(void) {
       cmocka_unit_test(forgotten_weight_starts_anew),
       cmocka_unit_test(step_without_memory_changes_no_weight),
       cmocka_unit_test(norm_is_over_all_gradients),
+      cmocka_unit_test(defaults_are_those_of_pytorch),
       cmocka_unit_test(options_out_of_range_are_refused),
       cmocka_unit_test(null_is_an_argument_error),
       cmocka_unit_test(sgd_uses_and_survives_its_allocator),

@@ -139,6 +139,8 @@ static void compile_refuses_unknown_passes(void **state) {
           "compile: there is no pass \"magic\"");
   refuses(d, d->loss, OPTIONS(.without = null, .without_count = 1), KY_BAD_ARGUMENT,
           "compile: there is no pass \"(null)\"");
+  assert_int_equal(ky_compile(d->t, d->loss, NULL, NULL), KY_BAD_ARGUMENT);
+  assert_string_equal(ky_tape_message(d->t), "compile: the result pointer is null");
   assert_int_equal(ky_compile(d->t, d->loss,
                               OPTIONS(.without = ky_program_passes(), .without_count = 1),
                               &d->p),
@@ -165,6 +167,19 @@ static void functions_of_nothing_do_nothing(void **state) {
   start(d, NULL);
   assert_int_equal(ky_program_dump(d->p, NULL), KY_BAD_ARGUMENT);
   assert_string_equal(ky_exec_message(d->e), "");
+}
+
+static void an_execution_outlives_the_name_of_its_program(void **state) {
+  desk *d = *state;
+  start(d, NULL);
+  double before, after;
+  assert_int_equal(ky_exec_step(d->e, NULL), KY_OK);
+  assert_int_equal(ky_exec_item(d->e, d->loss, &before), KY_OK);
+  ky_program_free(d->p);
+  d->p = NULL;
+  assert_int_equal(ky_exec_step(d->e, NULL), KY_OK);
+  assert_int_equal(ky_exec_item(d->e, d->loss, &after), KY_OK);
+  assert_true(before == after);
 }
 
 /* Names of an era that is over mean nothing, and those of the program outlive their tape. */
@@ -556,6 +571,7 @@ int main(void) {
       TEST(compile_refuses_unknown_passes),
       TEST(compile_returns_a_pending_error),
       TEST(functions_of_nothing_do_nothing),
+      TEST(an_execution_outlives_the_name_of_its_program),
       TEST(names_are_those_of_the_tape_when_it_was_compiled),
       TEST(inputs_are_checked),
       TEST(arrays_are_checked),

@@ -488,6 +488,9 @@ static void absurd_options_are_refused_with_a_sentence(void **state) {
   o.message_bytes = 5;
   assert_int_equal(ky_exec_new(p, &o, &e), KY_BAD_ARGUMENT);
   assert_string_equal(message, "257 ");
+  o.message_bytes = 1;
+  assert_int_equal(ky_exec_new(p, &o, &e), KY_BAD_ARGUMENT);
+  assert_string_equal(message, "");
   ky_program_free(p);
   network_free(&n);
 }

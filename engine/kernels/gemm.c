@@ -2,7 +2,8 @@
 /* General matrix products, and what BLIS 0.9.0 makes us do, all of it measured:
  *
  * - A failed argument check or malloc inside BLIS ends in abort(). So every argument is proved
- *   right before the call, and warming up lets BLIS allocate all it will ever need.
+ *   right before the call, and warming up lets BLIS allocate all that as many products at a
+ *   time as there are processors will ever need.
  * - Its small-matrix path reads past the operands when beta is 1. So it is switched off, in a
  *   local rntm_t that also asks for one thread.
  * - A call costs about a microsecond whatever its size, and packing both operands is lost on a
@@ -22,7 +23,7 @@
  *
  * Rows that are half a page or more apart hurt ours. Thin products (784 x 512
  * by 1 to 8 rows or columns, f32) take 15 to 40 us with ours, 30 to 180 us with BLIS. */
-#define _POSIX_C_SOURCE 200809L /* blis.h names pthread types */
+#define _DEFAULT_SOURCE /* blis.h names pthread types; processors are counted */
 
 #include "kernels/gemm.h"
 
@@ -30,6 +31,7 @@
 
 #include <stdbool.h>
 #include <stdlib.h>
+#include <unistd.h>
 
 static void *element(ky_dtype dtype, ky_matrix x, size_t i, size_t j) {
   const ptrdiff_t at = (ptrdiff_t)i * x.row + (ptrdiff_t)j * x.column;
@@ -136,7 +138,15 @@ static void warm_blocks(uint32_t threads, siz_t bytes, packbuf_t kind) {
   for (uint32_t k = 0; k < threads; k++) bli_pba_release(&r, &held[k]);
 }
 
+/* Threads that may be in a product at the same time: executions can run side by side. */
+static uint32_t at_once(uint32_t threads) {
+  const long processors = sysconf(_SC_NPROCESSORS_ONLN);
+  if (processors <= (long)threads) return threads;
+  return processors < (long)KY_MAX_THREADS ? (uint32_t)processors : KY_MAX_THREADS;
+}
+
 ky_status ky__gemm_warm_up(uint32_t threads) {
+  threads = at_once(threads);
   cntx_t *cntx = context();
   warm_small_blocks(threads, cntx);
   if (!bli_pba_acquire_m || !bli_pba_release || !bli_pba_compute_pool_block_sizes) return KY_OK;

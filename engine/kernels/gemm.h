@@ -20,8 +20,8 @@ typedef void ky_gemm(size_t m, size_t n, size_t k, ky_matrix a, ky_matrix b, int
                      ky_matrix c);
 extern ky_gemm *const ky__gemm[2];
 
-/* Lets BLIS allocate what it will ever need for products on `threads` threads at a time.
- * NO_MEMORY when it could not. */
+/* Lets BLIS allocate what it will ever need for products on `threads` threads at a time, or on
+ * all processors if those are more. NO_MEMORY when it could not. */
 ky_status ky__gemm_warm_up(uint32_t threads);
 
 /* "BLIS 0.9.0, zen3 kernels", and a word about it when those are the generic ones. */

@@ -236,7 +236,7 @@ static ky_status compile(ky_pass *pass, ky_var root, const ky_compile_options *o
 /* ---- the public functions ---------------------------------------------------------------- */
 
 void ky_program_free(ky_program *p) {
-  if (!p) return;
+  if (!p || atomic_fetch_sub(&p->users, 1) > 1) return;
   const ky_allocator a = p->allocator;
   ky__resize(&a, p->eras, p->era_count * sizeof *p->eras, 0);
   ky__resize(&a, p->code.ins, p->capacity * sizeof *p->code.ins, 0);
@@ -278,6 +278,7 @@ ky_status ky_compile(ky_tape *t, ky_var root, const ky_compile_options *options,
   if (!p) return ky__error(t, KY_NO_MEMORY, "compile: no memory for the program");
   memset(p, 0, sizeof *p);
   p->allocator = allocator;
+  atomic_init(&p->users, 1);
   p->tape = t;
   p->check = (t->flags & KY_CHECK_FINITE) != 0;
   p->updates = o.updates != 0;

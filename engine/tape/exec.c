@@ -76,6 +76,9 @@ size_t ky__exec_bytes(const ky_program *p) {
   return bytes + (p->memory.scratch ? ky__arena_request(p->memory.scratch) : 0);
 }
 
+/* To count its users, who change nothing else of it. */
+static ky_program *shared(const ky_program *p) { return (ky_program *)(uintptr_t)p; }
+
 void ky_exec_free(ky_exec *e) {
   if (!e) return;
   owned list[ARRAYS];
@@ -90,6 +93,7 @@ void ky_exec_free(ky_exec *e) {
   ky__arena_free(&e->frame.adjoints);
   ky__arena_free(&e->frame.scratch);
   const ky_allocator a = e->allocator;
+  ky_program_free(shared(e->program));
   ky__resize(&a, e, sizeof *e, 0);
 }
 
@@ -130,6 +134,7 @@ static void settle(ky_exec *e) {
 __attribute__((format(printf, 3, 4))) static ky_status
 refuse(const ky_exec_options *o, ky_status status, const char *format, ...) {
   if (!o->message || !o->message_bytes) return status;
+  o->message[0] = '\0';
   va_list args;
   va_start(args, format);
   ky_text text = {o->message, o->message_bytes, 0};
@@ -184,6 +189,7 @@ ky_status ky_exec_new(const ky_program *p, const ky_exec_options *options, ky_ex
   memset(e, 0, sizeof *e);
   e->allocator = allocator;
   e->program = p;
+  atomic_fetch_add(&shared(p)->users, 1);
   e->update = o.update;
   e->check = p->check || (o.flags & KY_CHECK_FINITE) != 0;
   atomic_flag_clear(&e->busy);
@@ -197,10 +203,14 @@ ky_status ky_exec_new(const ky_program *p, const ky_exec_options *options, ky_ex
   ky__arena_init(&e->frame.scratch, &allocator);
   const ky_status status = set_up(e, &o);
   if (status != KY_OK) {
-    ky_exec_free(e);
     if (status == KY_NO_MEMORY)
-      return refuse(&o, status, "%zu bytes: %s", p->memory.total, ky_status_text(status));
-    return refuse(&o, status, "%d threads: %s", o.threads, ky_status_text(status));
+      refuse(&o, status, "%zu bytes: %s", p->memory.total, ky_status_text(status));
+    else if (status == KY_NO_THREAD)
+      refuse(&o, status, "%d threads: %s", o.threads, ky_status_text(status));
+    else
+      refuse(&o, status, "%s", e->fault.text);
+    ky_exec_free(e);
+    return status;
   }
   *out = e;
   return KY_OK;

@@ -63,8 +63,12 @@ static ky_status begin_whole(ky_exec *e, ky_id param, ky_update_part *whole) {
 
 static ky_status end_update(ky_exec *e, ky_id param, ky_status status) {
   if (status == KY_OK) return KY_OK;
-  return ky__exec_fail(e, status, "update of the weight %%%u: %s", (unsigned)param,
-                       ky_status_text(status));
+  const bool refused = status == KY_BAD_ARGUMENT && e->update.refusal;
+  ky_text text = {e->message, sizeof e->message, 0};
+  ky__say_site(&text, &e->program->code, e->program->code.site[param]);
+  ky__say(&text, "%supdate of the weight %%%u: %s", text.length ? ": " : "", (unsigned)param,
+          refused ? e->update.refusal : ky_status_text(status));
+  return status;
 }
 
 static bool begin_parts(updating *u, ky_exec *e, ky_id param) {

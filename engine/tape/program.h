@@ -4,6 +4,8 @@
 #ifndef KY_PROGRAM_H
 #define KY_PROGRAM_H
 
+#include <stdatomic.h>
+
 #include "code.h"
 #include "kytape/program.h"
 #include "tape/tape.h"
@@ -29,6 +31,7 @@ typedef struct ky_again {
 
 struct ky_program {
   ky_allocator allocator;
+  atomic_uint users;   /* its owner, and its executions */
   const ky_tape *tape; /* whose vars name the program's values; not dereferenced */
   ky_era *eras;        /* of the tape when it was compiled */
   uint32_t era_count;

@@ -27,6 +27,7 @@ static ky_var forward(ky_module *m, ky_tape *t, ky_var x) {
   if (!b->training)
     return ky_batchnorm_inference(t, x, weight, bias, running(b, t, b->running_mean),
                                   running(b, t, b->running_variance), b->eps);
+  b->mean = b->variance = ky_none();
   ky_var mean, variance;
   const ky_var y = ky_batchnorm(t, x, weight, bias, b->eps, &mean, &variance);
   ky_array shape;

@@ -116,9 +116,13 @@ static ky_status read_value(const source *s, ky_var v, ky_array *out) {
 
 static ky_status read_statistics(void *user, const ky_statistics *s) {
   ky_array value;
-  const ky_status status = read_value(user, s->mean, &value);
+  const source *from = user;
+  const ky_status status = read_value(from, s->mean, &value);
   if (status != KY_OK) return status;
-  return s->count < 2 ? KY_BAD_ARGUMENT : read_value(user, s->variance, &value);
+  if (s->count >= 2) return read_value(from, s->variance, &value);
+  ky_tape_fail(from->t, KY_BAD_ARGUMENT,
+               "module_update: one element a channel has no variance to follow");
+  return from->t ? ky_tape_check(from->t) : KY_BAD_ARGUMENT;
 }
 
 static ky_status follow_statistics(void *user, const ky_statistics *s) {
@@ -167,6 +171,9 @@ size_t ky_module_kept(const ky_module *m, size_t room, ky_var *vars) {
 
 ky_var ky_module_forward(ky_tape *t, ky_module *m, ky_var x) {
   if (!m) return ky_tape_fail(t, KY_BAD_ARGUMENT, "module_forward: the module is null");
+  if (m->kind->size <= offsetof(ky_module_kind, free))
+    return ky_tape_fail(t, KY_BAD_ARGUMENT, "module_forward: the module's kind has no size");
+  if (!x.id) return ky_tape_fail(t, KY_BAD_VAR, "module_forward: the var is null");
   return m->kind->forward(m, t, x);
 }
 

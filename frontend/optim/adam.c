@@ -39,7 +39,14 @@ ky_adam_options ky_adam_defaults(void) {
       .size = sizeof(ky_adam_options), .beta1 = 0.9, .beta2 = 0.999, .epsilon = 1e-8};
 }
 
+ky_adam_options ky_adamw_defaults(void) {
+  ky_adam_options o = ky_adam_defaults();
+  o.weight_decay = 0.01;
+  return o;
+}
+
 static bool are_good(const ky_adam_options *o) {
+  if (o->beta2 == 0 && o->epsilon == 0) return false; /* 0 / 0 where a gradient is 0 */
   return o->beta1 >= 0 && o->beta1 < 1 && o->beta2 >= 0 && o->beta2 < 1 && o->epsilon >= 0 &&
          isfinite(o->epsilon) && o->weight_decay >= 0 && isfinite(o->weight_decay);
 }
@@ -67,7 +74,5 @@ ky_status ky_adam_new(const ky_allocator *allocator, double rate,
 
 ky_status ky_adamw_new(const ky_allocator *allocator, double rate,
                        const ky_adam_options *options, ky_optimizer **out) {
-  ky_adam_options defaults = ky_adam_defaults();
-  defaults.weight_decay = 0.01;
-  return make(allocator, rate, options, defaults, true, out);
+  return make(allocator, rate, options, ky_adamw_defaults(), true, out);
 }

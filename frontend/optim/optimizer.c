@@ -211,6 +211,9 @@ ky_update ky_optimizer_update(ky_optimizer *o) {
   return (ky_update){.apply = o ? apply : NULL,
                      .begin = begin,
                      .user = o,
+                     .refusal =
+                         "the optimizer clips by the norm of all gradients, which is not "
+                         "known yet: compile without updates and call ky_optimizer_step",
                      .outer = o && o->kind->change_outer[0] && o->buffers == 0};
 }
 

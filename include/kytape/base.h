@@ -47,8 +47,8 @@ typedef enum ky_status {
 #undef X
 } ky_status;
 
-/* The sentence of KY_STATUSES for `status`; "unknown status" for anything else. Static storage.
- */
+/* The sentence of KY_STATUSES for `status`; "unknown status" for anything else. Static
+ * storage. */
 KY_API const char *ky_status_text(ky_status status);
 
 /* The version of the library that runs, "0.1.0"; the macros are those of the header. Static. */
@@ -103,12 +103,11 @@ KY_API const char *ky_dtype_name(ky_dtype dtype);
 } /* extern "C" */
 struct ky_dims {
   int64_t at[KY_MAX_RANK];
+  template <typename... Extents>
+  explicit ky_dims(Extents... extents) : at{static_cast<int64_t>(extents)...} {}
   operator const int64_t *() const { return at; }
 };
-  #define KY_SHAPE(...)                                                                        \
-    KY_COUNT(__VA_ARGS__), ky_dims {                                                           \
-      { __VA_ARGS__ }                                                                          \
-    }
+  #define KY_SHAPE(...) KY_COUNT(__VA_ARGS__), ky_dims(__VA_ARGS__)
 extern "C" {
 #else
   #define KY_SHAPE(...)                                                                        \

@@ -81,7 +81,8 @@ struct ky_module {
 
 /* Records the module on the tape, with x as its input. x: as the module says.
  * Errors: the null var and a pending error of the tape, those of the operations recorded;
- * BAD_ARGUMENT (m is null). A null tape gives the null var. */
+ * BAD_VAR (x is null), BAD_ARGUMENT (m is null, or its kind has no size). A null tape gives the
+ * null var. */
 KY_API ky_var ky_module_forward(ky_tape *t, ky_module *m, ky_var x);
 
 /* Calls `visit` with each weight, in the order of the layers, weight before bias. Errors:
@@ -112,16 +113,19 @@ KY_API ky_status ky_module_statistics(const ky_module *m, ky_statistics_visit *v
                                       void *user);
 
 /* Lets all running statistics follow those of the batch, by ky_batchnorm_update: once a step,
- * when the tape on which the module was recorded last has run, or the execution of a program
- * compiled from it. Without batch normalisation there is nothing to do. Errors: BAD_ARGUMENT (m
- * or the other is null, a channel had fewer than 2 elements), or those of ky_data and
- * ky_exec_data, whose message tells more; no tensor has changed then. */
+ * when the tape on which the module was last recorded in training has run, or the execution of
+ * a program compiled from it. A recording in inference, on whatever tape, changes nothing
+ * about that. Without this call running statistics stay 0 and 1. Without batch normalisation
+ * there is nothing to do.
+ * Errors: BAD_ARGUMENT (m or the other is null, a channel had fewer than 2 elements), or those
+ * of ky_data and ky_exec_data, whose message tells more; no tensor has changed then. */
 KY_API ky_status ky_module_update(ky_module *m, ky_tape *t);
 KY_API ky_status ky_module_update_exec(ky_module *m, ky_exec *e);
 
 /* Writes the values that ky_module_update_exec reads, two for each batch normalisation, to
- * vars[0..room): name them in ky_compile_options.keep. Returns how many there are, which may be
- * more than `room`. 0 for NULL. */
+ * vars[0..room): name them in ky_compile_options.keep of the program that trains. They are of
+ * the tape of the last recording in training. Returns how many there are, which may be more
+ * than `room`. 0 for NULL. */
 KY_API size_t ky_module_kept(const ky_module *m, size_t room, ky_var *vars);
 
 /* The name of the module's kind, such as "linear"; "" for NULL. Borrowed from the kind. */
@@ -139,19 +143,20 @@ KY_API void ky_module_free(ky_module *m);
 
 /* x w' + b, with weights w [outputs,inputs] and, if `bias` is not 0, b [outputs].
  *   x [...,inputs] -> [...,outputs]
- * dtype: f32, f64, bf16 or f16. rng: where initial weights come from, uniform in [-k, k) with k
- * = 1/sqrt(inputs) for w and b as in PyTorch; moved on by what is used; NULL leaves zeros for
+ * dtype: f32, f64, bf16 or f16. rng: where initial weights come from, uniform in [-k, k) with
+ * k = 1/sqrt(inputs) for w and b as in PyTorch; moved on by what is used; NULL leaves zeros for
  * the caller to fill. Errors: BAD_ARGUMENT (out is null), BAD_DTYPE, BAD_SHAPE (an extent is
  * negative or a size overflows), NO_MEMORY. */
 KY_API ky_status ky_nn_linear(const ky_allocator *allocator, ky_dtype dtype, int64_t inputs,
                               int64_t outputs, int bias, ky_rng *rng, ky_module **out);
 
 /* Convolutions, see ky_conv1d and ky_conv2d, with weights w [outputs,inputs/groups,kernel...]
- * and, if `bias` is not 0, b [outputs]. x [n,inputs,...] -> [n,outputs,...] options: copied;
- * NULL for stride 1 and no padding. rng: as for ky_nn_linear, with k = 1 / sqrt of the elements
- * of w that one output has. Errors: BAD_ARGUMENT (out or kernel is null, the options' size,
- * groups are negative), BAD_DTYPE, BAD_SHAPE (channels are no multiple of groups, an extent is
- * negative or the kernel's not positive, a size overflows), NO_MEMORY. */
+ * and, if `bias` is not 0, b [outputs].
+ *   x [n,inputs,...] -> [n,outputs,...]
+ * options: copied; NULL for stride 1 and no padding. rng: as for ky_nn_linear, with k = 1 /
+ * sqrt of the elements of w that one output has. Errors: BAD_ARGUMENT (out or kernel is null,
+ * the options' size, groups are negative), BAD_DTYPE, BAD_SHAPE (channels are no multiple of
+ * groups, an extent is negative or the kernel's not positive, a size overflows), NO_MEMORY. */
 KY_API ky_status ky_nn_conv1d(const ky_allocator *allocator, ky_dtype dtype, int64_t inputs,
                               int64_t outputs, int64_t kernel, const ky_conv_options *options,
                               int bias, ky_rng *rng, ky_module **out);
@@ -161,8 +166,8 @@ KY_API ky_status ky_nn_conv2d(const ky_allocator *allocator, ky_dtype dtype, int
                               ky_module **out);
 
 /* Pooling, see ky_max_pool2d and ky_avg_pool2d: x [n,c,height,width] -> the same, smaller.
- * options: copied. Errors: BAD_ARGUMENT (out or options is null, the options' size), NO_MEMORY.
- */
+ * options: copied. Errors: BAD_ARGUMENT (out or options is null, the options' size),
+ * NO_MEMORY. */
 KY_API ky_status ky_nn_max_pool2d(const ky_allocator *allocator, const ky_pool_options *options,
                                   ky_module **out);
 KY_API ky_status ky_nn_avg_pool2d(const ky_allocator *allocator, const ky_pool_options *options,
@@ -185,16 +190,16 @@ KY_API ky_status ky_nn_embedding(const ky_allocator *allocator, ky_dtype dtype, 
 KY_API ky_status ky_nn_layer_norm(const ky_allocator *allocator, ky_dtype dtype, int64_t width,
                                   double eps, ky_module **out);
 
-/* Root mean square normalisation over the last axis, see ky_rmsnorm, with a weight of ones: x
- * [...,width] -> [...,width]. Errors: those of ky_nn_layer_norm. */
+/* Root mean square normalisation over the last axis, see ky_rmsnorm, with a weight of ones:
+ * x [...,width] -> [...,width]. Errors: those of ky_nn_layer_norm. */
 KY_API ky_status ky_nn_rms_norm(const ky_allocator *allocator, ky_dtype dtype, int64_t width,
                                 double eps, ky_module **out);
 
-/* Batch normalisation, see ky_batchnorm, with a weight of ones and a bias of zeros: x
- * [n,channels,...] -> the same. In inference (ky_module_train) by running_mean and running_var
- * [channels], which are buffers (f32 where dtype is bf16 or f16), begin with zeros and ones,
- * and move with ky_module_update. eps: 0 or more, 1e-5 in PyTorch; momentum: 0..1, 0.1 in
- * PyTorch. Errors: those of ky_nn_linear, BAD_ARGUMENT (eps, momentum). */
+/* Batch normalisation, see ky_batchnorm, with a weight of ones and a bias of zeros:
+ * x [n,channels,...] -> the same. In inference (ky_module_train) by running_mean and
+ * running_var [channels], which are buffers (f32 where dtype is bf16 or f16), begin with zeros
+ * and ones, and move with ky_module_update. eps: 0 or more, 1e-5 in PyTorch; momentum: 0..1,
+ * 0.1 in PyTorch. Errors: those of ky_nn_linear, BAD_ARGUMENT (eps, momentum). */
 KY_API ky_status ky_nn_batch_norm(const ky_allocator *allocator, ky_dtype dtype,
                                   int64_t channels, double eps, double momentum,
                                   ky_module **out);
@@ -205,22 +210,27 @@ KY_API ky_status ky_nn_dropout(const ky_allocator *allocator, double p, ky_modul
 
 /* Self-attention of several heads, see ky_attention: x [b,t,width] -> [b,t,width]. One linear
  * layer makes queries, keys and values, of which each head takes width / heads; another joins
- * what the heads give. causal: unless 0, a position sees itself and those before it. The
- * weights are in_proj_weight [3 width,width], out_proj.weight [width,width] and, if `bias` is
- * not 0, in_proj_bias [3 width] behind the first and out_proj.bias [width] behind the second.
- * rng: as in PyTorch, ky_init_xavier_uniform for the first weight, uniform in [-k, k) with k =
- * 1/sqrt(width) for the second, biases of zeros; NULL leaves zeros. Recording fails with
- * BAD_SHAPE where x is not of rank 3. Errors: those of ky_nn_linear, BAD_ARGUMENT (heads),
- * BAD_SHAPE (width is no multiple of heads). Source: Vaswani et al., "Attention Is All You
- * Need", section 3.2.2. */
+ * what the heads give. The weights, in this order:
+ *   in_proj_weight    [3 width,width]
+ *   in_proj_bias      [3 width], if `bias` is not 0
+ *   out_proj.weight   [width,width]
+ *   out_proj.bias     [width], if `bias` is not 0
+ * causal: unless 0, a position sees itself and those before it. rng: as in PyTorch,
+ * ky_init_xavier_uniform for in_proj_weight, uniform in [-k, k) with k = 1/sqrt(width) for
+ * out_proj.weight, biases of zeros; NULL leaves zeros. Recording fails with BAD_SHAPE where x
+ * is not of rank 3. Errors: those of ky_nn_linear, BAD_ARGUMENT (heads), BAD_SHAPE (width is no
+ * multiple of heads). Source: Vaswani et al., "Attention Is All You Need", section 3.2.2. */
 KY_API ky_status ky_nn_attention(const ky_allocator *allocator, ky_dtype dtype, int64_t width,
                                  int64_t heads, int causal, int bias, ky_rng *rng,
                                  ky_module **out);
 
-/* LSTM and GRU layers, each on the one before, see ky_lstm and ky_gru; they begin with zeros. x
- * [t,b,inputs] -> [t,b,n]. layers: 1 or more. The weights of layer k are weight_ih_l<k> [g
- * n,inputs or n], weight_hh_l<k> [g n,n] and, if `bias` is not 0, bias_ih_l<k> and bias_hh_l<k>
- * [g n], g = 4 or 3. rng: uniform in [-k, k) with k = 1/sqrt(n) as in PyTorch; NULL leaves
+/* LSTM and GRU layers, each on the one before, see ky_lstm and ky_gru; they begin with zeros:
+ * x [t,b,inputs] -> [t,b,n]. The weights of layer k, with g = 4 or 3:
+ *   weight_ih_l<k>   [g n,inputs], behind the first layer [g n,n]
+ *   weight_hh_l<k>   [g n,n]
+ *   bias_ih_l<k>     [g n], if `bias` is not 0
+ *   bias_hh_l<k>     [g n], if `bias` is not 0
+ * layers: 1 or more. rng: uniform in [-k, k) with k = 1/sqrt(n) as in PyTorch; NULL leaves
  * zeros. Errors: those of ky_nn_linear, BAD_ARGUMENT (layers). */
 KY_API ky_status ky_nn_lstm(const ky_allocator *allocator, ky_dtype dtype, int64_t inputs,
                             int64_t n, int layers, int bias, ky_rng *rng, ky_module **out);
@@ -286,8 +296,8 @@ KY_API ky_status ky_nn_bidirectional(const ky_allocator *allocator, ky_module **
  * without its macro: call ky_at first. Errors as with all recording functions. */
 typedef ky_var ky_loss(ky_tape *t, ky_var prediction, ky_var target);
 
-/* ky_bce, mean over all elements. prediction: probabilities; target: of the same shape, in [0,
- * 1]. */
+/* ky_bce, mean over all elements. prediction: probabilities; target: of the same shape, in
+ * [0, 1]. */
 KY_API ky_var ky_nn_bce(ky_tape *t, ky_var prediction, ky_var target);
 
 /* ky_mse, mean over all elements. target: of the prediction's shape. */

@@ -31,15 +31,19 @@ typedef struct ky_sgd_options {
   int nesterov;        /* 1: Nesterov's momentum; wants momentum and no dampening */
 } ky_sgd_options;
 
-/* Gradient descent with momentum and weight decay, as in PyTorch: t = g + weight_decay w; m = t
- * in the first step of a weight, later m = momentum m + (1 - dampening) t; w <- w - rate m,
- * with Nesterov's momentum w - rate (t + momentum m), without momentum w - rate t. options:
- * copied; NULL for none. Errors: those of ky_sgd_new, BAD_ARGUMENT (an option is out of range).
- * Source: Sutskever et al., "On the importance of initialization and momentum". */
+/* Gradient descent with momentum and weight decay, as in PyTorch.
+ *   t = g + weight_decay w
+ *   m = t in the first step of a weight, later momentum m + (1 - dampening) t
+ *   w <- w - rate m; with Nesterov's momentum w - rate (t + momentum m), without any w - rate t
+ * options: copied; NULL for none. Errors: those of ky_sgd_new, BAD_ARGUMENT (an option is out
+ * of range). Source: Sutskever et al., "On the importance of initialization and momentum". */
 KY_API ky_status ky_sgd_new_with(const ky_allocator *allocator, double rate,
                                  const ky_sgd_options *options, ky_optimizer **out);
 
-/* Options of ky_adam_new and ky_adamw_new; begin with ky_adam_defaults(). */
+/* Options of ky_adam_new and ky_adamw_new. Begin with ky_adam_defaults() or
+ * ky_adamw_defaults(): unlike in other options zero is no default here, but the number 0. With beta1 = beta2 = epsilon = 0 an
+ * element would step by rate times the sign of its gradient, by 0 / 0 where that is 0; so beta2
+ * and epsilon that are both 0 are refused as out of range. */
 typedef struct ky_adam_options {
   size_t size;
   double beta1, beta2; /* of the moments, 0 or more, below 1 */
@@ -47,35 +51,40 @@ typedef struct ky_adam_options {
   double weight_decay; /* 0 or more */
 } ky_adam_options;
 
-/* {sizeof(ky_adam_options), 0.9, 0.999, 1e-8, 0}. */
+/* {sizeof(ky_adam_options), 0.9, 0.999, 1e-8, 0}; for AdamW with a weight_decay of 0.01. */
 KY_API ky_adam_options ky_adam_defaults(void);
+KY_API ky_adam_options ky_adamw_defaults(void);
 
-/* Adam, as in PyTorch: in the k-th step of a weight t = g + weight_decay w; m = beta1 m + (1 -
- * beta1) t; v = beta2 v + (1 - beta2) t^2; w <- w - rate m' / (v'^(1/2) + epsilon) with m' = m
- * / (1 - beta1^k), v' = v / (1 - beta2^k). options: copied; NULL for ky_adam_defaults().
- * Errors: those of ky_sgd_new, BAD_ARGUMENT (an option is out of range). Source: Kingma and Ba,
- * "Adam: A Method for Stochastic Optimization". */
+/* Adam, as in PyTorch. In the k-th step of a weight:
+ *   t = g + weight_decay w
+ *   m = beta1 m + (1 - beta1) t, m' = m / (1 - beta1^k)
+ *   v = beta2 v + (1 - beta2) t^2, v' = v / (1 - beta2^k)
+ *   w <- w - rate m' / (v'^(1/2) + epsilon)
+ * options: copied; NULL for ky_adam_defaults(). Errors: those of ky_sgd_new, BAD_ARGUMENT (an
+ * option is out of range). Source: Kingma and Ba, "Adam: A Method for Stochastic
+ * Optimization". */
 KY_API ky_status ky_adam_new(const ky_allocator *allocator, double rate,
                              const ky_adam_options *options, ky_optimizer **out);
 
-/* AdamW: like Adam, but weight decay goes past the moments: t = g, and w <- (1 - rate
- * weight_decay) w - ... . options: NULL for ky_adam_defaults() with a weight_decay of 0.01.
- * Errors: those of ky_adam_new. Source: Loshchilov and Hutter, "Decoupled Weight Decay
- * Regularization". */
+/* AdamW: like Adam, but weight decay goes past the moments.
+ *   t = g, w <- (1 - rate weight_decay) w - rate m' / (v'^(1/2) + epsilon)
+ * options: NULL for ky_adamw_defaults(). Errors: those of ky_adam_new. Source: Loshchilov and Hutter, "Decoupled Weight Decay Regularization". */
 KY_API ky_status ky_adamw_new(const ky_allocator *allocator, double rate,
                               const ky_adam_options *options, ky_optimizer **out);
 
 /* One step: changes every weight of `grads` through ky_tensor_write. grads: of ky_backward,
- * still valid; no entries, no change. What momentum and Adam remember of a weight is made in
- * its first step, by the address of the weight, and kept until ky_optimizer_forget. Errors:
- * BAD_ARGUMENT (o, grads, its pairs, a weight or a gradient is null), NO_MEMORY; no weight
- * changed.
- */
+ * still valid, or some of its pairs, so that groups of weights can have optimizers of their
+ * own; no entries, no change. What momentum and Adam remember of a weight is made in
+ * its first step, by the address of the weight, and kept until ky_optimizer_forget.
+ * Errors: BAD_ARGUMENT (o, grads, its pairs, a weight or a gradient is null), NO_MEMORY; no
+ * weight changed. */
 KY_API ky_status ky_optimizer_step(ky_optimizer *o, const ky_grads *grads);
 
 /* The optimizer as the update inside of a compiled training step, for ky_exec_options. `o` must
  * outlive the execution; a null function for NULL. Steps in this way fail with BAD_ARGUMENT
- * while a clip is set, because no gradient waits there for the norm of all. */
+ * while a clip is set, because no gradient waits there for the norm of all: compile without
+ * `updates` and give what ky_exec_step returns to ky_optimizer_step. Weights that are not in
+ * ky_compile_options.wrt stay as they are. */
 KY_API ky_update ky_optimizer_update(ky_optimizer *o);
 
 /* The learning rate. NaN for NULL. */

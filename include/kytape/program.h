@@ -5,8 +5,8 @@
  *
  * Compiling drops what leads to no named value, computes once what never changes, and lays
  * values and adjoints out in one block of memory in which later ones reuse the place of earlier
- * ones. So only values that were named can be read afterwards; reading another one is an error.
- */
+ * ones. So only values that were named can be read afterwards; reading another one is an
+ * error. */
 #ifndef KYTAPE_PROGRAM_H
 #define KYTAPE_PROGRAM_H
 
@@ -40,10 +40,11 @@ typedef struct ky_compile_options {
                         with which it begins to be faster. Fused or not, the same bits */
 } ky_compile_options;
 
-/* Compiles what is recorded on `t`. The tape is not changed and not needed any more; weights
- * and host arrays are borrowed as the tape borrows them. root: the value to differentiate, a
- * loss usually; ky_none() for a program that only computes the values in options->keep.
- * options: NULL for the defaults. *out: free it with ky_program_free, after its executions.
+/* Compiles what is recorded on `t`. The tape is not changed and not needed any more; weights,
+ * host arrays and names of source files are borrowed as the tape borrows them.
+ * root: the value to differentiate, a loss usually; ky_none() for a program that only computes
+ * the values in options->keep. options: NULL for the defaults. *out: free it with
+ * ky_program_free.
  * Errors: BAD_VAR, BAD_DTYPE (root is not f32 or f64), UNCONNECTED (the root or a kept value
  * depends on no input, no weight and no random number, or the root on nothing in `wrt`),
  * BAD_ARGUMENT (unknown pass, no value named, something in `wrt` that is no weight and was not
@@ -52,7 +53,7 @@ typedef struct ky_compile_options {
 KY_API ky_status ky_compile(ky_tape *t, ky_var root, const ky_compile_options *options,
                             ky_program **out);
 
-/* Frees the program. NULL is fine. */
+/* Gives the program back: it is freed when its last execution is. NULL is fine. */
 KY_API void ky_program_free(ky_program *p);
 
 /* Names of the passes in the order in which they run, NULL after the last. Static storage. */
@@ -96,15 +97,17 @@ typedef struct ky_update_part {
 /* What happens to a weight within the reverse sweep, while its gradient is warm, after the last
  * use of the weight's old value. The engine cuts weights into parts as it likes; an execution
  * with several threads has them call `apply` at the same time, for different parts of one
- * weight. Anything but OK ends the sweep with that status. */
+ * weight. Anything but OK ends the sweep with that status; weights whose turn came before have
+ * made their step then. */
 typedef struct ky_update {
   ky_status (*apply)(void *user, const ky_update_part *part);
-  ky_status (*begin)(void *user, const ky_tensor *weight,
-                     void **state); /* once a step, before the
-                                       parts; may be NULL */
+  /* Once a step, before the parts; may be NULL. */
+  ky_status (*begin)(void *user, const ky_tensor *weight, void **state);
   void *user;
   int outer; /* 1: `apply` takes gradients as outer products, too. That of a linear layer is one
                 when there is one sample, and is then never put together in memory */
+  const char *refusal; /* what BAD_ARGUMENT of the functions means, for messages; static, or
+                          null */
 } ky_update;
 
 /* Options of ky_exec_new. Set `size` to sizeof(ky_exec_options); zero means the default. */
@@ -122,7 +125,7 @@ typedef struct ky_exec_options {
                      without "fuse" to see the steps of a fused instruction one by one */
 } ky_exec_options;
 
-/* Makes an execution. Inputs are bound to the host arrays that the tape had. Large instructions
+/* Makes an execution, which keeps the program alive. Inputs are bound to the host arrays that the tape had. Large instructions
  * are shared by options->threads threads; results have the same bits for any number of them.
  * Idle threads look for work for a moment, then sleep. options: NULL for the defaults.
  * *out: free it with ky_exec_free, which ends the threads. Errors: BAD_ARGUMENT (a null
@@ -159,7 +162,10 @@ KY_API ky_status ky_exec_forward(ky_exec *e);
  * without root, or no forward sweep that was not differentiated yet). */
 KY_API ky_status ky_exec_backward(ky_exec *e, ky_grads *grads);
 
-/* Forward and reverse sweep: with an update, one training step. Errors: those of both. */
+/* Forward and reverse sweep: with an update, one training step. What can be read afterwards are
+ * values of the forward sweep; but a kept value that is a view of a weight shows the weight as
+ * it is now. Errors: those of both; a weight whose gradient was complete before the error has
+ * made its step. */
 KY_API ky_status ky_exec_step(ky_exec *e, ky_grads *grads);
 
 /* Reading, as with the functions of the same names for tapes, of values that were named when
