@@ -70,6 +70,14 @@ static inline bool ky__wants(const ky_code *code, ky_id id) {
   return (code->ins[id].flags & KY_WANT_ANY) != 0;
 }
 
+static inline int64_t ky__f64_bits(double value) {
+  const union {
+    double f;
+    int64_t i;
+  } u = {.f = value};
+  return u.i;
+}
+
 static inline double ky__pool_f64(const ky_code *code, uint32_t at) {
   union {
     int64_t i;

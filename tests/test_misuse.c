@@ -152,6 +152,20 @@ static void labels_to_ignore_are_not_cut(void **state) {
   assert_true(loss == 2);
 }
 
+/* Programs that look at nothing but the last message find the reason there, too. */
+static void the_reason_for_a_null_var_is_not_lost(void **state) {
+  ky_tape *t = ((bench *)*state)->t;
+  const ky_var x = ky_full(t, KY_F64, KY_SHAPE(2, 3), 1), y = ky_sum_all(t, ky_matmul(t, x, x));
+  double value;
+  assert_int_equal(ky_forward(t), KY_BAD_SHAPE);
+  assert_int_equal(ky_backward(t, y, NULL), KY_BAD_VAR);
+  assert_int_equal(ky_item(t, y, &value), KY_BAD_VAR);
+  const char *const message = ky_tape_message(t);
+  assert_ptr_equal(strstr(message, "item: the var is null; the last error was: "), message);
+  assert_non_null(strstr(message, "matmul: [2,3] x [2,3]: inner extents"));
+  assert_null(strstr(message, "backward"));
+}
+
 static void messages_name_what_was_given(void **state) {
   ky_tape *t = ((bench *)*state)->t;
   const ky_var x = ky_full(t, KY_F64, KY_SHAPE(2, 4), 1),
@@ -367,6 +381,7 @@ int main(void) {
       TEST(sizes_that_cannot_be_counted_are_refused),
       TEST(biases_of_an_lstm_are_not_broadcast),
       TEST(labels_to_ignore_are_not_cut),
+      TEST(the_reason_for_a_null_var_is_not_lost),
       TEST(messages_name_what_was_given),
       TEST(uniform_numbers_fill_any_interval_that_has_some),
       TEST(uniform_numbers_want_an_interval_that_has_some),

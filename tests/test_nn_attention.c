@@ -78,11 +78,11 @@ static void attention_says_what_it_wants(void **state) {
 
 /* ---- norms and residuals ----------------------------------------------------------------- */
 
-static void rms_norm_begins_with_ones(void **state) {
+static void rmsnorm_begins_with_ones(void **state) {
   bench *b = *state;
   const double x[4] = {3, 4, -1, 1}, want[4] = {0.8485281374238571, 1.1313708498984762, -1, 1};
-  assert_int_equal(ky_nn_rms_norm(NULL, KY_F64, 2, 0, &b->m), KY_OK);
-  assert_string_equal(ky_module_name(b->m), "rms_norm");
+  assert_int_equal(ky_nn_rmsnorm(NULL, KY_F64, 2, 0, &b->m), KY_OK);
+  assert_string_equal(ky_module_name(b->m), "rmsnorm");
   assert_int_equal(ky_module_weight_count(b->m), 1);
   bench_assert_values(b->t,
                       ky_module_forward(b->t, b->m, ky_input(b->t, KY_F64, KY_SHAPE(2, 2), x)),
@@ -128,9 +128,9 @@ static void residual_takes_its_module_only_on_success(void **state) {
 /* x + attention(norm(x)), then x + wide(norm(x)). */
 static ky_module *transformer_layer(bench *b, int64_t width) {
   ky_module *attend[2], *think[4], *both[2], *layer = NULL;
-  assert_int_equal(ky_nn_layer_norm(NULL, KY_F32, width, 1e-5, &attend[0]), KY_OK);
+  assert_int_equal(ky_nn_layernorm(NULL, KY_F32, width, 1e-5, &attend[0]), KY_OK);
   assert_int_equal(ky_nn_attention(NULL, KY_F32, width, 2, 1, 1, &b->rng, &attend[1]), KY_OK);
-  assert_int_equal(ky_nn_rms_norm(NULL, KY_F32, width, 1e-5, &think[0]), KY_OK);
+  assert_int_equal(ky_nn_rmsnorm(NULL, KY_F32, width, 1e-5, &think[0]), KY_OK);
   assert_int_equal(ky_nn_linear(NULL, KY_F32, width, 4 * width, 1, &b->rng, &think[1]), KY_OK);
   assert_int_equal(ky_nn_gelu(NULL, &think[2]), KY_OK);
   assert_int_equal(ky_nn_linear(NULL, KY_F32, 4 * width, width, 1, &b->rng, &think[3]), KY_OK);
@@ -185,8 +185,8 @@ static void constructors_refuse_nonsense(void **state) {
   assert_int_equal(ky_nn_attention(NULL, KY_F64, INT64_MAX - 1, 2, 0, 1, NULL, m),
                    KY_BAD_SHAPE);
   assert_int_equal(ky_nn_attention(NULL, KY_I32, 4, 2, 0, 1, NULL, m), KY_BAD_DTYPE);
-  assert_int_equal(ky_nn_rms_norm(NULL, KY_F64, 2, -1, m), KY_BAD_ARGUMENT);
-  assert_int_equal(ky_nn_rms_norm(NULL, KY_F64, 2, 0, NULL), KY_BAD_ARGUMENT);
+  assert_int_equal(ky_nn_rmsnorm(NULL, KY_F64, 2, -1, m), KY_BAD_ARGUMENT);
+  assert_int_equal(ky_nn_rmsnorm(NULL, KY_F64, 2, 0, NULL), KY_BAD_ARGUMENT);
   assert_null(b->m);
 }
 
@@ -214,7 +214,7 @@ int main(void) {
       BENCH_TEST(attention_agrees_with_pytorch),
       BENCH_TEST(attention_begins_with_random_weights_and_may_lack_biases),
       BENCH_TEST(attention_says_what_it_wants),
-      BENCH_TEST(rms_norm_begins_with_ones),
+      BENCH_TEST(rmsnorm_begins_with_ones),
       BENCH_TEST(residual_adds_what_went_in),
       BENCH_TEST(residual_takes_its_module_only_on_success),
       BENCH_TEST(a_transformer_learns),

@@ -29,7 +29,7 @@ static void errors_pass_through_modules(void **state) {
   assert_linear_is_blamed(state, m);
   assert_int_equal(ky_nn_flatten(NULL, &m), KY_OK);
   assert_linear_is_blamed(state, m);
-  assert_int_equal(ky_nn_batch_norm(NULL, KY_F64, 5, 1e-5, 0.1, &m), KY_OK);
+  assert_int_equal(ky_nn_batchnorm(NULL, KY_F64, 5, 1e-5, 0.1, &m), KY_OK);
   assert_linear_is_blamed(state, m);
   assert_int_equal(ky_nn_flatten(NULL, &m), KY_OK);
   assert_int_equal(ky_nn_residual(NULL, &m, &m), KY_OK);

@@ -121,11 +121,11 @@ static void embedding_takes_rows_and_leaves_its_padding_alone(void **state) {
   assert_memory_equal(grads.pairs[0].grad, slopes, sizeof slopes);
 }
 
-static void layer_norm_begins_with_ones_and_zeros(void **state) {
+static void layernorm_begins_with_ones_and_zeros(void **state) {
   bench *b = *state;
   const double x[4] = {1, 3, 5, -1};
-  assert_int_equal(ky_nn_layer_norm(NULL, KY_F64, 2, 0, &b->m), KY_OK);
-  assert_string_equal(ky_module_name(b->m), "layer_norm");
+  assert_int_equal(ky_nn_layernorm(NULL, KY_F64, 2, 0, &b->m), KY_OK);
+  assert_string_equal(ky_module_name(b->m), "layernorm");
   assert_int_equal(ky_module_weight_count(b->m), 2);
   double got[4];
   const ky_var in = ky_input(b->t, KY_F64, KY_SHAPE(2, 2), x);
@@ -146,9 +146,9 @@ static void constructors_refuse_nonsense(void **state) {
   assert_int_equal(ky_nn_embedding(NULL, KY_F64, 3, 2, -2, NULL, m), KY_BAD_INDEX);
   assert_int_equal(ky_nn_embedding(NULL, KY_I64, 3, 2, -1, NULL, m), KY_BAD_DTYPE);
   assert_int_equal(ky_nn_embedding(NULL, KY_F64, 3, 2, -1, NULL, NULL), KY_BAD_ARGUMENT);
-  assert_int_equal(ky_nn_layer_norm(NULL, KY_F64, 2, -1, m), KY_BAD_ARGUMENT);
-  assert_int_equal(ky_nn_layer_norm(NULL, KY_MASK, 2, 0, m), KY_BAD_DTYPE);
-  assert_int_equal(ky_nn_layer_norm(NULL, KY_F64, 2, 0, NULL), KY_BAD_ARGUMENT);
+  assert_int_equal(ky_nn_layernorm(NULL, KY_F64, 2, -1, m), KY_BAD_ARGUMENT);
+  assert_int_equal(ky_nn_layernorm(NULL, KY_MASK, 2, 0, m), KY_BAD_DTYPE);
+  assert_int_equal(ky_nn_layernorm(NULL, KY_F64, 2, 0, NULL), KY_BAD_ARGUMENT);
   assert_null(b->m);
 }
 
@@ -163,13 +163,13 @@ static ky_status make_gru(const ky_allocator *a, ky_module **out) {
 static ky_status make_embedding(const ky_allocator *a, ky_module **out) {
   return ky_nn_embedding(a, KY_F64, 3, 4, -1, NULL, out);
 }
-static ky_status make_layer_norm(const ky_allocator *a, ky_module **out) {
-  return ky_nn_layer_norm(a, KY_F64, 3, 1e-5, out);
+static ky_status make_layernorm(const ky_allocator *a, ky_module **out) {
+  return ky_nn_layernorm(a, KY_F64, 3, 1e-5, out);
 }
 
 static void constructors_survive_failing_memory(void **state) {
   (void)state;
-  static maker *const makers[] = {make_lstm, make_gru, make_embedding, make_layer_norm};
+  static maker *const makers[] = {make_lstm, make_gru, make_embedding, make_layernorm};
   for (size_t k = 0; k < sizeof makers / sizeof *makers; k++) {
     ky_fault_allocator fa;
     ky_status status = KY_NO_MEMORY;
@@ -197,7 +197,7 @@ int main(void) {
       BENCH_TEST(bidirectional_takes_its_modules_only_on_success),
       BENCH_TEST(recurrent_weights_are_uniform_and_may_lack_biases),
       BENCH_TEST(embedding_takes_rows_and_leaves_its_padding_alone),
-      BENCH_TEST(layer_norm_begins_with_ones_and_zeros),
+      BENCH_TEST(layernorm_begins_with_ones_and_zeros),
       BENCH_TEST(constructors_refuse_nonsense),
       BENCH_TEST(constructors_survive_failing_memory),
   };

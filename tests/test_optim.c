@@ -305,9 +305,11 @@ static void forgotten_weight_starts_anew(void **state) {
   const double once = a.w[0][0];
   memcpy(a.w, b.w, sizeof a.w);
   ky_optimizer_forget(o, a.weight[0]);
+  ky_optimizer_forget(o, NULL);
   const ky_status second = ky_optimizer_step(o, &(ky_grads){2, a.pairs});
   const double again = a.w[0][0], onwards = a.w[1][0];
-  ky_optimizer_forget(o, NULL);
+  ky_optimizer_forget_all(o);
+  ky_optimizer_forget_all(NULL);
   ky_optimizer_forget(NULL, NULL);
   ky_optimizer_free(o);
   free_weights(&a);

@@ -287,8 +287,8 @@ static void a_failed_forward_sweep_can_be_repeated(void **state) {
   assert_int_equal(grads.count, 0);
   assert_non_null(strstr(ky_exec_message(d->e), "cross_entropy: label 2 of row 2"));
   double value;
-  assert_int_equal(ky_exec_item(d->e, d->loss, &value), KY_UNCONNECTED);
-  assert_int_equal(ky_exec_backward(d->e, &grads), KY_UNCONNECTED);
+  assert_int_equal(ky_exec_item(d->e, d->loss, &value), KY_NOT_RUN);
+  assert_int_equal(ky_exec_backward(d->e, &grads), KY_NOT_RUN);
   d->labels[2] = 0;
   assert_int_equal(ky_exec_step(d->e, &grads), KY_OK);
   assert_int_equal(grads.count, 2);
@@ -300,14 +300,14 @@ static void backward_needs_a_forward_sweep_of_its_own(void **state) {
   assert_int_equal(ky_exec_forward(NULL), KY_BAD_ARGUMENT);
   assert_int_equal(ky_exec_backward(NULL, NULL), KY_BAD_ARGUMENT);
   assert_int_equal(ky_exec_step(NULL, NULL), KY_BAD_ARGUMENT);
-  assert_int_equal(ky_exec_backward(d->e, NULL), KY_UNCONNECTED);
+  assert_int_equal(ky_exec_backward(d->e, NULL), KY_NOT_RUN);
   assert_string_equal(ky_exec_message(d->e), "backward: no forward sweep to differentiate");
   assert_int_equal(ky_exec_forward(d->e), KY_OK);
   assert_int_equal(ky_exec_backward(d->e, NULL), KY_OK);
-  assert_int_equal(ky_exec_backward(d->e, NULL), KY_UNCONNECTED);
+  assert_int_equal(ky_exec_backward(d->e, NULL), KY_NOT_RUN);
   assert_int_equal(ky_exec_forward(d->e), KY_OK);
   assert_int_equal(ky_exec_input(d->e, d->x, d->data), KY_OK);
-  assert_int_equal(ky_exec_backward(d->e, NULL), KY_UNCONNECTED);
+  assert_int_equal(ky_exec_backward(d->e, NULL), KY_NOT_RUN);
 }
 
 static void backward_needs_a_root(void **state) {
@@ -315,7 +315,7 @@ static void backward_needs_a_root(void **state) {
   assert_int_equal(
       ky_compile(d->t, ky_none(), OPTIONS(.keep = &d->logits, .keep_count = 1), &d->p), KY_OK);
   assert_int_equal(ky_exec_new(d->p, NULL, &d->e), KY_OK);
-  assert_int_equal(ky_exec_step(d->e, NULL), KY_UNCONNECTED);
+  assert_int_equal(ky_exec_step(d->e, NULL), KY_BAD_ARGUMENT);
   assert_string_equal(ky_exec_message(d->e),
                       "backward: the program was compiled without a root");
   ky_array array;
@@ -358,7 +358,7 @@ static void values_are_there_after_a_sweep(void **state) {
   ky_array array;
   double value;
   float logits[BATCH * OUT];
-  assert_int_equal(ky_exec_data(d->e, d->loss, &array), KY_UNCONNECTED);
+  assert_int_equal(ky_exec_data(d->e, d->loss, &array), KY_NOT_RUN);
   assert_null(array.data);
   assert_int_equal(ky_exec_forward(d->e), KY_OK);
   assert_int_equal(ky_exec_data(d->e, d->logits, &array), KY_OK);
@@ -373,11 +373,13 @@ static void values_are_there_after_a_sweep(void **state) {
   assert_true(isnan(value));
   assert_int_equal(ky_exec_item(d->e, d->loss, NULL), KY_BAD_ARGUMENT);
   assert_int_equal(ky_exec_data(d->e, d->x, &array), KY_BAD_VAR);
-  assert_string_equal(ky_exec_message(d->e),
-                      "data: %1 was not named when the program was compiled");
+  assert_string_equal(
+      ky_exec_message(d->e),
+      "data: %1 was not named when the program was compiled: it is neither root nor "
+      "in ky_compile_options.keep");
   assert_int_equal(ky_exec_data(d->e, ky_scalar(d->other, KY_F32, 1), &array), KY_BAD_VAR);
   assert_int_equal(ky_exec_input(d->e, d->x, d->data), KY_OK);
-  assert_int_equal(ky_exec_data(d->e, d->logits, &array), KY_UNCONNECTED);
+  assert_int_equal(ky_exec_data(d->e, d->logits, &array), KY_NOT_RUN);
   assert_int_equal(ky_exec_data(NULL, d->logits, &array), KY_BAD_ARGUMENT);
   assert_int_equal(ky_exec_read(NULL, d->logits, logits, 1), KY_BAD_ARGUMENT);
   assert_int_equal(ky_exec_item(NULL, d->loss, &value), KY_BAD_ARGUMENT);
@@ -388,7 +390,7 @@ static void gradients_are_there_after_a_reverse_sweep(void **state) {
   start(d, OPTIONS(.wrt = &d->w, .wrt_count = 1, .keep = &d->logits, .keep_count = 1));
   ky_array array;
   assert_int_equal(ky_exec_forward(d->e), KY_OK);
-  assert_int_equal(ky_exec_grad(d->e, d->w, &array), KY_UNCONNECTED);
+  assert_int_equal(ky_exec_grad(d->e, d->w, &array), KY_NOT_RUN);
   assert_null(array.data);
   ky_grads grads;
   assert_int_equal(ky_exec_backward(d->e, &grads), KY_OK);
@@ -485,8 +487,8 @@ static void a_failing_update_ends_the_step(void **state) {
   double value;
   assert_int_equal(ky_exec_step(d->e, NULL), KY_NONFINITE);
   assert_non_null(strstr(ky_exec_message(d->e), "a value is NaN or infinite"));
-  assert_int_equal(ky_exec_backward(d->e, NULL), KY_UNCONNECTED);
-  assert_int_equal(ky_exec_item(d->e, d->loss, &value), KY_UNCONNECTED);
+  assert_int_equal(ky_exec_backward(d->e, NULL), KY_NOT_RUN);
+  assert_int_equal(ky_exec_item(d->e, d->loss, &value), KY_NOT_RUN);
   assert_int_equal(ky_exec_step(d->e, NULL), KY_OK);
   assert_int_equal(v.calls, 4);
   assert_int_equal(ky_exec_item(d->e, d->loss, &value), KY_OK);
@@ -510,15 +512,15 @@ static ky_status call_back(void *user, const ky_update_part *part) {
   float word;
   (void)part;
   v->calls++;
-  assert_int_equal(ky_exec_forward(d->e), KY_BAD_ARGUMENT);
-  assert_int_equal(ky_exec_backward(d->e, NULL), KY_BAD_ARGUMENT);
-  assert_int_equal(ky_exec_step(d->e, NULL), KY_BAD_ARGUMENT);
-  assert_int_equal(ky_exec_input(d->e, d->x, d->data), KY_BAD_ARGUMENT);
-  assert_int_equal(ky_exec_bind(d->e, d->x, (ky_array){0}), KY_BAD_ARGUMENT);
-  assert_int_equal(ky_exec_data(d->e, d->loss, &array), KY_BAD_ARGUMENT);
-  assert_int_equal(ky_exec_read(d->e, d->loss, &word, sizeof word), KY_BAD_ARGUMENT);
-  assert_int_equal(ky_exec_item(d->e, d->loss, &value), KY_BAD_ARGUMENT);
-  assert_int_equal(ky_exec_grad(d->e, d->w, &array), KY_BAD_ARGUMENT);
+  assert_int_equal(ky_exec_forward(d->e), KY_BUSY);
+  assert_int_equal(ky_exec_backward(d->e, NULL), KY_BUSY);
+  assert_int_equal(ky_exec_step(d->e, NULL), KY_BUSY);
+  assert_int_equal(ky_exec_input(d->e, d->x, d->data), KY_BUSY);
+  assert_int_equal(ky_exec_bind(d->e, d->x, (ky_array){0}), KY_BUSY);
+  assert_int_equal(ky_exec_data(d->e, d->loss, &array), KY_BUSY);
+  assert_int_equal(ky_exec_read(d->e, d->loss, &word, sizeof word), KY_BUSY);
+  assert_int_equal(ky_exec_item(d->e, d->loss, &value), KY_BUSY);
+  assert_int_equal(ky_exec_grad(d->e, d->w, &array), KY_BUSY);
   return KY_OK;
 }
 

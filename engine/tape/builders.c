@@ -11,14 +11,6 @@
 #include "ops/family.h"
 #include "tape/tape.h"
 
-static int64_t bits_of(double value) {
-  union {
-    double f;
-    int64_t i;
-  } u = {.f = value};
-  return u.i;
-}
-
 static ky_var record(ky_tape *t, uint32_t count, const ky_var *operands, ky_draft *d) {
   if (count > 0) d->ins.a = ky__operand_id(t, d, operands[0]);
   if (count > 1) d->ins.b = ky__operand_id(t, d, operands[1]);
@@ -123,7 +115,7 @@ __attribute__((noinline)) static ky_var record_2(ky_tape *t, ky_var a, ky_var b,
   ky_var ky_##name(ky_tape *t, ky_var a, double s, double u) {                                 \
     ky_draft d;                                                                                \
     ky__draft(&d, KY_OP_##name);                                                               \
-    if (t) d.ins.b = ky__push(t, &d, 2, (const int64_t[]){bits_of(s), bits_of(u)});            \
+    if (t) d.ins.b = ky__push(t, &d, 2, (const int64_t[]){ky__f64_bits(s), ky__f64_bits(u)});  \
     return record(t, 1, (ky_var[]){a}, &d);                                                    \
   }
 #define BUILD_1_DTYPE(name)                                                                    \

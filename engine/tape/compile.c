@@ -286,12 +286,7 @@ ky_status ky_compile(ky_tape *t, ky_var root, const ky_compile_options *options,
   p->code.layouts.allocator = allocator;
   ky__arena_init(&p->code.blobs, &allocator);
   ky_fault fault = {0};
-  ky_pass pass = {.program = p,
-                  .tape = t,
-                  .wrt = o.wrt,
-                  .wrt_count = o.wrt_count,
-                  .fuse_least = fuse_least(&o),
-                  .fault = &fault};
+  ky_pass pass = {.program = p, .tape = t, .fuse_least = fuse_least(&o), .fault = &fault};
   t->fault.status = KY_OK;
   const ky_status status = compile(&pass, root, &o);
   if (status != KY_OK) {

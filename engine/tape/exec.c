@@ -25,8 +25,7 @@ ky_status ky__exec_fail(ky_exec *e, ky_status status, const char *format, ...) {
 
 ky_status ky__exec_enter(ky_exec *e) {
   if (!e) return KY_BAD_ARGUMENT;
-  return atomic_flag_test_and_set_explicit(&e->busy, memory_order_acquire) ? KY_BAD_ARGUMENT
-                                                                           : KY_OK;
+  return atomic_flag_test_and_set_explicit(&e->busy, memory_order_acquire) ? KY_BUSY : KY_OK;
 }
 
 ky_status ky__exec_leave(ky_exec *e, ky_status status) {
@@ -238,7 +237,9 @@ static ky_status find(ky_exec *e, ky_var v, const char *what, bool need, ky_id *
                          what);
   *id = p->map[v.id];
   if (need && !(*id && p->keep[*id]))
-    return ky__exec_fail(e, KY_BAD_VAR, "%s: %%%u was not named when the program was compiled",
+    return ky__exec_fail(e, KY_BAD_VAR,
+                         "%s: %%%u was not named when the program was compiled: it is neither "
+                         "root nor in ky_compile_options.keep",
                          what, (unsigned)v.id);
   return KY_OK;
 }
@@ -325,7 +326,7 @@ ky_status ky_exec_seed(ky_exec *e, uint64_t seed, uint64_t draw) {
 static ky_status find_value(ky_exec *e, ky_var v, const char *what, ky_id *id) {
   KY_TRY(find(e, v, what, true, id));
   if (e->state == KY_EXEC_FRESH && *id > e->program->constants)
-    return ky__exec_fail(e, KY_UNCONNECTED, "%s: there was no sweep with these inputs", what);
+    return ky__exec_fail(e, KY_NOT_RUN, "%s: there was no sweep with these inputs", what);
   return KY_OK;
 }
 
@@ -386,12 +387,13 @@ static ky_status grad(ky_exec *e, ky_var v, ky_array *out) {
   KY_TRY(find(e, v, "grad", false, &id));
   const ky_program *p = e->program;
   if (!p->wanted[id] || (p->updates && !p->keep[id]))
-    return ky__exec_fail(e, KY_BAD_VAR, "grad: the gradient of %%%u was not asked for",
-                         (unsigned)v.id);
-  if (e->state != KY_EXEC_REVERSE || id > p->root || !e->frame.seen[id])
-    return ky__exec_fail(e, KY_UNCONNECTED,
-                         "grad: %%%u does not lead to the root, or did not run",
-                         (unsigned)v.id);
+    return ky__exec_fail(e, KY_BAD_VAR, "grad: the gradient of %s was not asked for",
+                         ky__value_name(&p->code, id).text);
+  if (e->state != KY_EXEC_REVERSE)
+    return ky__exec_fail(e, KY_NOT_RUN, "grad: there was no reverse sweep with these inputs");
+  if (id > p->root || !e->frame.seen[id])
+    return ky__exec_fail(e, KY_UNCONNECTED, "grad: %s does not lead to the root",
+                         ky__value_name(&p->code, id).text);
   *out = ky__describe(&p->code, id, ky__adjoint(&e->frame, id), true);
   return KY_OK;
 }

@@ -228,7 +228,7 @@ static void collect(ky_exec *e, ky_grads *grads) {
 
 static ky_status check_root(ky_exec *e) {
   return e->program->root ? KY_OK
-                          : ky__exec_fail(e, KY_UNCONNECTED,
+                          : ky__exec_fail(e, KY_BAD_ARGUMENT,
                                           "backward: the program was compiled without a root");
 }
 
@@ -276,7 +276,7 @@ ky_status ky_exec_forward(ky_exec *e) {
 static ky_status backward_alone(ky_exec *e, ky_grads *grads) {
   KY_TRY(check_root(e));
   if (e->state != KY_EXEC_FORWARD)
-    return ky__exec_fail(e, KY_UNCONNECTED, "backward: no forward sweep to differentiate");
+    return ky__exec_fail(e, KY_NOT_RUN, "backward: no forward sweep to differentiate");
   KY_TRY(check_weights(e));
   return backward(e, grads, false);
 }

@@ -66,8 +66,6 @@ struct ky_program {
 typedef struct ky_pass {
   ky_program *program;
   ky_tape *tape; /* for values that never change */
-  const ky_var *wrt;
-  size_t wrt_count;
   int64_t fuse_least; /* elements, at least 1 */
   uint32_t constants; /* whose bytes the program has got */
   ky_fault *fault;

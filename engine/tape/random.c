@@ -6,18 +6,11 @@
 #include "opinfo.h"
 #include "tape/tape.h"
 
-static int64_t bits_of(double value) {
-  union {
-    double f;
-    int64_t i;
-  } u = {.f = value};
-  return u.i;
-}
-
 static ky_var record(ky_tape *t, ky_draft *d, double first, double second) {
   if (!t) return (ky_var){0};
   const uint32_t stream = t->code.stream_count + 1;
-  d->ins.b = ky__push(t, d, 3, (const int64_t[]){stream, bits_of(first), bits_of(second)});
+  d->ins.b =
+      ky__push(t, d, 3, (const int64_t[]){stream, ky__f64_bits(first), ky__f64_bits(second)});
   const ky_var v = ky__record(t, d);
   if (v.id) t->code.stream_count = stream;
   return v;

@@ -34,8 +34,7 @@ static ky_status enter(ky_tape *t, ky_var v, const char *what, const void *out) 
   if (!t) return KY_BAD_ARGUMENT;
   KY_TRY(ky_tape_check(t));
   if (!out) return ky__error(t, KY_BAD_ARGUMENT, "%s: the result pointer is null", what);
-  const char *reason = ky__bad_var(t, v);
-  return reason ? ky__error(t, KY_BAD_VAR, "%s: %s", what, reason) : KY_OK;
+  return ky__refuse_var(t, what, v);
 }
 
 static ky_status data_of(ky_tape *t, ky_var v, const char *what, ky_array *out) {
@@ -79,8 +78,8 @@ ky_status ky_item(ky_tape *t, ky_var v, double *out) {
   KY_TRY(enter(t, v, "item", out));
   KY_TRY(data_of(t, v, "item", &array));
   if (array.count != 1)
-    return ky__error(t, KY_BAD_SHAPE, "item: %%%u has %lld elements, wants 1", (unsigned)v.id,
-                     (long long)array.count);
+    return ky__error(t, KY_BAD_SHAPE, "item: %s has %lld elements, wants 1",
+                     ky__value_name(&t->code, v.id).text, (long long)array.count);
   *out = ky__first_element(array.dtype, array.data);
   return KY_OK;
 }
@@ -89,10 +88,10 @@ ky_status ky_grad(ky_tape *t, ky_var v, ky_array *out) {
   if (out) *out = (ky_array){0};
   KY_TRY(enter(t, v, "grad", out));
   if (v.id > t->root || !t->frame.seen[v.id])
-    return ky__error(t, KY_UNCONNECTED,
-                     t->root ? "grad: %%%u does not lead to the root, or was not watched"
-                             : "grad: there was no reverse sweep for %%%u",
-                     (unsigned)v.id);
+    return ky__error(t, t->root ? KY_UNCONNECTED : KY_NOT_RUN,
+                     t->root ? "grad: %s does not lead to the root, or was not watched"
+                             : "grad: there was no reverse sweep for %s",
+                     ky__value_name(&t->code, v.id).text);
   *out = ky__describe(&t->code, v.id, ky__adjoint(&t->frame, v.id), true);
   return KY_OK;
 }

@@ -8,12 +8,6 @@
 
 #include "tape/composition.h"
 
-static int64_t bits_of(double value) {
-  int64_t bits;
-  memcpy(&bits, &value, sizeof bits);
-  return bits;
-}
-
 /* Ids of `count` operands, of which those from number `required` on may be ky_none(), then two
  * more words. */
 static ky_var record_list(ky_tape *t, ky_draft *d, int count, int required, const ky_var *vars,
@@ -35,7 +29,7 @@ ky_var ky_rope(ky_tape *t, ky_var x, int64_t first, double base, ky_rope_pairs p
   if ((unsigned)pairs > KY_ROPE_NEIGHBOURS)
     ky__fail(&d.fault, KY_BAD_ARGUMENT, "unknown pairs %d", (int)pairs);
   d.ins.a = ky__operand_id(t, &d, x);
-  d.ins.b = ky__push(t, &d, 2, (const int64_t[]){first, bits_of(base)});
+  d.ins.b = ky__push(t, &d, 2, (const int64_t[]){first, ky__f64_bits(base)});
   d.ins.c = (uint32_t)pairs;
   return ky__record(t, &d);
 }
@@ -53,7 +47,7 @@ ky_var ky_attention(ky_tape *t, ky_var q, ky_var k, ky_var v, ky_var mask, int c
     const int64_t width = l->rank ? l->dims[l->rank - 1] : 1;
     scale = width > 0 ? 1 / sqrt((double)width) : 1;
   }
-  return record_list(t, &d, 4, 3, (ky_var[]){q, k, v, mask}, causal != 0, bits_of(scale));
+  return record_list(t, &d, 4, 3, (ky_var[]){q, k, v, mask}, causal != 0, ky__f64_bits(scale));
 }
 
 ky_var ky_ctc(ky_tape *t, ky_var log_probs, ky_var targets, ky_var input_lengths,

@@ -135,6 +135,17 @@ ky_id ky__stale_weight(const ky_code *code, const ky_bind *binds, ky_id root) {
   return 0;
 }
 
+ky_value_name ky__value_name(const ky_code *code, ky_id id) {
+  ky_value_name name;
+  ky_text text = {name.text, sizeof name.text, 0};
+  ky__say(&text, "%%%u (%s", (unsigned)id, ky__opinfo[code->ins[id].op].name);
+  char place[64];
+  ky_text at = {place, sizeof place, 0};
+  ky__say_site(&at, code, code->site[id]);
+  ky__say(&text, at.length ? ", %s)" : ")", place);
+  return name;
+}
+
 void ky__say_fault(ky_text *text, const ky_code *code, ky_id pc, const ky_fault *fault) {
   ky__say_site(text, code, code->site[pc]);
   ky__say(text, "%s%s: %s", text->length ? ": " : "", ky__opinfo[code->ins[pc].op].name,
@@ -170,9 +181,11 @@ ky_status ky_forward(ky_tape *t) {
 static ky_status check_weights(ky_tape *t, ky_id root) {
   const ky_id stale = ky__stale_weight(&t->code, t->frame.bind, root);
   if (!stale) return KY_OK;
-  ky__fail(&t->fault, KY_STALE,
-           "the weight %%%u changed since the forward sweep: call ky_forward first",
-           (unsigned)stale);
+  ky__fail(
+      &t->fault, KY_STALE,
+      "the weight %%%u changed since the forward sweep: call ky_forward, or where the step "
+      "is recorded again, ky_tape_rewind before that",
+      (unsigned)stale);
   return report(t, stale);
 }
 
@@ -210,16 +223,15 @@ ky_status ky_backward_from(ky_tape *t, ky_var root, const void *cotangent, ky_gr
   if (grads) *grads = (ky_grads){0, NULL};
   if (!t) return KY_BAD_ARGUMENT;
   KY_TRY(ky_tape_check(t));
-  const char *reason = ky__bad_var(t, root);
-  if (reason) return ky__error(t, KY_BAD_VAR, "backward: %s", reason);
+  KY_TRY(ky__refuse_var(t, "backward", root));
   const ky_dtype dtype = (ky_dtype)t->code.ins[root.id].dtype;
   if (!ky__is_float(dtype))
-    return ky__error(t, KY_BAD_DTYPE, "backward: the root %%%u is %s, wants f32 or f64",
-                     (unsigned)root.id, ky_dtype_name(dtype));
+    return ky__error(t, KY_BAD_DTYPE, "backward: the root %s is %s, wants f32 or f64",
+                     ky__value_name(&t->code, root.id).text, ky_dtype_name(dtype));
   if (!ky__wants(&t->code, root.id))
     return ky__error(t, KY_UNCONNECTED,
-                     "backward: no weight or watched value leads to the root %%%u",
-                     (unsigned)root.id);
+                     "backward: no weight or watched value leads to the root %s",
+                     ky__value_name(&t->code, root.id).text);
   t->root = 0;
   KY_TRY(ky__run_pending(t));
   KY_TRY(check_weights(t, root.id));
@@ -235,11 +247,11 @@ ky_status ky_backward(ky_tape *t, ky_var root, ky_grads *grads) {
 ky_status ky_watch(ky_tape *t, ky_var v) {
   if (!t) return KY_BAD_ARGUMENT;
   KY_TRY(ky_tape_check(t));
-  const char *reason = ky__bad_var(t, v);
-  if (reason) return ky__error(t, KY_BAD_VAR, "watch: %s", reason);
+  KY_TRY(ky__refuse_var(t, "watch", v));
   const ky_opinfo *info = &ky__opinfo[t->code.ins[v.id].op];
   if (!ky__is_float(t->code.ins[v.id].dtype))
-    return ky__error(t, KY_BAD_DTYPE, "watch: %%%u is %s, wants f32 or f64", (unsigned)v.id,
+    return ky__error(t, KY_BAD_DTYPE, "watch: %s is %s, wants f32 or f64",
+                     ky__value_name(&t->code, v.id).text,
                      ky_dtype_name((ky_dtype)t->code.ins[v.id].dtype));
   if (!ky__has_adjoint(&t->code, &t->code.ins[v.id]))
     return ky__error(t, KY_BAD_ARGUMENT,

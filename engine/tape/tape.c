@@ -116,6 +116,18 @@ ky_status ky_tape_check(ky_tape *t) {
 
 const char *ky_tape_message(const ky_tape *t) { return t ? t->message : "the tape is null"; }
 
+ky_status ky__refuse_var(ky_tape *t, const char *call, ky_var v) {
+  const char *reason = ky__bad_var(t, v);
+  if (!reason) return KY_OK;
+  if (v.tape || !t->message[0]) return ky__error(t, KY_BAD_VAR, "%s: %s", call, reason);
+  static const char behind[] = "; the last error was: ";
+  const char *const earlier = strstr(t->message, behind);
+  char last[sizeof t->message];
+  ky_text text = {last, sizeof last, 0};
+  ky__say(&text, "%s", earlier ? earlier + sizeof behind - 1 : t->message);
+  return ky__error(t, KY_BAD_VAR, "%s: %s%s%s", call, reason, behind, last);
+}
+
 ky_status ky__error(ky_tape *t, ky_status status, const char *format, ...) {
   va_list args;
   va_start(args, format);

@@ -67,8 +67,18 @@ struct ky_tape {
 __attribute__((format(printf, 3, 4))) ky_status ky__error(ky_tape *t, ky_status status,
                                                           const char *format, ...);
 
+/* BAD_VAR, and "call: why", unless `v` is live. Why there is a null var said the last error. */
+ky_status ky__refuse_var(ky_tape *t, const char *call, ky_var v);
+
 /* "train.c:12" of a site; nothing for an unknown one. */
 void ky__say_site(ky_text *text, const ky_code *code, uint32_t site);
+
+/* "%4 (tanh, train.c:12)" */
+typedef struct ky_value_name {
+  char text[128];
+} ky_value_name;
+
+ky_value_name ky__value_name(const ky_code *code, ky_id id);
 
 /* ---- vars ------------------------------------------------------------------------------- */
 

@@ -21,12 +21,12 @@ static ky_var forward_embedding(ky_module *m, ky_tape *t, ky_var x) {
   return ky_embedding(t, ky_param(t, e->weight), x, e->padding);
 }
 
-static ky_var forward_layer_norm(ky_module *m, ky_tape *t, ky_var x) {
+static ky_var forward_layernorm(ky_module *m, ky_tape *t, ky_var x) {
   const scaled *e = (const scaled *)m;
   return ky_layernorm(t, x, 1, ky_param(t, e->weight), ky_param(t, e->bias), e->eps);
 }
 
-static ky_var forward_rms_norm(ky_module *m, ky_tape *t, ky_var x) {
+static ky_var forward_rmsnorm(ky_module *m, ky_tape *t, ky_var x) {
   const scaled *e = (const scaled *)m;
   return ky_rmsnorm(t, x, 1, ky_param(t, e->weight), e->eps);
 }
@@ -49,16 +49,16 @@ static const ky_module_kind embedding = {.size = sizeof embedding,
                                          .forward = forward_embedding,
                                          .weights = weights,
                                          .free = destroy};
-static const ky_module_kind layer_norm = {.size = sizeof layer_norm,
-                                          .name = "layer_norm",
-                                          .forward = forward_layer_norm,
-                                          .weights = weights,
-                                          .free = destroy};
-static const ky_module_kind rms_norm = {.size = sizeof rms_norm,
-                                        .name = "rms_norm",
-                                        .forward = forward_rms_norm,
-                                        .weights = weights,
-                                        .free = destroy};
+static const ky_module_kind layernorm = {.size = sizeof layernorm,
+                                         .name = "layernorm",
+                                         .forward = forward_layernorm,
+                                         .weights = weights,
+                                         .free = destroy};
+static const ky_module_kind rmsnorm = {.size = sizeof rmsnorm,
+                                       .name = "rmsnorm",
+                                       .forward = forward_rmsnorm,
+                                       .weights = weights,
+                                       .free = destroy};
 
 static scaled *begin(const ky_module_kind *kind, const ky_allocator *allocator) {
   ky_allocator used;
@@ -114,12 +114,12 @@ static ky_status make_norm(const ky_module_kind *kind, const ky_allocator *alloc
   return finish(e, status, out);
 }
 
-ky_status ky_nn_layer_norm(const ky_allocator *allocator, ky_dtype dtype, int64_t width,
-                           double eps, ky_module **out) {
-  return make_norm(&layer_norm, allocator, dtype, width, eps, 1, out);
+ky_status ky_nn_layernorm(const ky_allocator *allocator, ky_dtype dtype, int64_t width,
+                          double eps, ky_module **out) {
+  return make_norm(&layernorm, allocator, dtype, width, eps, 1, out);
 }
 
-ky_status ky_nn_rms_norm(const ky_allocator *allocator, ky_dtype dtype, int64_t width,
-                         double eps, ky_module **out) {
-  return make_norm(&rms_norm, allocator, dtype, width, eps, 0, out);
+ky_status ky_nn_rmsnorm(const ky_allocator *allocator, ky_dtype dtype, int64_t width,
+                        double eps, ky_module **out) {
+  return make_norm(&rmsnorm, allocator, dtype, width, eps, 0, out);
 }

@@ -46,20 +46,11 @@ static void empty_slot(const ky_optimizer *o, ky_slot *slot) {
   slot->state = NULL;
 }
 
-void ky_optimizer_free(ky_optimizer *o) {
-  if (!o) return;
-  ky_optimizer_forget(o, NULL);
-  ky__block_free(o->allocator, o->slots, o->slot_capacity * sizeof *o->slots);
-  ky__block_free(o->allocator, o, o->kind->bytes);
-}
-
-/* ---- slots ------------------------------------------------------------------------------- */
-
 void ky_optimizer_forget(ky_optimizer *o, const ky_tensor *weight) {
   if (!o) return;
   size_t left = 0;
   for (size_t k = 0; k < o->slot_count; k++) {
-    if (!weight || o->slots[k].weight == weight)
+    if (o->slots[k].weight == weight)
       empty_slot(o, &o->slots[k]);
     else
       o->slots[left++] = o->slots[k];
@@ -67,6 +58,21 @@ void ky_optimizer_forget(ky_optimizer *o, const ky_tensor *weight) {
   o->slot_count = left;
   o->next = 0;
 }
+
+void ky_optimizer_forget_all(ky_optimizer *o) {
+  if (!o) return;
+  for (size_t k = 0; k < o->slot_count; k++) empty_slot(o, &o->slots[k]);
+  o->slot_count = o->next = 0;
+}
+
+void ky_optimizer_free(ky_optimizer *o) {
+  if (!o) return;
+  ky_optimizer_forget_all(o);
+  ky__block_free(o->allocator, o->slots, o->slot_capacity * sizeof *o->slots);
+  ky__block_free(o->allocator, o, o->kind->bytes);
+}
+
+/* ---- slots ------------------------------------------------------------------------------- */
 
 /* The slot of a weight, wherever it is; null when there is none. */
 static ky_slot *find_slot(ky_optimizer *o, const ky_tensor *weight) {

@@ -39,7 +39,9 @@ extern "C" {
   X(NONFINITE, "a value is NaN or infinite")                                                   \
   X(BAD_TAPE, "the verifier refused an instruction")                                           \
   X(BAD_GRADIENT, "a gradient is not what central differences say")                            \
-  X(SINGULAR, "a matrix is singular, or not positive definite")
+  X(SINGULAR, "a matrix is singular, or not positive definite")                                \
+  X(NOT_RUN, "no sweep has computed what is asked for")                                        \
+  X(BUSY, "it is in use by another thread or call")
 
 typedef enum ky_status {
 #define X(name, text) KY_##name,

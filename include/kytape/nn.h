@@ -187,12 +187,12 @@ KY_API ky_status ky_nn_embedding(const ky_allocator *allocator, ky_dtype dtype, 
 /* Layer normalisation over the last axis, see ky_layernorm, with a weight of ones and a bias of
  * zeros: x [...,width] -> [...,width]. eps: 0 or more, 1e-5 in PyTorch. Errors: those of
  * ky_nn_linear, BAD_ARGUMENT (eps). */
-KY_API ky_status ky_nn_layer_norm(const ky_allocator *allocator, ky_dtype dtype, int64_t width,
+KY_API ky_status ky_nn_layernorm(const ky_allocator *allocator, ky_dtype dtype, int64_t width,
                                   double eps, ky_module **out);
 
 /* Root mean square normalisation over the last axis, see ky_rmsnorm, with a weight of ones:
- * x [...,width] -> [...,width]. Errors: those of ky_nn_layer_norm. */
-KY_API ky_status ky_nn_rms_norm(const ky_allocator *allocator, ky_dtype dtype, int64_t width,
+ * x [...,width] -> [...,width]. Errors: those of ky_nn_layernorm. */
+KY_API ky_status ky_nn_rmsnorm(const ky_allocator *allocator, ky_dtype dtype, int64_t width,
                                 double eps, ky_module **out);
 
 /* Batch normalisation, see ky_batchnorm, with a weight of ones and a bias of zeros:
@@ -200,7 +200,7 @@ KY_API ky_status ky_nn_rms_norm(const ky_allocator *allocator, ky_dtype dtype, i
  * running_var [channels], which are buffers (f32 where dtype is bf16 or f16), begin with zeros
  * and ones, and move with ky_module_update. eps: 0 or more, 1e-5 in PyTorch; momentum: 0..1,
  * 0.1 in PyTorch. Errors: those of ky_nn_linear, BAD_ARGUMENT (eps, momentum). */
-KY_API ky_status ky_nn_batch_norm(const ky_allocator *allocator, ky_dtype dtype,
+KY_API ky_status ky_nn_batchnorm(const ky_allocator *allocator, ky_dtype dtype,
                                   int64_t channels, double eps, double momentum,
                                   ky_module **out);
 

@@ -41,9 +41,9 @@ KY_API ky_status ky_sgd_new_with(const ky_allocator *allocator, double rate,
                                  const ky_sgd_options *options, ky_optimizer **out);
 
 /* Options of ky_adam_new and ky_adamw_new. Begin with ky_adam_defaults() or
- * ky_adamw_defaults(): unlike in other options zero is no default here, but the number 0. With beta1 = beta2 = epsilon = 0 an
- * element would step by rate times the sign of its gradient, by 0 / 0 where that is 0; so beta2
- * and epsilon that are both 0 are refused as out of range. */
+ * ky_adamw_defaults(): unlike in other options zero is no default here, but the number 0. With
+ * beta1 = beta2 = epsilon = 0 an element would step by rate times the sign of its gradient, by
+ * 0 / 0 where that is 0; so beta2 and epsilon that are both 0 are refused as out of range. */
 typedef struct ky_adam_options {
   size_t size;
   double beta1, beta2; /* of the moments, 0 or more, below 1 */
@@ -68,7 +68,8 @@ KY_API ky_status ky_adam_new(const ky_allocator *allocator, double rate,
 
 /* AdamW: like Adam, but weight decay goes past the moments.
  *   t = g, w <- (1 - rate weight_decay) w - rate m' / (v'^(1/2) + epsilon)
- * options: NULL for ky_adamw_defaults(). Errors: those of ky_adam_new. Source: Loshchilov and Hutter, "Decoupled Weight Decay Regularization". */
+ * options: NULL for ky_adamw_defaults(). Errors: those of ky_adam_new. Source: Loshchilov and
+ * Hutter, "Decoupled Weight Decay Regularization". */
 KY_API ky_status ky_adamw_new(const ky_allocator *allocator, double rate,
                               const ky_adam_options *options, ky_optimizer **out);
 
@@ -100,9 +101,10 @@ KY_API ky_status ky_optimizer_set_rate(ky_optimizer *o, double rate);
  * not finite), nothing changed. */
 KY_API ky_status ky_optimizer_set_clip(ky_optimizer *o, double norm);
 
-/* Forgets what is remembered of a weight, as is due before the weight is freed; of all for
- * NULL. A null optimizer is fine. */
+/* Forgets what is remembered of a weight, as is due before the weight is freed; or of all of
+ * them, as a new run wants. NULL is fine, and then nothing is forgotten. */
 KY_API void ky_optimizer_forget(ky_optimizer *o, const ky_tensor *weight);
+KY_API void ky_optimizer_forget_all(ky_optimizer *o);
 
 /* The square root of the sum of squares of all elements of all gradients, summed in double.
  * grads: of ky_backward, still valid. Errors: BAD_ARGUMENT (a null pointer, in grads too);

@@ -125,9 +125,10 @@ typedef struct ky_exec_options {
                      without "fuse" to see the steps of a fused instruction one by one */
 } ky_exec_options;
 
-/* Makes an execution, which keeps the program alive. Inputs are bound to the host arrays that the tape had. Large instructions
- * are shared by options->threads threads; results have the same bits for any number of them.
- * Idle threads look for work for a moment, then sleep. options: NULL for the defaults.
+/* Makes an execution, which keeps the program alive. Inputs are bound to the host arrays that
+ * the tape had. Large instructions are shared by options->threads threads; results have the
+ * same bits for any number of them. Idle threads look for work for a moment, then sleep.
+ * options: NULL for the defaults.
  * *out: free it with ky_exec_free, which ends the threads. Errors: BAD_ARGUMENT (a null
  * pointer; an update for a program compiled without `updates`, or none for one with; a number
  * of threads out of range; unknown flags; no size in the options), NO_THREAD, NO_MEMORY; *out
@@ -153,13 +154,14 @@ KY_API ky_status ky_exec_bind(ky_exec *e, ky_var input, ky_array array);
  * Give executions that run side by side seeds of their own. Errors: BAD_ARGUMENT. */
 KY_API ky_status ky_exec_seed(ky_exec *e, uint64_t seed, uint64_t draw);
 
-/* The forward sweep. Errors: BAD_INDEX, NONFINITE (under KY_CHECK_FINITE), BAD_ARGUMENT (null,
- * or the execution is running in another thread). */
+/* The forward sweep. Errors: BAD_INDEX, NONFINITE (under KY_CHECK_FINITE), BAD_ARGUMENT (null),
+ * BUSY (the execution is in use by another thread, or by a call further up; every function says
+ * so, and its message is not touched). */
 KY_API ky_status ky_exec_forward(ky_exec *e);
 
 /* The reverse sweep, from the last forward sweep. grads: may be NULL; empty with an update,
- * else as with ky_backward. Errors: those of ky_exec_forward, STALE, UNCONNECTED (a program
- * without root, or no forward sweep that was not differentiated yet). */
+ * else as with ky_backward. Errors: those of ky_exec_forward, STALE, BAD_ARGUMENT (a program
+ * without root), NOT_RUN (no forward sweep that was not differentiated yet). */
 KY_API ky_status ky_exec_backward(ky_exec *e, ky_grads *grads);
 
 /* Forward and reverse sweep: with an update, one training step. What can be read afterwards are
@@ -171,7 +173,8 @@ KY_API ky_status ky_exec_step(ky_exec *e, ky_grads *grads);
 /* Reading, as with the functions of the same names for tapes, of values that were named when
  * the program was compiled: the root, `keep`, and for gradients what was differentiated, but
  * not the weights of a program with `updates` unless `wrt` or `keep` names them. Errors:
- * BAD_VAR (also a value that was not named), BAD_ARGUMENT, BAD_SHAPE, UNCONNECTED. */
+ * BAD_VAR (also a value that was not named), BAD_ARGUMENT, BAD_SHAPE, NOT_RUN (no sweep with
+ * the inputs of now), UNCONNECTED. */
 KY_API ky_status ky_exec_data(ky_exec *e, ky_var v, ky_array *out);
 KY_API ky_status ky_exec_read(ky_exec *e, ky_var v, void *dst, size_t bytes);
 KY_API ky_status ky_exec_item(ky_exec *e, ky_var v, double *out);

@@ -166,8 +166,8 @@ KY_API ky_status ky_item(ky_tape *t, ky_var v, double *out);
 
 /* The gradient of the last root with respect to `v`, dense, as a borrowed array.
  * Valid until the next sweep, rewind or ky_tape_free, of rank 0 until the next recording.
- * Errors: BAD_VAR, UNCONNECTED (v does not lead to the root, its gradient was not wanted, or
- * there was no reverse sweep), or a pending error; *out is zero then. */
+ * Errors: BAD_VAR, UNCONNECTED (v does not lead to the root, or its gradient was not wanted),
+ * NOT_RUN (there was no reverse sweep), or a pending error; *out is zero then. */
 KY_API ky_status ky_grad(ky_tape *t, ky_var v, ky_array *out);
 
 /* Shape and dtype of `v`, without running anything; data is NULL. No check: a pending error

@@ -6,7 +6,7 @@
 
 #include "../block.h"
 
-typedef struct batch_norm {
+typedef struct batchnorm {
   ky_module base;
   ky_allocator allocator;
   ky_dtype dtype; /* of the statistics */
@@ -15,14 +15,14 @@ typedef struct batch_norm {
   ky_tensor *weight, *bias, *running_mean, *running_variance;
   ky_var mean, variance; /* of the last recording in training */
   int64_t count;         /* elements of a channel there */
-} batch_norm;
+} batchnorm;
 
-static ky_var running(const batch_norm *b, ky_tape *t, const ky_tensor *statistic) {
+static ky_var running(const batchnorm *b, ky_tape *t, const ky_tensor *statistic) {
   return ky_input(t, b->dtype, KY_SHAPE(ky_tensor_count(statistic)), ky_tensor_data(statistic));
 }
 
 static ky_var forward(ky_module *m, ky_tape *t, ky_var x) {
-  batch_norm *b = (batch_norm *)m;
+  batchnorm *b = (batchnorm *)m;
   const ky_var weight = ky_param(t, b->weight), bias = ky_param(t, b->bias);
   if (!b->training)
     return ky_batchnorm_inference(t, x, weight, bias, running(b, t, b->running_mean),
@@ -39,21 +39,21 @@ static ky_var forward(ky_module *m, ky_tape *t, ky_var x) {
 }
 
 static ky_status weights(const ky_module *m, ky_weight_visit *visit, void *user) {
-  const batch_norm *b = (const batch_norm *)m;
+  const batchnorm *b = (const batchnorm *)m;
   const ky_status status = visit(user, "weight", b->weight);
   return status == KY_OK ? visit(user, "bias", b->bias) : status;
 }
 
 static ky_status buffers(const ky_module *m, ky_weight_visit *visit, void *user) {
-  const batch_norm *b = (const batch_norm *)m;
+  const batchnorm *b = (const batchnorm *)m;
   const ky_status status = visit(user, "running_mean", b->running_mean);
   return status == KY_OK ? visit(user, "running_var", b->running_variance) : status;
 }
 
-static void train(ky_module *m, int training) { ((batch_norm *)m)->training = training; }
+static void train(ky_module *m, int training) { ((batchnorm *)m)->training = training; }
 
 static ky_status statistics(const ky_module *m, ky_statistics_visit *visit, void *user) {
-  const batch_norm *b = (const batch_norm *)m;
+  const batchnorm *b = (const batchnorm *)m;
   if (!b->mean.id) return KY_OK;
   const ky_statistics s = {.mean = b->mean,
                            .variance = b->variance,
@@ -65,7 +65,7 @@ static ky_status statistics(const ky_module *m, ky_statistics_visit *visit, void
 }
 
 static void destroy(ky_module *m) {
-  batch_norm *b = (batch_norm *)m;
+  batchnorm *b = (batchnorm *)m;
   ky_tensor_free(b->weight);
   ky_tensor_free(b->bias);
   ky_tensor_free(b->running_mean);
@@ -74,7 +74,7 @@ static void destroy(ky_module *m) {
 }
 
 static const ky_module_kind kind = {.size = sizeof kind,
-                                    .name = "batch_norm",
+                                    .name = "batchnorm",
                                     .forward = forward,
                                     .weights = weights,
                                     .free = destroy,
@@ -82,7 +82,7 @@ static const ky_module_kind kind = {.size = sizeof kind,
                                     .train = train,
                                     .statistics = statistics};
 
-static ky_status fill(batch_norm *b, ky_dtype dtype, int64_t channels) {
+static ky_status fill(batchnorm *b, ky_dtype dtype, int64_t channels) {
   const ky_allocator *a = &b->allocator;
   ky_status status = ky_tensor_new(a, dtype, KY_SHAPE(channels), &b->weight);
   if (status == KY_OK) status = ky_tensor_new(a, dtype, KY_SHAPE(channels), &b->bias);
@@ -94,13 +94,13 @@ static ky_status fill(batch_norm *b, ky_dtype dtype, int64_t channels) {
   return status == KY_OK ? ky_init_constant(b->running_variance, 1) : status;
 }
 
-ky_status ky_nn_batch_norm(const ky_allocator *allocator, ky_dtype dtype, int64_t channels,
-                           double eps, double momentum, ky_module **out) {
+ky_status ky_nn_batchnorm(const ky_allocator *allocator, ky_dtype dtype, int64_t channels,
+                          double eps, double momentum, ky_module **out) {
   if (!out) return KY_BAD_ARGUMENT;
   *out = NULL;
   if (!(eps >= 0) || !(momentum >= 0 && momentum <= 1)) return KY_BAD_ARGUMENT;
   ky_allocator used;
-  batch_norm *b = ky__block_new(allocator, sizeof *b, &used);
+  batchnorm *b = ky__block_new(allocator, sizeof *b, &used);
   if (!b) return KY_NO_MEMORY;
   b->base.kind = &kind;
   b->allocator = used;
