@@ -101,6 +101,19 @@ static void axes_of_one(void **state) {
   refused(ky_unsqueeze(t, ky_none(), 0), KY_BAD_VAR, "unsqueeze: ");
 }
 
+static void one_of_an_axis(void **state) {
+  (void)state;
+  ky_var x = operand(KY_SHAPE(2, 3));
+  expect(x, ky_select(t, x, 0, 1), KY_SHAPE(3), WANT(4, 5, 6));
+  expect(x, ky_select(t, x, -1, -3), KY_SHAPE(2), WANT(1, 4));
+  ky_var v = operand(KY_SHAPE(3));
+  expect(v, ky_select(t, v, 0, -1), KY_SCALAR, WANT(3));
+  refused(ky_select(t, x, 0, 2), KY_BAD_INDEX, "select: index 2 of an axis of 2 elements");
+  refused(ky_select(t, x, 1, -4), KY_BAD_INDEX, "select: index -4 of an axis of 3");
+  refused(ky_select(t, x, 2, 0), KY_BAD_AXIS, "select: axis 2 is not in -2..1");
+  refused(ky_select(t, ky_none(), 0, 0), KY_BAD_VAR, "select: ");
+}
+
 static void other_orders(void **state) {
   (void)state;
   ky_var x = operand(KY_SHAPE(2, 3));
@@ -327,6 +340,7 @@ static void dumped(void **state) {
 int main(void) {
   const struct CMUnitTest tests[] = {
       cmocka_unit_test_setup_teardown(axes_of_one, set_up, tear_down),
+      cmocka_unit_test_setup_teardown(one_of_an_axis, set_up, tear_down),
       cmocka_unit_test_setup_teardown(other_orders, set_up, tear_down),
       cmocka_unit_test_setup_teardown(tiles, set_up, tear_down),
       cmocka_unit_test_setup_teardown(joined_and_parted, set_up, tear_down),

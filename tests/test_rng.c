@@ -161,6 +161,44 @@ static void uniform_never_rounds_out_of_the_interval(void **state) {
   for (int k = 0; k < 64; k++) assert_close((double)x[k], 1e8, 0);
 }
 
+/* All six orders of three, within five deviations of their share. */
+static void orders_are_equally_likely(void **state) {
+  (void)state;
+  ky_rng rng = ky_rng_seed(seed, 3);
+  int seen[27] = {0};
+  for (int k = 0; k < 6000; k++) {
+    int64_t order[3];
+    assert_int_equal(ky_rng_permutation(&rng, 3, order), KY_OK);
+    assert_int_equal(rng.position, 2 * (k + 1));
+    seen[9 * order[0] + 3 * order[1] + order[2]]++;
+  }
+  int orders = 0;
+  for (int k = 0; k < 27; k++) {
+    orders += seen[k] > 0;
+    if (seen[k]) assert_in_range(seen[k], 1000 - 145, 1000 + 145);
+  }
+  assert_int_equal(orders, 6);
+}
+
+static void a_permutation_has_each_number_once(void **state) {
+  (void)state;
+  ky_rng rng = ky_rng_seed(seed, 4), again = rng;
+  int64_t order[100], same[100];
+  int seen[100] = {0};
+  assert_int_equal(ky_rng_permutation(&rng, 100, order), KY_OK);
+  for (int k = 0; k < 100; k++) {
+    assert_in_range(order[k], 0, 99);
+    seen[order[k]]++;
+  }
+  for (int k = 0; k < 100; k++) assert_int_equal(seen[k], 1);
+  assert_int_equal(ky_rng_permutation(&again, 100, same), KY_OK);
+  assert_memory_equal(same, order, sizeof order);
+  assert_int_equal(ky_rng_permutation(&rng, 0, NULL), KY_OK);
+  assert_int_equal(ky_rng_permutation(&rng, 1, NULL), KY_BAD_ARGUMENT);
+  assert_int_equal(ky_rng_permutation(NULL, 1, order), KY_BAD_ARGUMENT);
+  assert_memory_equal(&rng, &again, sizeof rng);
+}
+
 /* ---- errors ------------------------------------------------------------------------------ */
 
 static void bad_fills_change_nothing(void **state) {
@@ -200,6 +238,8 @@ int main(void) {
       cmocka_unit_test(normal_has_its_moments),
       cmocka_unit_test(normal_scales_and_shifts),
       cmocka_unit_test(uniform_never_rounds_out_of_the_interval),
+      cmocka_unit_test(orders_are_equally_likely),
+      cmocka_unit_test(a_permutation_has_each_number_once),
       cmocka_unit_test(bad_fills_change_nothing),
   };
   return cmocka_run_group_tests(tests, NULL, NULL);

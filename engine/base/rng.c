@@ -5,6 +5,7 @@
 
 #include <math.h>
 
+#include "base/fault.h"
 #include "base/interval.h"
 #include "base/philox.h"
 
@@ -78,8 +79,7 @@ ky_rng ky_rng_seed(uint64_t seed, uint64_t stream) { return (ky_rng){seed, strea
 
 ky_status ky_rng_uniform(ky_rng *rng, ky_dtype dtype, size_t count, double lo, double hi,
                          void *out) {
-  const ky_status status = check_fill(rng, dtype, count, out);
-  if (status != KY_OK) return status;
+  KY_TRY(check_fill(rng, dtype, count, out));
   if (!isfinite(lo) || !isfinite(hi) || !isfinite(hi - lo)) return KY_BAD_ARGUMENT;
   double first, last;
   ky__interval(dtype, lo, hi, &first, &last);
@@ -95,13 +95,25 @@ ky_status ky_rng_uniform(ky_rng *rng, ky_dtype dtype, size_t count, double lo, d
 
 ky_status ky_rng_normal(ky_rng *rng, ky_dtype dtype, size_t count, double mean,
                         double deviation, void *out) {
-  const ky_status status = check_fill(rng, dtype, count, out);
-  if (status != KY_OK) return status;
+  KY_TRY(check_fill(rng, dtype, count, out));
   if (!isfinite(mean) || !isfinite(deviation) || deviation < 0) return KY_BAD_ARGUMENT;
   for (size_t k = 0; k < count;) {
     double z[4];
     const size_t n = normal_block(rng, dtype, z);
     for (size_t m = 0; m < n && k < count; m++) store(dtype, out, k++, mean + deviation * z[m]);
+  }
+  return KY_OK;
+}
+
+/* The "inside-out" shuffle of Fisher and Yates. */
+ky_status ky_rng_permutation(ky_rng *rng, size_t count, int64_t *out) {
+  KY_TRY(check_fill(rng, KY_F64, count, out));
+  double u[4];
+  for (size_t k = 0, left = 0; k < count; k++) {
+    if (left == 0) left = uniform_block(rng, KY_F64, u);
+    const size_t at = (size_t)(u[--left] * (double)(k + 1));
+    out[k] = out[at];
+    out[at] = (int64_t)k;
   }
   return KY_OK;
 }

@@ -63,6 +63,17 @@ ky_var ky_unsqueeze(ky_tape *t, ky_var x, int64_t axis) {
   return unsqueeze(t, "unsqueeze", x, axis);
 }
 
+ky_var ky_select(ky_tape *t, ky_var x, int64_t axis, int64_t index) {
+  ky_layout l;
+  if (!ky__look(t, x, "select", &l) || !ky__axis(t, "select", l.rank, &axis)) return ky_none();
+  const int64_t n = l.dims[axis], at = index < 0 ? index + n : index;
+  if (at < 0 || at >= n)
+    return ky__refuse(t, KY_BAD_INDEX, "select", "index %lld of an axis of %lld elements",
+                      (long long)index, (long long)n);
+  const ky_composition c = ky__begin_composition(t, "select");
+  return ky__composed(&c, ky_squeeze(t, ky_slice(t, x, axis, at, at + 1, 1), 1, &axis));
+}
+
 ky_var ky_transpose(ky_tape *t, ky_var x, int64_t i, int64_t j) {
   ky_layout l;
   if (!ky__look(t, x, "transpose", &l) || !ky__axis(t, "transpose", l.rank, &i) ||

@@ -78,12 +78,6 @@ ky_var ky_gru_sequence(ky_tape *t, ky_var x, ky_var w, ky_var h0, ky_var bias) {
   return record_sequence(t, KY_OP_gru_sequence, (ky_var[]){x, w, h0, bias});
 }
 
-/* Elements of step `k` of r [steps,...], without the axis. */
-static ky_var step_of(ky_tape *t, ky_var r, int64_t k) {
-  const ky_var one = ky_slice(t, r, 0, k, k + 1, 1);
-  return one.id ? ky_squeeze(t, one, 1, (const int64_t[]){0}) : one;
-}
-
 /* Whether a bias, if there is one, has an element for each gate: the sum of two would be
  * broadcast. */
 static bool fits_gates(const ky_composition *c, const char *which, const ky_rnn_weights *w,
@@ -132,8 +126,8 @@ ky_var ky_lstm(ky_tape *t, ky_var x, const ky_rnn_weights *w, ky_var h0, ky_var 
   if (w->b_ih.id && w->b_hh.id) bias = ky_add(t, w->b_ih, w->b_hh);
   const ky_var gates = ky_linear(t, x, w->w_ih, bias);
   const ky_var all = ky_lstm_sequence(t, gates, w->w_hh, h0, c0);
-  const ky_var last = h && all.id ? step_of(t, all, steps - 1) : all;
-  const ky_var cell = c && last.id ? step_of(t, all, steps) : last;
+  const ky_var last = h && all.id ? ky_select(t, all, 0, steps - 1) : all;
+  const ky_var cell = c && last.id ? ky_select(t, all, 0, steps) : last;
   const ky_var out = cell.id ? ky_slice(t, all, 0, 0, steps, 1) : cell;
   if (h && out.id) *h = last;
   if (c && out.id) *c = cell;
@@ -147,7 +141,7 @@ ky_var ky_gru(ky_tape *t, ky_var x, const ky_rnn_weights *w, ky_var h0, ky_var *
   if (!steps) return ky_none();
   const ky_var gates = ky_linear(t, x, w->w_ih, w->b_ih);
   const ky_var out = ky_gru_sequence(t, gates, w->w_hh, h0, w->b_hh);
-  const ky_var last = h && out.id ? step_of(t, out, steps - 1) : out;
+  const ky_var last = h && out.id ? ky_select(t, out, 0, steps - 1) : out;
   if (h && last.id) *h = last;
   return ky__composed(&layer, last.id ? out : last);
 }

@@ -188,12 +188,12 @@ KY_API ky_status ky_nn_embedding(const ky_allocator *allocator, ky_dtype dtype, 
  * zeros: x [...,width] -> [...,width]. eps: 0 or more, 1e-5 in PyTorch. Errors: those of
  * ky_nn_linear, BAD_ARGUMENT (eps). */
 KY_API ky_status ky_nn_layernorm(const ky_allocator *allocator, ky_dtype dtype, int64_t width,
-                                  double eps, ky_module **out);
+                                 double eps, ky_module **out);
 
 /* Root mean square normalisation over the last axis, see ky_rmsnorm, with a weight of ones:
  * x [...,width] -> [...,width]. Errors: those of ky_nn_layernorm. */
 KY_API ky_status ky_nn_rmsnorm(const ky_allocator *allocator, ky_dtype dtype, int64_t width,
-                                double eps, ky_module **out);
+                               double eps, ky_module **out);
 
 /* Batch normalisation, see ky_batchnorm, with a weight of ones and a bias of zeros:
  * x [n,channels,...] -> the same. In inference (ky_module_train) by running_mean and
@@ -201,8 +201,8 @@ KY_API ky_status ky_nn_rmsnorm(const ky_allocator *allocator, ky_dtype dtype, in
  * and ones, and move with ky_module_update. eps: 0 or more, 1e-5 in PyTorch; momentum: 0..1,
  * 0.1 in PyTorch. Errors: those of ky_nn_linear, BAD_ARGUMENT (eps, momentum). */
 KY_API ky_status ky_nn_batchnorm(const ky_allocator *allocator, ky_dtype dtype,
-                                  int64_t channels, double eps, double momentum,
-                                  ky_module **out);
+                                 int64_t channels, double eps, double momentum,
+                                 ky_module **out);
 
 /* Dropout, see ky_dropout: x [...] -> the same; x itself in inference (ky_module_train). p:
  * 0..1. Errors: BAD_ARGUMENT (out is null, p), NO_MEMORY. */

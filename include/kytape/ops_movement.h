@@ -22,6 +22,10 @@ KY_API ky_var ky_squeeze(ky_tape *t, ky_var x, int count, const int64_t *axes);
  * -rank-1..rank), BAD_SHAPE (the rank is KY_MAX_RANK already). */
 KY_API ky_var ky_unsqueeze(ky_tape *t, ky_var x, int64_t axis);
 
+/* What x has at `index` of an axis, without that axis: x[index] of axis 0. A negative index
+ * counts from the end. A view. Errors: BAD_AXIS, BAD_INDEX (not in -n..n-1). */
+KY_API ky_var ky_select(ky_tape *t, ky_var x, int64_t axis, int64_t index);
+
 /* x with axes i and j swapped. ga = g, swapped back. Errors: BAD_AXIS. */
 KY_API ky_var ky_transpose(ky_tape *t, ky_var x, int64_t i, int64_t j);
 
@@ -99,6 +103,7 @@ KY_API ky_var ky_trace(ky_tape *t, ky_var x);
 #ifndef KY_NO_SITES
   #define ky_squeeze(t, ...)       ky_squeeze(ky_here(t, __FILE__, __LINE__), __VA_ARGS__)
   #define ky_unsqueeze(t, ...)     ky_unsqueeze(ky_here(t, __FILE__, __LINE__), __VA_ARGS__)
+  #define ky_select(t, ...)        ky_select(ky_here(t, __FILE__, __LINE__), __VA_ARGS__)
   #define ky_transpose(t, ...)     ky_transpose(ky_here(t, __FILE__, __LINE__), __VA_ARGS__)
   #define ky_stop_gradient(t, ...) ky_stop_gradient(ky_here(t, __FILE__, __LINE__), __VA_ARGS__)
   #define ky_flip(t, ...)          ky_flip(ky_here(t, __FILE__, __LINE__), __VA_ARGS__)

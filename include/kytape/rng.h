@@ -47,6 +47,12 @@ KY_API ky_status ky_rng_uniform(ky_rng *rng, ky_dtype dtype, size_t count, doubl
 KY_API ky_status ky_rng_normal(ky_rng *rng, ky_dtype dtype, size_t count, double mean,
                                double deviation, void *out);
 
+/* Puts 0..count-1 in random order: every order is as likely as another, as far as 53 bits an
+ * element tell them apart. An epoch of samples, say: as an index of ky_index_select. Consumes
+ * blocks like ky_rng_uniform of f64. out: borrowed during the call. Errors: BAD_ARGUMENT (rng
+ * is null, or out is null with count > 0); nothing changes then. */
+KY_API ky_status ky_rng_permutation(ky_rng *rng, size_t count, int64_t *out);
+
 #ifdef __cplusplus
 }
 #endif
