@@ -53,7 +53,9 @@ static void compile(desk *d, ky_var root, const char *only, size_t keep_count,
   const char *const *passes = ky_program_passes();
   for (int k = 0; only && passes[k]; k++)
     if (strcmp(passes[k], only) != 0) without[count++] = passes[k];
+  ky_exec_free(d->e);
   ky_program_free(d->p);
+  d->e = NULL;
   const ky_status status = ky_compile(d->t, root,
                                       &(ky_compile_options){.size = sizeof(ky_compile_options),
                                                             .keep = keep,

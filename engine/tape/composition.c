@@ -16,7 +16,7 @@ ky_var ky__compose_fail(const ky_composition *c, ky_status status, const char *f
 }
 
 ky_composition ky__begin_composition(ky_tape *t, const char *name) {
-  return (ky_composition){t, name, ky_tape_mark(t), t->code.count};
+  return (ky_composition){t, name, ky_tape_mark(t), t->code.count, t->frame.drew};
 }
 
 bool ky__compose(ky_composition *c, ky_tape *t, const char *name, int count, int required,
@@ -44,10 +44,7 @@ bool ky__compose(ky_composition *c, ky_tape *t, const char *name, int count, int
 
 ky_var ky__composed(const ky_composition *c, ky_var r) {
   if (r.id || c->t->code.count == c->count) return r;
-  const uint64_t draw = c->t->frame.draw;
-  const bool drew = c->t->frame.drew;
-  ky_tape_rewind(c->t, c->mark);
-  c->t->frame.draw = draw; /* a call that failed is no step */
-  c->t->frame.drew = drew;
+  ky__withdraw(c->t, c->mark);
+  c->t->frame.drew = c->drew;
   return r;
 }

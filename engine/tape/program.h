@@ -65,7 +65,7 @@ struct ky_program {
 /* A pass at work: it reads and rewrites p->code through the functions below. */
 typedef struct ky_pass {
   ky_program *program;
-  ky_tape *tape; /* for values that never change */
+  ky_tape *tape;      /* for values that never change */
   int64_t fuse_least; /* elements, at least 1 */
   uint32_t constants; /* whose bytes the program has got */
   ky_fault *fault;

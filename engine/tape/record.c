@@ -211,8 +211,10 @@ ky_var ky__record(ky_tape *t, ky_draft *d) {
   t->frame.seen[count] = 0;
   t->code.count = count + 1;
   if (t->flags & KY_EAGER) {
+    const bool drew = t->frame.drew;
     const ky_status status = ky__run_pending(t);
     if (status != KY_OK) { /* the message is the sweep's */
+      t->frame.drew = drew;
       t->code.count = count;
       t->code.pool_count = t->pool_kept;
       withdraw(t, values, aux_count);

@@ -189,6 +189,23 @@ static ky_id done_up_to(const ky_tape *t, ky_id end) {
   return done;
 }
 
+/* Takes away what was recorded from instruction `end` on. */
+static void cut(ky_tape *t, ky_mark mark, ky_id end) {
+  t->code.count = end;
+  t->code.pool_count = t->pool_kept = mark.pool;
+  t->code.bind_count = mark.binds;
+  t->code.aux_count = mark.auxes;
+  t->code.stream_count = mark.streams;
+  ky__arena_reset(&t->values, (ky_place){mark.value_chunk, mark.value_offset});
+  ky__arena_reset(&t->code.blobs, (ky_place){mark.blob_chunk, mark.blob_offset});
+}
+
+void ky__withdraw(ky_tape *t, ky_mark mark) {
+  const ky_id end = mark.last.id + 1;
+  cut(t, mark, end);
+  if (t->done > end) t->done = end;
+}
+
 ky_status ky_tape_rewind(ky_tape *t, ky_mark mark) {
   if (!t) return KY_BAD_ARGUMENT;
   if (ky__bad_var(t, mark.last))
@@ -202,13 +219,7 @@ ky_status ky_tape_rewind(ky_tape *t, ky_mark mark) {
     t->eras[eras] = (ky_era){end, ++t->era_number};
     t->era_count = eras + 1;
   }
-  t->code.count = end;
-  t->code.pool_count = t->pool_kept = mark.pool;
-  t->code.bind_count = mark.binds;
-  t->code.aux_count = mark.auxes;
-  t->code.stream_count = mark.streams;
-  ky__arena_reset(&t->values, (ky_place){mark.value_chunk, mark.value_offset});
-  ky__arena_reset(&t->code.blobs, (ky_place){mark.blob_chunk, mark.blob_offset});
+  cut(t, mark, end);
   if (t->done > end) ky__next_draw(&t->frame);
   t->done = done_up_to(t, end);
   t->root = 0;

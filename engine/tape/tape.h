@@ -106,6 +106,10 @@ const char *ky__bad_var(const ky_tape *t, ky_var v);
 
 /* ---- recording -------------------------------------------------------------------------- */
 
+/* Takes back what was recorded since the mark and no caller has seen: unlike ky_tape_rewind it
+ * takes no memory, and leaves the last sweeps alone. */
+void ky__withdraw(ky_tape *t, ky_mark mark);
+
 /* Where the pointers to the arrays are kept, and the sizes of their elements. */
 void ky__columns(ky_tape *t, void *columns[KY_COLUMNS]);
 extern const size_t ky__column_bytes[KY_COLUMNS];
