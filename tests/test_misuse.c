@@ -46,9 +46,12 @@ static void calls_that_fail_late_leave_nothing(void **state) {
                a = ky_full(t, KY_F64, KY_SHAPE(3), 1);
   const ky_var mask = ky_full(t, KY_MASK, KY_SHAPE(3), 1);
   const uint32_t length = ky_tape_length(t);
-  assert_refused(t, ky_index_select(t, m, 0, a), length, KY_BAD_DTYPE, "gather: ");
-  assert_refused(t, ky_segment_sum(t, a, a, 2), length, KY_BAD_DTYPE, "scatter_sum: ");
-  assert_refused(t, ky_masked_fill(t, m, mask, 0), length, KY_BAD_SHAPE, "where: ");
+  assert_refused(t, ky_index_select(t, m, 0, a), length, KY_BAD_DTYPE,
+                 "index_select: gather: ");
+  assert_refused(t, ky_segment_sum(t, a, a, 2), length, KY_BAD_DTYPE,
+                 "segment_sum: scatter_sum: ");
+  assert_refused(t, ky_masked_fill(t, m, mask, 0), length, KY_BAD_SHAPE,
+                 "masked_fill: where: ");
   const ky_var part = ky_full(t, KY_F64, KY_SHAPE(1, 4), 0);
   assert_refused(t, ky_scatter_add(t, m, 0, part, m), length + 1, KY_BAD_DTYPE,
                  "scatter_sum: ");

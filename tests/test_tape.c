@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "close.h"
+#include "fault_allocator.h"
 #include "kytape/ops.h"
 
 static int make_tape(void **state) {
@@ -425,6 +426,33 @@ static void own_recording_functions_can_fail(void **state) {
   assert_int_equal(ky_tape_check(t), KY_BAD_SHAPE);
 }
 
+static void bytes_are_those_of_the_allocator(void **state) {
+  (void)state;
+  static ky_fault_allocator memory;
+  fault_allocator_init(&memory);
+  ky_tape *t = ky_tape_new(&(ky_tape_options){.size = sizeof(ky_tape_options),
+                                              .allocator = fault_allocator(&memory)});
+  assert_int_equal(ky_tape_bytes(NULL), 0);
+  assert_int_equal(ky_tape_bytes(t), memory.live_bytes);
+  ky_tensor *w = weight_of(3);
+  ky_var y = ky_mul(t, ky_param(t, w), ky_constant(t, KY_F64, KY_SCALAR, &(double){2}));
+  for (int k = 0; k < 100; k++) y = ky_clamp(t, ky_reshape(t, y, 1, &(int64_t){1}), -k, k + 9);
+  for (int k = 0; k < 3; k++) {
+    const ky_mark mark = ky_tape_mark(t);
+    const ky_var norm =
+        ky_layernorm(t, ky_expand(t, y, KY_SHAPE(5, k + 1)), 1, ky_none(), ky_none(), 1);
+    ky_grads grads;
+    assert_int_equal(ky_backward(t, ky_add(t, ky_sum_all(t, norm), ky_sum_all(t, y)), &grads),
+                     KY_OK);
+    assert_int_equal(ky_tape_bytes(t), memory.live_bytes);
+    assert_int_equal(ky_tape_rewind(t, mark), KY_OK);
+  }
+  assert_int_equal(ky_tape_bytes(t), memory.live_bytes);
+  ky_tape_free(t);
+  ky_tensor_free(w);
+  fault_allocator_free(&memory);
+}
+
 #define CASE(f) cmocka_unit_test_setup_teardown(f, make_tape, free_tape)
 
 int main(void) {
@@ -437,6 +465,7 @@ int main(void) {
       CASE(sizes_that_overflow_are_refused),
       CASE(size_that_is_not_there_is_a_status),
       CASE(bad_options_make_no_tape),
+      CASE(bytes_are_those_of_the_allocator),
       CASE(recording_runs_nothing_until_read),
       CASE(replay_uses_the_inputs_of_now),
       CASE(shared_weight_has_one_summed_gradient),

@@ -104,7 +104,8 @@ REFUSES(gradient_flags_must_be_the_operands, ins(s, s->exp)->flags &= (uint8_t)~
 REFUSES(constants_have_no_derivative, ins(s, s->constant)->flags |= KY_WANT_SELF, s->constant,
         "no derivative")
 REFUSES(slice_axis_must_exist, s->t->code.pool[ins(s, s->slice)->b] = 5, s->slice, "axis")
-REFUSES(operand_dtype_must_fit, ins(s, s->labels)->dtype = KY_MASK, s->loss, "")
+REFUSES(operand_dtype_must_fit, ins(s, s->labels)->dtype = KY_MASK, s->loss,
+        "labels must be i32 or i64, got mask")
 
 #define CASE(f) cmocka_unit_test_setup_teardown(f, setup, teardown)
 

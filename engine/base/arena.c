@@ -67,7 +67,7 @@ void *ky__arena_extend(ky_arena *a, size_t bytes) {
 }
 
 size_t ky__arena_bytes(const ky_arena *a) {
-  size_t bytes = 0;
+  size_t bytes = a->capacity * sizeof *a->chunks;
   for (uint32_t k = 0; k < a->count; k++) bytes += a->chunks[k].block_bytes;
   return bytes;
 }

@@ -63,7 +63,7 @@ static inline void ky__arena_reset(ky_arena *a, ky_place mark) {
   a->used = mark.offset;
 }
 
-/* Bytes of all chunks. */
+/* What the arena holds from its allocator. */
 size_t ky__arena_bytes(const ky_arena *a);
 
 #endif

@@ -2,6 +2,8 @@
 /* Compositions: checks before, clean-up behind. */
 #include "tape/composition.h"
 
+#include <string.h>
+
 #include "ops/family.h"
 
 ky_var ky__compose_fail(const ky_composition *c, ky_status status, const char *format, ...) {
@@ -42,8 +44,23 @@ bool ky__compose(ky_composition *c, ky_tape *t, const char *name, int count, int
   return true;
 }
 
+/* Puts the call's name in front of that of the instruction which failed. */
+static void blame_call(const ky_composition *c) {
+  ky_tape *t = c->t;
+  char place[128], was[sizeof t->message];
+  ky_text at = {place, sizeof place, 0}, text = {was, sizeof was, 0};
+  ky__say_line(&at, t->here);
+  ky__say(&at, at.length ? ": " : "");
+  ky__say(&text, "%s", t->message);
+  const char *const reason = strncmp(was, place, at.length) ? was : was + at.length;
+  if (strncmp(reason, c->name, strlen(c->name)) != 0)
+    ky__error(t, t->pending, "%.*s%s: %s", (int)(reason - was), was, c->name, reason);
+}
+
 ky_var ky__composed(const ky_composition *c, ky_var r) {
-  if (r.id || c->t->code.count == c->count) return r;
+  if (r.id) return r;
+  if (c->t->pending != KY_OK) blame_call(c);
+  if (c->t->code.count == c->count) return r;
   ky__withdraw(c->t, c->mark);
   c->t->frame.drew = c->drew;
   return r;

@@ -27,7 +27,8 @@ bool ky__compose(ky_composition *c, ky_tape *t, const char *name, int count, int
 __attribute__((format(printf, 3, 4))) ky_var
 ky__compose_fail(const ky_composition *c, ky_status status, const char *format, ...);
 
-/* Ends with the result `r`; where that is null, what was recorded goes. */
+/* Ends with the result `r`; where that is null, what was recorded goes, and the message names
+ * the call. */
 ky_var ky__composed(const ky_composition *c, ky_var r);
 
 #endif

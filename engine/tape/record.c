@@ -40,7 +40,7 @@ static ky_status find_file(ky_tape *t) {
 
 ky_tape *ky_at(ky_tape *t, const char *file, int line) { return ky_here(t, file, line); }
 
-static void say_line(ky_text *text, ky_line at) {
+void ky__say_line(ky_text *text, ky_line at) {
   if (!at.file || at.line <= 0) return;
   const char *slash = strrchr(at.file, '/');
   ky__say(text, "%s:%d", slash ? slash + 1 : at.file, at.line);
@@ -48,8 +48,8 @@ static void say_line(ky_text *text, ky_line at) {
 
 void ky__say_site(ky_text *text, const ky_code *code, uint32_t site) {
   if (!site) return;
-  say_line(text, (ky_line){code->files[(site >> KY_SITE_SHIFT) - 1],
-                           (int)(site & (KY_SITE_LINES - 1))});
+  ky__say_line(text, (ky_line){code->files[(site >> KY_SITE_SHIFT) - 1],
+                               (int)(site & (KY_SITE_LINES - 1))});
 }
 
 /* ---- drafts ------------------------------------------------------------------------------ */
@@ -80,7 +80,7 @@ static ky_var refuse(ky_tape *t, const ky_draft *d, bool operands_known) {
   t->pending = d->fault.status;
   const ky_opinfo *info = &ky__opinfo[d->ins.op];
   ky_text text = {t->message, sizeof t->message, 0};
-  say_line(&text, t->here);
+  ky__say_line(&text, t->here);
   ky__say(&text, "%s%s: ", text.length ? ": " : "", info->name);
   if (operands_known && info->arity != KY_ARITY_LIST) {
     const ky_id operand[3] = {d->ins.a, d->ins.b, d->ins.c};
@@ -100,7 +100,7 @@ ky_var ky_tape_fail(ky_tape *t, ky_status status, const char *text) {
   if (!t || t->pending != KY_OK) return (ky_var){0};
   t->pending = status == KY_OK ? KY_BAD_ARGUMENT : status;
   ky_text message = {t->message, sizeof t->message, 0};
-  say_line(&message, t->here);
+  ky__say_line(&message, t->here);
   ky__say(&message, "%s%s", message.length ? ": " : "",
           text ? text : ky_status_text(t->pending));
   return (ky_var){0};

@@ -70,7 +70,8 @@ __attribute__((format(printf, 3, 4))) ky_status ky__error(ky_tape *t, ky_status 
 /* BAD_VAR, and "call: why", unless `v` is live. Why there is a null var said the last error. */
 ky_status ky__refuse_var(ky_tape *t, const char *call, ky_var v);
 
-/* "train.c:12" of a site; nothing for an unknown one. */
+/* "train.c:12"; nothing for an unknown line. And of a site. */
+void ky__say_line(ky_text *text, ky_line at);
 void ky__say_site(ky_text *text, const ky_code *code, uint32_t site);
 
 /* "%4 (tanh, train.c:12)" */
