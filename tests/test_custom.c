@@ -25,7 +25,7 @@ typedef struct cube_user {
 static ky_status cube_shape(ky_custom_shape_call *call) {
   const cube_user *user = call->user;
   if (user->shape_status != KY_OK)
-    snprintf(call->message, call->message_size, "wants cubes, got rank %d", call->x[0].rank);
+    snprintf(call->message, call->message_bytes, "wants cubes, got rank %d", call->x[0].rank);
   return user->shape_status;
 }
 
@@ -36,7 +36,7 @@ static ky_status cube(const ky_custom_forward_call *call) {
   for (int64_t n = 0; n < call->result->count; n++)
     ((double *)call->r)[n] = user->scale * x[n] * x[n] * x[n];
   if (user->forward_status != KY_OK)
-    snprintf(call->message, call->message_size, "no cube of %g", x[0]);
+    snprintf(call->message, call->message_bytes, "no cube of %g", x[0]);
   return user->forward_status;
 }
 

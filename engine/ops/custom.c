@@ -79,7 +79,7 @@ static void run_forward(ky_frame *f, ky_id pc) {
       .r = ky__data(f, pc),
       .aux = aux_of(f, pc),
       .message = message,
-      .message_size = sizeof message,
+      .message_bytes = sizeof message,
   };
   const ky_status status = op->forward(&call);
   if (status != KY_OK) complain(f, op, status, message, sizeof message);
@@ -132,7 +132,7 @@ static void run_adjoint(ky_frame *f, ky_id pc) {
       .aux = aux_of(f, pc),
       .to = to,
       .message = message,
-      .message_size = sizeof message,
+      .message_bytes = sizeof message,
   };
   const ky_status status = op->adjoint(&call);
   if (status != KY_OK) complain(f, op, status, message, sizeof message);

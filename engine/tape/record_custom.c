@@ -46,7 +46,7 @@ static ky_status ask(ky_tape *t, ky_draft *d, const ky_custom_op *op, size_t cou
                                .count = count,
                                .x = x,
                                .message = message,
-                               .message_size = sizeof message};
+                               .message_bytes = sizeof message};
   call.dtype = x[0].dtype;
   call.rank = x[0].rank;
   memcpy(call.dims, x[0].dims, sizeof call.dims);

@@ -34,7 +34,7 @@ typedef struct ky_custom_shape_call {
   int64_t dims[KY_MAX_RANK];
   size_t aux_bytes; /* to be set: what forward wants to leave for the adjoint; 0 beforehand */
   char *message;    /* room for the reason of a failure, "" beforehand */
-  size_t message_size;
+  size_t message_bytes;
 } ky_custom_shape_call;
 
 /* One forward execution. */
@@ -46,7 +46,7 @@ typedef struct ky_custom_forward_call {
   void *r;                /* its elements, dense: to be written, every one of them */
   void *aux;              /* 64-byte aligned; NULL where aux_bytes is 0 */
   char *message;
-  size_t message_size;
+  size_t message_bytes;
 } ky_custom_forward_call;
 
 /* Where an adjoint puts what it owes to an operand: gx = beta gx + contribution. */
@@ -65,7 +65,7 @@ typedef struct ky_custom_adjoint_call {
   const void *aux;          /* what forward left */
   const ky_custom_dest *to; /* one an operand; at least one is wanted */
   char *message;
-  size_t message_size;
+  size_t message_bytes;
 } ky_custom_adjoint_call;
 
 /* An operation. Set `size` to sizeof(ky_custom_op).

@@ -197,11 +197,12 @@ KY_API ky_status ky_tape_rewind(ky_tape *t, ky_mark mark);
 /* ---- Looking at a tape ----------------------------------------------------------------- */
 
 /* Prints the tape, one line an instruction, in aligned columns: id, opcode, operands and
- * attributes, dtype, shape, source line. Errors: BAD_ARGUMENT (null). */
+ * attributes, dtype, shape, source line. Errors: BAD_ARGUMENT (null); whether writing failed
+ * tells ferror(out). */
 KY_API ky_status ky_tape_dump(const ky_tape *t, FILE *out);
 
 /* Prints the tape as a Graphviz digraph: one node an instruction, one edge an operand.
- * Errors: BAD_ARGUMENT (null). */
+ * Errors: BAD_ARGUMENT (null); ferror(out), likewise. */
 KY_API ky_status ky_tape_dot(const ky_tape *t, FILE *out);
 
 /* Checks every instruction against the rules of the instruction set, as one would check a tape

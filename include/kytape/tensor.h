@@ -22,7 +22,8 @@ KY_API ky_status ky_tensor_new(const ky_allocator *allocator, ky_dtype dtype, in
                                const int64_t *dims, ky_tensor **out);
 
 /* Like ky_tensor_new, on the caller's `data` (dense, row-major), which is borrowed until
- * ky_tensor_free and must change through ky_tensor_write only. */
+ * ky_tensor_free and must change through ky_tensor_write only. Errors: those of ky_tensor_new,
+ * BAD_ARGUMENT (data is null, be there elements or not). */
 KY_API ky_status ky_tensor_wrap(const ky_allocator *allocator, ky_dtype dtype, int rank,
                                 const int64_t *dims, void *data, ky_tensor **out);
 
@@ -51,12 +52,12 @@ KY_API int64_t ky_tensor_count(const ky_tensor *w);
 KY_API ky_status ky_convert(ky_dtype to, void *dst, ky_dtype from, const void *src,
                             int64_t count);
 
-/* ky_convert of all elements into the tensor, through ky_tensor_write. src: as many elements of
- * dtype `from`, dense. Errors: BAD_DTYPE, BAD_ARGUMENT (null); the tensor is as it was. */
+/* ky_convert of all elements into the tensor, through ky_tensor_write. src: ky_tensor_count
+ * elements of dtype `from`, dense. Errors: BAD_DTYPE, BAD_ARGUMENT (null); the tensor is as it was. */
 KY_API ky_status ky_tensor_assign(ky_tensor *w, ky_dtype from, const void *src);
 
-/* ky_convert of all elements out of the tensor, to dst of dtype `to`. Errors: those of
- * ky_tensor_assign. */
+/* ky_convert of all elements out of the tensor. dst: room for ky_tensor_count elements of dtype
+ * `to`, dense. Errors: those of ky_tensor_assign. */
 KY_API ky_status ky_tensor_read(const ky_tensor *w, ky_dtype to, void *dst);
 
 /* Shape and data as an array view. Borrowed until ky_tensor_free. All zero for NULL. */
