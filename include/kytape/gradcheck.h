@@ -48,7 +48,9 @@ typedef struct ky_gradcheck_report {
  *
  * d: components 1/2 to 1 of random sign, one variable at a time. Where a direction fails,
  * halving it finds one element that is wrong, and the report names that. A direction of very
- * many elements does not see a small mistake in a few of them; each_element does.
+ * many elements does not see a small mistake in a few of them; each_element does. A slope that
+ * is below `rounding` is not seen at all: under an output that is huge beside what the variable
+ * changes in it, or with a step that is lost in the variable, any gradient is right.
  *
  * Where f has a kink (relu at 0, a tie of max, a value that is rounded or compared), central
  * differences are no derivative and the check fails with reason: `smooth` is 0 then, unless the
