@@ -6,6 +6,7 @@
 #include <time.h>
 
 #include "base/memory.h"
+#include "base/options.h"
 
 /* ---- making and freeing ------------------------------------------------------------------ */
 
@@ -34,11 +35,8 @@ static ky_status start(ky_tape *t, const ky_tape_options *o) {
 
 ky_tape *ky_tape_new(const ky_tape_options *options) {
   ky_tape_options o = {0};
-  if (options) {
-    if (options->size < offsetof(ky_tape_options, flags)) return NULL;
-    memcpy(&o, options, options->size < sizeof o ? options->size : sizeof o);
-    if (o.flags & ~(uint32_t)(KY_EAGER | KY_CHECK_FINITE)) return NULL;
-  }
+  if (!ky__take_options(&o, sizeof o, options)) return NULL;
+  if (o.flags & ~(uint32_t)(KY_EAGER | KY_CHECK_FINITE)) return NULL;
   const ky_allocator allocator = ky__allocator(&o.allocator);
   ky_tape *t = ky__resize(&allocator, NULL, 0, sizeof *t);
   if (!t) return NULL;

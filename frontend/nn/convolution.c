@@ -4,6 +4,7 @@
 #include <math.h>
 
 #include "../block.h"
+#include "../options.h"
 #include "kytape/nn.h"
 
 typedef struct convolution {
@@ -95,16 +96,16 @@ static ky_status make_sized(const ky_allocator *allocator, ky_dtype dtype, int a
                             ky_module **out) {
   if (!out) return KY_BAD_ARGUMENT;
   *out = NULL;
-  const ky_conv_options usual = {.size = sizeof usual}, *o = options ? options : &usual;
-  if (o->size < sizeof *o || !kernel || o->groups < 0) return KY_BAD_ARGUMENT;
-  const int64_t groups = o->groups ? o->groups : 1;
+  ky_conv_options o = {.size = sizeof o};
+  if (!ky__options(&o, sizeof o, options) || !kernel || o.groups < 0) return KY_BAD_ARGUMENT;
+  const int64_t groups = o.groups ? o.groups : 1;
   if (inputs % groups || outputs % groups) return KY_BAD_SHAPE;
   int64_t dims[4] = {outputs, inputs / groups};
   for (int k = 0; k < axes; k++) {
     if (kernel[k] < 1) return KY_BAD_SHAPE;
     dims[2 + k] = kernel[k];
   }
-  return make(allocator, dtype, axes + 2, dims, o, bias, rng, out);
+  return make(allocator, dtype, axes + 2, dims, &o, bias, rng, out);
 }
 
 ky_status ky_nn_conv1d(const ky_allocator *allocator, ky_dtype dtype, int64_t inputs,

@@ -87,8 +87,7 @@ ky_status ky_nn_embedding(const ky_allocator *allocator, ky_dtype dtype, int64_t
                           int64_t width, int64_t padding, ky_rng *rng, ky_module **out) {
   if (!out) return KY_BAD_ARGUMENT;
   *out = NULL;
-  if (rows < 0 || width < 0) return KY_BAD_SHAPE;
-  if (padding < -1 || padding >= rows) return KY_BAD_INDEX;
+  if (padding < -1 || (padding >= 0 && padding >= rows)) return KY_BAD_INDEX;
   scaled *e = begin(&embedding, allocator);
   if (!e) return KY_NO_MEMORY;
   e->padding = padding;

@@ -2,6 +2,7 @@
 /* Layers without weights that make images smaller, and then rows. */
 #define KY_NO_SITES
 #include "../block.h"
+#include "../options.h"
 #include "kytape/nn.h"
 
 typedef struct pooling {
@@ -19,13 +20,14 @@ static ky_status make(const ky_allocator *allocator, const ky_module_kind *kind,
                       const ky_pool_options *options, ky_module **out) {
   if (!out) return KY_BAD_ARGUMENT;
   *out = NULL;
-  if (!options || options->size < sizeof *options) return KY_BAD_ARGUMENT;
+  ky_pool_options o = {.size = sizeof o};
+  if (!options || !ky__options(&o, sizeof o, options)) return KY_BAD_ARGUMENT;
   ky_allocator used;
   pooling *p = ky__block_new(allocator, sizeof *p, &used);
   if (!p) return KY_NO_MEMORY;
   p->base.kind = kind;
   p->allocator = used;
-  p->options = *options;
+  p->options = o;
   *out = &p->base;
   return KY_OK;
 }

@@ -2,8 +2,8 @@
 /* Adam, and AdamW, whose weight decay goes past the moments. */
 #include <math.h>
 #include <stdbool.h>
-#include <string.h>
 
+#include "../options.h"
 #include "clones.h"
 #include "optimizer.h"
 
@@ -56,7 +56,7 @@ static ky_status make(const ky_allocator *allocator, double rate,
                       ky_optimizer **out) {
   if (out) *out = NULL;
   ky_adam_options o = defaults;
-  if (!ky__optimizer_options(&o, sizeof o, options) || !are_good(&o)) return KY_BAD_ARGUMENT;
+  if (!ky__options(&o, sizeof o, options) || !are_good(&o)) return KY_BAD_ARGUMENT;
   ky_optimizer *made;
   const ky_status status =
       ky__optimizer_new(allocator, &kind, rate, MOMENTS, out ? &made : NULL);

@@ -11,15 +11,6 @@
 
 /* ---- making and freeing ------------------------------------------------------------------ */
 
-bool ky__optimizer_options(void *to, size_t known, const void *options) {
-  size_t size;
-  if (!options) return true;
-  memcpy(&size, options, sizeof size);
-  if (size <= sizeof size) return false;
-  memcpy(to, options, size < known ? size : known);
-  return true;
-}
-
 ky_status ky__optimizer_new(const ky_allocator *allocator, const ky_optimizer_kind *kind,
                             double rate, size_t buffers, ky_optimizer **out) {
   if (!out) return KY_BAD_ARGUMENT;

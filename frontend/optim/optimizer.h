@@ -4,8 +4,6 @@
 #ifndef KY_OPTIMIZER_H
 #define KY_OPTIMIZER_H
 
-#include <stdbool.h>
-
 #include "kytape/optim.h"
 
 /* What an optimizer remembers of a weight: `buffers` arrays of `count` elements, one behind the
@@ -41,10 +39,6 @@ struct ky_optimizer {
   size_t slot_count, slot_capacity;
   size_t next; /* where the slot of the next weight is, if weights come in their usual order */
 };
-
-/* Copies what both sides know of the caller's options, which may be null, to `to`; false when
- * their size was not set. */
-bool ky__optimizer_options(void *to, size_t known, const void *options);
 
 /* Makes an optimizer of `kind`, zeroed otherwise. Errors: those of ky_sgd_new. */
 ky_status ky__optimizer_new(const ky_allocator *allocator, const ky_optimizer_kind *kind,

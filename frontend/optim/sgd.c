@@ -2,8 +2,8 @@
 /* Gradient descent: plain, with weight decay, with momentum, with Nesterov's momentum. */
 #include <math.h>
 #include <stdbool.h>
-#include <string.h>
 
+#include "../options.h"
 #include "clones.h"
 #include "optimizer.h"
 
@@ -38,7 +38,7 @@ ky_status ky_sgd_new_with(const ky_allocator *allocator, double rate,
                           const ky_sgd_options *options, ky_optimizer **out) {
   if (out) *out = NULL;
   ky_sgd_options o = {0};
-  if (!ky__optimizer_options(&o, sizeof o, options) || !are_good(&o)) return KY_BAD_ARGUMENT;
+  if (!ky__options(&o, sizeof o, options) || !are_good(&o)) return KY_BAD_ARGUMENT;
   ky_optimizer *made;
   const ky_status status =
       ky__optimizer_new(allocator, &kind, rate, o.momentum != 0 ? 1 : 0, out ? &made : NULL);
