@@ -112,7 +112,7 @@ ky_status ky_rng_permutation(ky_rng *rng, size_t count, int64_t *out) {
   for (size_t k = 0, left = 0; k < count; k++) {
     if (left == 0) left = uniform_block(rng, KY_F64, u);
     const size_t at = (size_t)(u[--left] * (double)(k + 1));
-    out[k] = out[at];
+    if (at < k) out[k] = out[at];
     out[at] = (int64_t)k;
   }
   return KY_OK;

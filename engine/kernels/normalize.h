@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /* Normalisation of dense rows: layernorm, and without a mean rmsnorm. Kernels are indexed by
- * dtype: KY_F32, KY_F64. Sums are formed in double, blockwise, in an order that depends on n
- * alone. */
+ * dtype: KY_F32, KY_F64. Sums are formed blockwise, in an order that depends on n alone; the
+ * totals of the blocks of a row are added up in double. */
 #ifndef KY_NORMALIZE_H
 #define KY_NORMALIZE_H
 

@@ -106,7 +106,7 @@ static ky_status need_room(const ky_query *q, const shapes *s, const int64_t *ou
     work *= (double)s->w.dims[at] * (double)(s->x.dims[at] + out[at]);
   }
   if (copy < MOST && work < MOST) return KY_OK;
-  return refuse(q, s, KY_BAD_SHAPE, "with padding that is too large to be counted");
+  return refuse(q, s, KY_BAD_SHAPE, "sizes that are too large to be counted");
 }
 
 ky_status ky__rule_conv(ky_query *q) {

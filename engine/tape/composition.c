@@ -18,7 +18,7 @@ ky_var ky__compose_fail(const ky_composition *c, ky_status status, const char *f
 }
 
 ky_composition ky__begin_composition(ky_tape *t, const char *name) {
-  return (ky_composition){t, name, ky_tape_mark(t), t->code.count, t->frame.drew};
+  return (ky_composition){t, name, ky_tape_mark(t), t->frame.drew};
 }
 
 bool ky__compose(ky_composition *c, ky_tape *t, const char *name, int count, int required,
@@ -53,14 +53,14 @@ static void blame_call(const ky_composition *c) {
   ky__say(&at, at.length ? ": " : "");
   ky__say(&text, "%s", t->message);
   const char *const reason = strncmp(was, place, at.length) ? was : was + at.length;
-  if (strncmp(reason, c->name, strlen(c->name)) != 0)
+  const size_t length = strlen(c->name);
+  if (strncmp(reason, c->name, length) != 0 || reason[length] != ':')
     ky__error(t, t->pending, "%.*s%s: %s", (int)(reason - was), was, c->name, reason);
 }
 
 ky_var ky__composed(const ky_composition *c, ky_var r) {
   if (r.id) return r;
   if (c->t->pending != KY_OK) blame_call(c);
-  if (c->t->code.count == c->count) return r;
   ky__withdraw(c->t, c->mark);
   c->t->frame.drew = c->drew;
   return r;

@@ -10,9 +10,7 @@ typedef struct ky_composition {
   ky_tape *t;
   const char *name;
   ky_mark mark;
-  uint32_t count; /* of instructions when it began */
-  bool drew;      /* and whether there were random numbers of this draw: a call that fails is
-                     no step */
+  bool drew; /* random numbers when it began: a call that fails is no step */
 } ky_composition;
 
 /* Begins without a look at operands: the caller has checked them. t: not null. */

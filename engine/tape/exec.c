@@ -387,13 +387,13 @@ static ky_status grad(ky_exec *e, ky_var v, ky_array *out) {
   KY_TRY(find(e, v, "grad", false, &id));
   const ky_program *p = e->program;
   if (!p->wanted[id] || (p->updates && !p->keep[id]))
-    return ky__exec_fail(e, KY_BAD_VAR, "grad: the gradient of %s was not asked for",
-                         ky__value_name(&p->code, id).text);
+    return ky__exec_fail(e, KY_BAD_VAR, "grad: the gradient of %%%u was not asked for",
+                         (unsigned)v.id);
   if (e->state != KY_EXEC_REVERSE)
     return ky__exec_fail(e, KY_NOT_RUN, "grad: there was no reverse sweep with these inputs");
   if (id > p->root || !e->frame.seen[id])
-    return ky__exec_fail(e, KY_UNCONNECTED, "grad: %s does not lead to the root",
-                         ky__value_name(&p->code, id).text);
+    return ky__exec_fail(e, KY_UNCONNECTED, "grad: %%%u does not lead to the root",
+                         (unsigned)v.id);
   *out = ky__describe(&p->code, id, ky__adjoint(&e->frame, id), true);
   return KY_OK;
 }

@@ -178,6 +178,7 @@ ky_var ky_stack(ky_tape *t, size_t count, const ky_var *vars, int64_t axis) {
       return ky__refuse(t, KY_BAD_DTYPE, "stack", "the dtypes of operands 0 and %zu differ", k);
   }
   const ky_composition c = ky__begin_composition(t, "stack");
+  const ky_id begin = t->code.count;
   for (size_t k = 0; k < count; k++)
     if (!unsqueeze(t, "stack", vars[k], axis).id) return ky__composed(&c, ky_none());
   if (axis < 0) axis += first.rank + 1;
@@ -185,8 +186,7 @@ ky_var ky_stack(ky_tape *t, size_t count, const ky_var *vars, int64_t axis) {
   ky__draft(&d, KY_OP_concat);
   d.ins.b = t->code.pool_count;
   d.ins.c = (uint32_t)count;
-  for (size_t k = 0; k < count; k++)
-    ky__push(t, &d, 1, (const int64_t[]){c.count + (int64_t)k});
+  for (size_t k = 0; k < count; k++) ky__push(t, &d, 1, (const int64_t[]){begin + (int64_t)k});
   ky__push(t, &d, 1, &axis);
   return ky__composed(&c, ky__record(t, &d));
 }
