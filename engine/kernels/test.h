@@ -15,8 +15,8 @@ typedef enum ky_test {
 #undef X
 } ky_test;
 
-/* One row an operation on masks: name, what it makes of a and b. */
-#define KY_LOGICS(X) X(and, a &b) X(or, a | b) X(nor, !(a | b))
+/* One row an operation on masks: name, what it makes of bytes a and b. */
+#define KY_LOGICS(X) X(and, a != 0 && b != 0) X(or, (a | b) != 0) X(nor, (a | b) == 0)
 
 typedef enum ky_logic {
 #define X(name, value) KY_LOGIC_##name,
