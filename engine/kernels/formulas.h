@@ -8,8 +8,8 @@
  * primal_silu_given_f32(e, x, s, u) is the formula. Likewise adjoint_silu_asks_f32(p, s, u,
  * &y), adjoint_silu_given_f32(e, g, p, s, u), primal_logaddexp_asks_f32(a, b, &y), ...
  *
- * primal_fmod_given_f32(e, a, b) is quicker than primal_fmod_f32, and NaN where it does not
- * know: see near_fmod_of. */
+ * Of formulas that have a quick form, QUICK(general, quick), primal_digamma_given_f32(e, x, s,
+ * u) is that form: NaN where it does not know. */
 #ifndef KY_FORMULAS_H
 #define KY_FORMULAS_H
 
@@ -23,9 +23,6 @@ float lgammaf_r(float x, int *sign);
 /* What the rows call by these names. */
 #define SIGMOID(x)                 NAME(sigmoid_of)(x, EXP(-M(fabs)(x)))
 #define LGAMMA(x)                  NAME(lgamma_of)(x)
-#define DIGAMMA(x)                 NAME(digamma_of)(x)
-#define TRIGAMMA(x)                NAME(trigamma_of)(x)
-#define TETRAGAMMA(x)              NAME(tetragamma_of)(x)
 #define ELU(x, above, below)       NAME(elu_of)(x, above, below)
 #define ELU_SLOPE(x, above, below) NAME(elu_slope_of)(x, EXP(x), above, below)
 #define NORMAL_CDF(x)              NAME(normal_cdf_of)(x)
@@ -36,9 +33,14 @@ float lgammaf_r(float x, int *sign);
 #define MISH(x)                    NAME(mish_of)(x, EXP((x) > 20 ? 20 : (x)))
 #define MISH_SLOPE(x)              NAME(mish_slope_of)(x, EXP((x) > 20 ? 20 : (x)))
 #define ATAN2_SLOPE(a, b)          NAME(atan2_slope_of)(a, b)
+#define DIGAMMA(x)                 QUICK(NAME(digamma_of)(x), NAME(if_near)(x, NAME(digamma_near)(x)))
+#define TRIGAMMA(x)                QUICK(NAME(trigamma_of)(x), NAME(if_near)(x, NAME(trigamma_near)(x)))
+#define TETRAGAMMA(x)              QUICK(NAME(tetragamma_of)(x), NAME(if_near)(x, NAME(tetragamma_near)(x)))
+#define FMOD(a, b)                 QUICK(M(fmod)(a, b), NAME(near_fmod_of)(a, b))
 #define CLAMP(x, lo, hi)           NAME(clamp_of)(x, lo, hi)
 #define DIFFERENCE(a, b)           NAME(difference_of)(a, b)
 
+#define NEAR        1000 /* far from where products of SHIFTED cubes overflow */
 #define PI          C(3.14159265358979323846)
 #define LN_2        C(0.69314718055994530942)
 #define LN_10       C(2.30258509299404568402)
@@ -52,7 +54,8 @@ float lgammaf_r(float x, int *sign);
 #define M(libm)    libm##f
 #define C(value)   value##f
 #define LGAMMA_R   lgammaf_r
-#define SHIFTED    4 /* where asymptotic series begin */
+#define SHIFTED    3 /* steps to where asymptotic series begin, */
+#define TERMS      4 /* and their length, which is even */
 #define INTEGERS   0x1p23f
 #include "kernels/formulas.inc"
 #undef REAL
@@ -61,6 +64,7 @@ float lgammaf_r(float x, int *sign);
 #undef C
 #undef LGAMMA_R
 #undef SHIFTED
+#undef TERMS
 #undef INTEGERS
 
 #define REAL       double
@@ -68,7 +72,8 @@ float lgammaf_r(float x, int *sign);
 #define M(libm)    libm
 #define C(value)   value
 #define LGAMMA_R   lgamma_r
-#define SHIFTED    10
+#define SHIFTED    8
+#define TERMS      8
 #define INTEGERS   0x1p52
 #include "kernels/formulas.inc"
 #undef REAL
@@ -77,13 +82,11 @@ float lgammaf_r(float x, int *sign);
 #undef C
 #undef LGAMMA_R
 #undef SHIFTED
+#undef TERMS
 #undef INTEGERS
 
 #undef SIGMOID
 #undef LGAMMA
-#undef DIGAMMA
-#undef TRIGAMMA
-#undef TETRAGAMMA
 #undef ELU
 #undef ELU_SLOPE
 #undef NORMAL_CDF
@@ -94,8 +97,13 @@ float lgammaf_r(float x, int *sign);
 #undef MISH
 #undef MISH_SLOPE
 #undef ATAN2_SLOPE
+#undef DIGAMMA
+#undef TRIGAMMA
+#undef TETRAGAMMA
+#undef FMOD
 #undef CLAMP
 #undef DIFFERENCE
+#undef NEAR
 #undef PI
 #undef LN_2
 #undef LN_10
