@@ -57,6 +57,39 @@ INLINE void run_two(size_t n, float (*f)(float, float), double lo, double hi) {
 
 INLINE float quotient(float a, float b) { return a / b; }
 
+/* Of quotients below 2^23, whose rounding may have made them one too large. */
+INLINE float remainder_of(float a, float b) {
+  const float x = fabsf(a), y = fabsf(b), r = fmaf(-truncf(x / y), y, x);
+  return copysignf(r < 0 ? r + y : r, a);
+}
+
+/* The logarithm of the gamma function's first three derivatives, of positive numbers: no vector
+ * library has them. Recurrence to x + 4, then the asymptotic series (NIST Digital Library of
+ * Mathematical Functions, 5.5, 5.11, 5.15). */
+INLINE float digamma(float x) {
+  const float a = x + 1, b = x + 2, c = x + 3, z = x + 4;
+  const float xa = x * a, bc = b * c, low = (x + a) * bc + (b + c) * xa, v = 1 / z, w = v * v;
+  const float series = w * (1 / 12.0f - w * (1 / 120.0f - w * (1 / 252.0f - w / 240)));
+  return logf(z) - 0.5f * v - series - low / (xa * bc);
+}
+
+INLINE float trigamma(float x) {
+  const float a = x + 1, b = x + 2, c = x + 3, z = x + 4;
+  const float x2 = x * x, a2 = a * a, b2 = b * b, c2 = c * c, xa = x2 * a2, bc = b2 * c2;
+  const float low = (x2 + a2) * bc + (b2 + c2) * xa, v = 1 / z, w = v * v;
+  const float series = w * (1 / 6.0f - w * (1 / 30.0f - w * (1 / 42.0f - w / 30)));
+  return (1 + 0.5f * v + series) * v + low / (xa * bc);
+}
+
+INLINE float tetragamma(float x) {
+  const float a = x + 1, b = x + 2, c = x + 3, z = x + 4;
+  const float x3 = x * x * x, a3 = a * a * a, b3 = b * b * b, c3 = c * c * c;
+  const float xa = x3 * a3, bc = b3 * c3, v = 1 / z, w = v * v;
+  const float low = (x3 + a3) * bc + (b3 + c3) * xa;
+  const float series = w * (1 / 2.0f - w * (1 / 6.0f - w * (1 / 6.0f - w * 3 / 10)));
+  return -w * (1 + v + series) - 2 * low / (xa * bc);
+}
+
 #define X(name, dtype, function, lo, hi)                                                       \
   void rate_##name(size_t n) { run_##dtype(n, function, lo, hi); }
 RATE_FUNCTIONS_1(X)

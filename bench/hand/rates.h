@@ -31,6 +31,9 @@
   X(erf_f32, f32, erff, -3, 3)                                                                 \
   X(erfc_f32, f32, erfcf, -3, 3)                                                               \
   X(lgamma_f32, f32, lgammaf, 0.1, 8) /* has no vector form */                                 \
+  X(digamma_f32, f32, digamma, 0.1, 8)                                                         \
+  X(trigamma_f32, f32, trigamma, 0.1, 8)                                                       \
+  X(tetragamma_f32, f32, tetragamma, 0.1, 8)                                                   \
   X(sqrt_f32, f32, sqrtf, 0.1, 8)                                                              \
   X(exp_f64, f64, exp, -4, 4)                                                                  \
   X(log_f64, f64, log, 0.1, 8)
@@ -40,6 +43,7 @@
   X(pow_f32, powf, 0.1, 4)                                                                     \
   X(atan2_f32, atan2f, 0.1, 4)                                                                 \
   X(hypot_f32, hypotf, 0.1, 4)                                                                 \
+  X(fmod_f32, remainder_of, 0.1, 4)                                                            \
   X(div_f32, quotient, 0.1, 4)
 
 /* At least n evaluations, on data in the first-level cache. */

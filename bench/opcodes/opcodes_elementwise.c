@@ -2,7 +2,7 @@
 /* Elementwise opcodes: those of the formulas' tables, comparisons, masks. */
 #include "opcodes/opcode.h"
 
-#define SMALL 16
+#define SMALL 64 /* rows: 64 KiB of f32, beside which a dispatch (see `overhead`) is nothing */
 #define LARGE 16384
 #define SHAPE KY_SHAPE(n, SCENE_COLUMNS)
 #define GIVEN scene_given(s, SHAPE)
@@ -35,8 +35,9 @@
   X(log10, WORK(.log10_f32 = ALL), WORK(.div_f32 = ALL))                                       \
   X(erf, WORK(.erf_f32 = ALL), WORK(.exp_f32 = ALL))                                           \
   X(erfc, WORK(.erfc_f32 = ALL), WORK(.exp_f32 = ALL))                                         \
-  X(lgamma, WORK(.lgamma_f32 = ALL), WORK(.log_f32 = ALL))                                     \
-  X(digamma, WORK(.log_f32 = ALL), NOTHING)                                                    \
+  X(lgamma, WORK(.lgamma_f32 = ALL), WORK(.digamma_f32 = ALL))                                 \
+  X(digamma, WORK(.digamma_f32 = ALL), WORK(.trigamma_f32 = ALL))                              \
+  X(trigamma, WORK(.trigamma_f32 = ALL), WORK(.tetragamma_f32 = ALL))                          \
   X(logsigmoid, WORK(.exp_f32 = ALL, .log1p_f32 = ALL), WORK(.exp_f32 = ALL))                  \
   X(elu, WORK(.expm1_f32 = ALL), WORK(.exp_f32 = ALL))                                         \
   X(selu, WORK(.expm1_f32 = ALL), WORK(.exp_f32 = ALL))                                        \
@@ -45,9 +46,9 @@
   X(silu, WORK(.exp_f32 = ALL), WORK(.exp_f32 = ALL))                                          \
   X(mish, WORK(.exp_f32 = ALL), WORK(.exp_f32 = ALL))                                          \
   X(pow, WORK(.pow_f32 = ALL), WORK(.pow_f32 = ALL, .log_f32 = ALL))                           \
-  X(atan2, WORK(.atan2_f32 = ALL), WORK(.hypot_f32 = ALL))                                     \
+  X(atan2, WORK(.atan2_f32 = ALL), WORK(.div_f32 = 4 * ALL))                                     \
   X(hypot, WORK(.hypot_f32 = ALL), WORK(.div_f32 = 2 * ALL))                                   \
-  X(logaddexp, WORK(.exp_f32 = ALL, .log1p_f32 = ALL), WORK(.exp_f32 = ALL))                   \
+  X(logaddexp, WORK(.exp_f32 = ALL, .log1p_f32 = ALL), WORK(.exp_f32 = 2 * ALL))                   \
   X(sqrt, WORK(.sqrt_f32 = ALL), WORK(.div_f32 = ALL))                                         \
   X(rsqrt, WORK(.sqrt_f32 = ALL, .div_f32 = ALL), NOTHING)                                     \
   X(recip, WORK(.div_f32 = ALL), NOTHING)                                                      \
@@ -57,7 +58,7 @@
   X(hardsigmoid, WORK(.div_f32 = ALL), WORK(.div_f32 = ALL))                                   \
   X(hardswish, WORK(.div_f32 = ALL), WORK(.div_f32 = ALL))                                     \
   X(softsign, WORK(.div_f32 = ALL), WORK(.div_f32 = ALL))                                      \
-  X(fmod, WORK(.div_f32 = ALL), WORK(.div_f32 = ALL))
+  X(fmod, WORK(.fmod_f32 = ALL), WORK(.div_f32 = ALL))
 
 static void say_calls(scene *s, ky_op op, double m) {
   switch ((int)op) {
