@@ -31,8 +31,10 @@ typedef struct adam {
 #undef NAME
 #undef SQRT
 
-static const ky_optimizer_kind kind = {.bytes = sizeof(adam),
-                                       .change = {change_f32, change_f64}};
+static const char *const names[MOMENTS] = {"moment1", "moment2"};
+
+static const ky_optimizer_kind kind = {
+    .bytes = sizeof(adam), .names = names, .change = {change_f32, change_f64}};
 
 ky_adam_options ky_adam_defaults(void) {
   return (ky_adam_options){

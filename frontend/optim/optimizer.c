@@ -4,7 +4,6 @@
 #include "optimizer.h"
 
 #include <math.h>
-#include <stdbool.h>
 #include <string.h>
 
 #include "../block.h"
@@ -27,9 +26,12 @@ ky_status ky__optimizer_new(const ky_allocator *allocator, const ky_optimizer_ki
   return KY_OK;
 }
 
+static size_t array_bytes(const ky_slot *slot) {
+  return slot->count * ky_dtype_size(slot->dtype == KY_F64 ? KY_F64 : KY_F32);
+}
+
 static size_t state_bytes(const ky_optimizer *o, const ky_slot *slot) {
-  const ky_dtype dtype = slot->dtype == KY_F64 ? KY_F64 : KY_F32;
-  return o->buffers * slot->count * ky_dtype_size(dtype);
+  return o->buffers * array_bytes(slot);
 }
 
 static void empty_slot(const ky_optimizer *o, ky_slot *slot) {
@@ -76,6 +78,11 @@ static ky_slot *find_slot(ky_optimizer *o, const ky_tensor *weight) {
   return NULL;
 }
 
+static bool is_of(const ky_slot *slot, const ky_tensor *weight) {
+  return slot->dtype == ky_tensor_dtype(weight) &&
+         slot->count == (size_t)ky_tensor_count(weight);
+}
+
 /* Makes room for one more slot. */
 static ky_status grow(ky_optimizer *o) {
   if (o->slot_count < o->slot_capacity) return KY_OK;
@@ -91,13 +98,13 @@ static ky_status grow(ky_optimizer *o) {
 /* The slot of a weight, made now if there is none; null when memory ran out. A weight that has
  * another size is another one at the address of an old one. */
 static ky_slot *slot_of(ky_optimizer *o, const ky_tensor *weight) {
-  const ky_dtype dtype = ky_tensor_dtype(weight);
-  const size_t count = (size_t)ky_tensor_count(weight);
   ky_slot *slot = find_slot(o, weight);
-  if (slot && slot->dtype == dtype && slot->count == count) return slot;
+  if (slot && is_of(slot, weight)) return slot;
   if (slot) ky_optimizer_forget(o, weight);
   if (grow(o) != KY_OK) return NULL;
-  ky_slot made = {.weight = weight, .dtype = dtype, .count = count};
+  ky_slot made = {.weight = weight,
+                  .dtype = ky_tensor_dtype(weight),
+                  .count = (size_t)ky_tensor_count(weight)};
   const size_t bytes = state_bytes(o, &made);
   if (bytes) {
     made.state = o->allocator.resize(o->allocator.user, NULL, 0, bytes);
@@ -107,6 +114,16 @@ static ky_slot *slot_of(ky_optimizer *o, const ky_tensor *weight) {
   o->slots[o->slot_count] = made;
   o->next = o->slot_count + 1;
   return &o->slots[o->slot_count++];
+}
+
+ky_slot *ky__optimizer_slot(ky_optimizer *o, const ky_tensor *weight, bool make) {
+  if (make) return slot_of(o, weight);
+  ky_slot *slot = find_slot(o, weight);
+  return slot && is_of(slot, weight) ? slot : NULL;
+}
+
+void *ky__slot_array(const ky_slot *slot, size_t k) {
+  return (char *)slot->state + k * array_bytes(slot);
 }
 
 /* ---- steps ------------------------------------------------------------------------------- */

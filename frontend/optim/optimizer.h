@@ -4,6 +4,8 @@
 #ifndef KY_OPTIMIZER_H
 #define KY_OPTIMIZER_H
 
+#include <stdbool.h>
+
 #include "kytape/optim.h"
 
 /* What an optimizer remembers of a weight: `buffers` arrays of `count` elements, one behind the
@@ -17,7 +19,8 @@ typedef struct ky_slot {
 } ky_slot;
 
 typedef struct ky_optimizer_kind {
-  size_t bytes; /* of the optimizer's own struct */
+  size_t bytes;             /* of the optimizer's own struct */
+  const char *const *names; /* of what it remembers; null when that is never anything */
 
   /* Changes n elements of a weight, from the `first` on, by scale * g; indexed by dtype. w, g:
    * the first of them. slot: null without buffers; its steps include this one. */
@@ -43,5 +46,12 @@ struct ky_optimizer {
 /* Makes an optimizer of `kind`, zeroed otherwise. Errors: those of ky_sgd_new. */
 ky_status ky__optimizer_new(const ky_allocator *allocator, const ky_optimizer_kind *kind,
                             double rate, size_t buffers, ky_optimizer **out);
+
+/* What is remembered of a weight, valid until something is of another one. Null when nothing
+ * is; with `make` a memory of zeros then, or null when memory ran out. */
+ky_slot *ky__optimizer_slot(ky_optimizer *o, const ky_tensor *weight, bool make);
+
+/* The k-th array of a slot. */
+void *ky__slot_array(const ky_slot *slot, size_t k);
 
 #endif

@@ -24,7 +24,10 @@ typedef struct sgd {
 #undef REAL
 #undef NAME
 
+static const char *const names[] = {"momentum"};
+
 static const ky_optimizer_kind kind = {.bytes = sizeof(sgd),
+                                       .names = names,
                                        .change = {change_f32, change_f64},
                                        .change_outer = {change_outer_f32, change_outer_f64}};
 
