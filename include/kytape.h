@@ -5,6 +5,7 @@
 
 #include "kytape/base.h"
 
+#include "kytape/checkpoint.h"
 #include "kytape/custom.h"
 #include "kytape/gradcheck.h"
 #include "kytape/nn.h"

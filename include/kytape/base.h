@@ -41,7 +41,9 @@ extern "C" {
   X(BAD_GRADIENT, "a gradient is not what central differences say")                            \
   X(SINGULAR, "a matrix is singular, or not positive definite")                                \
   X(NOT_RUN, "no sweep has computed what is asked for")                                        \
-  X(BUSY, "it is in use by another thread or call")
+  X(BUSY, "it is in use by another thread or call")                                            \
+  X(NO_FILE, "a file cannot be read or written")                                               \
+  X(BAD_FILE, "a file is not of its format, or lacks something")
 
 typedef enum ky_status {
 #define X(name, text) KY_##name,
