@@ -6,6 +6,7 @@
 
 #include <stddef.h>
 #include <stdint.h>
+#include <stdio.h>
 
 #if defined(__GNUC__)
   #define KY_API __attribute__((visibility("default")))
@@ -127,6 +128,15 @@ typedef struct ky_array {
   int64_t dims[KY_MAX_RANK];
   int64_t strides[KY_MAX_RANK];
 } ky_array;
+
+/* The element at index[0..rank) as a double, to which an i64 beyond 2^53 is rounded. NaN where
+ * there is none: a null pointer, an index out of range. */
+KY_API double ky_array_item(const ky_array *a, const int64_t *index);
+
+/* Prints the elements with six digits, in brackets for each axis, and a newline; of more than
+ * 1000 of them only the first and last three along each axis. Errors: BAD_ARGUMENT (null);
+ * whether writing failed tells ferror(out). */
+KY_API ky_status ky_array_print(const ky_array *a, FILE *out);
 
 /* ---- Memory ---------------------------------------------------------------------------- */
 

@@ -1,0 +1,79 @@
+/* SPDX-License-Identifier: MIT */
+/* Array views as people look at them: one element, or all of them printed. */
+#include <math.h>
+#include <stdbool.h>
+
+#include "kytape/base.h"
+#include "kytape/tensor.h"
+
+#define WHOLE 1000 /* elements that are printed without leaving any out */
+#define EDGE  3    /* otherwise, so many at both ends of an axis */
+
+/* Of the element that lies `place` elements behind the first one. */
+static double element(const ky_array *a, int64_t place) {
+  const char *at = (const char *)a->data + place * (int64_t)ky_dtype_size(a->dtype);
+  switch (a->dtype) {
+#define X(name, type, text)                                                                    \
+  case KY_##name: return (double)*(const type *)(const void *)at;
+    KY_DTYPES(X)
+#undef X
+  case KY_BF16:
+  case KY_F16: break;
+  }
+  double value = (double)NAN;
+  ky_convert(KY_F64, &value, a->dtype, at, 1);
+  return value;
+}
+
+double ky_array_item(const ky_array *a, const int64_t *index) {
+  if (!a || !a->data || (a->rank > 0 && !index)) return (double)NAN;
+  int64_t place = 0;
+  for (int k = 0; k < a->rank; k++) {
+    if (index[k] < 0 || index[k] >= a->dims[k]) return (double)NAN;
+    place += index[k] * a->strides[k];
+  }
+  return element(a, place);
+}
+
+static void repeat(FILE *out, char c, int count) {
+  for (int k = 0; k < count; k++) fputc(c, out);
+}
+
+/* Moves index on, and prints what stands between the two elements, or behind the last one;
+ * tells whether there is a next one. */
+static bool print_between(const ky_array *a, bool whole, int64_t index[KY_MAX_RANK],
+                          FILE *out) {
+  int axis = a->rank - 1;
+  for (; axis >= 0 && index[axis] + 1 == a->dims[axis]; axis--) {
+    index[axis] = 0;
+    fputc(']', out);
+  }
+  if (axis < 0) return false;
+  const bool skips = !whole && a->dims[axis] > 2 * EDGE + 1 && index[axis] + 1 == EDGE;
+  const int inner = a->rank - 1 - axis; /* axes that begin anew */
+  fputc(',', out);
+  for (int k = 0; k < (skips ? 2 : 1); k++) {
+    if (k) fputs("...,", out);
+    if (inner)
+      fputc('\n', out), repeat(out, ' ', axis + 1);
+    else
+      fputc(' ', out);
+  }
+  repeat(out, '[', inner);
+  index[axis] = skips ? a->dims[axis] - EDGE : index[axis] + 1;
+  return true;
+}
+
+ky_status ky_array_print(const ky_array *a, FILE *out) {
+  if (!a || !out || (!a->data && a->count > 0)) return KY_BAD_ARGUMENT;
+  if (a->count == 0) {
+    fputs("[]\n", out);
+    return KY_OK;
+  }
+  int64_t index[KY_MAX_RANK] = {0};
+  repeat(out, '[', a->rank);
+  do fprintf(out, "%.6g", ky_array_item(a, index));
+  while (print_between(a, a->count <= WHOLE, index, out));
+  fputc('\n', out);
+  return KY_OK;
+}
