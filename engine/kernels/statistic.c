@@ -87,7 +87,8 @@ static void quantify(const ky_reduce_plan *plan, uint8_t *out, const uint8_t *in
     for (int64_t j = 0; j < kept->dims[kl]; j += most) {
       const int64_t left = kept->dims[kl] - j, columns = left < most ? left : most;
       const uint8_t *x = in + w.offset[1] + j * kept->strides[1][kl];
-      uint8_t found[TILE] = {0}, *r = out + w.offset[0] + j * kept->strides[0][kl];
+      uint8_t found[TILE], *r = out + w.offset[0] + j * kept->strides[0][kl];
+      memset(found, 0, (size_t)columns);
       ky_walk v = {0};
       do {
         const uint8_t *run = x + v.offset[0];
