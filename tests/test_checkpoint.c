@@ -1,10 +1,12 @@
 /* SPDX-License-Identifier: MIT */
 /* Checkpoints: what is written comes back, files of others are read, and nothing changes where
  * a file is not what it should be. */
-#include <math.h>
+#define _XOPEN_SOURCE 700 /* symlink, lstat */
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
 
 #include "close.h"
 #include "fault_allocator.h"
@@ -184,6 +186,26 @@ static void optimizer_forgets_what_the_file_lacks(void **state) {
   end_training(&b);
 }
 
+static void tensor_of_two_names_is_remembered_once(void **state) {
+  fixture *f = *state;
+  training a, b;
+  begin_training(&a, 1);
+  begin_training(&b, 1);
+  train(&a, 2);
+  train(&b, 2);
+  name_training(f->c, &a);
+  assert_int_equal(ky_checkpoint_add(f->c, "tied", ky_module_weight(a.net, 0)), KY_OK);
+  assert_int_equal(ky_checkpoint_write(f->c, PATH), KY_OK);
+  train(&a, 1);
+  assert_int_equal(ky_checkpoint_read(f->c, PATH), KY_OK);
+  assert_same(&a, &b);
+  train(&a, 2);
+  train(&b, 2);
+  assert_same(&a, &b);
+  end_training(&a);
+  end_training(&b);
+}
+
 /* ---- the format -------------------------------------------------------------------------- */
 
 static void file_is_what_the_format_says(void **state) {
@@ -222,7 +244,7 @@ static void files_of_others_are_read(void **state) {
   assert_int_equal(ky_checkpoint_add_array(f->c, "mask", KY_MASK, KY_SHAPE(2), mask), KY_OK);
   char arrays[35];
   memcpy(arrays + 3, values, sizeof values); /* out of step with doubles */
-  memcpy(arrays, "\x01\x00\xff", 3);
+  memcpy(arrays, "\x07\x00\xff", 3);
   memcpy(arrays + 27, &values[1], 8);
   write_file("  {\"__metadata__\" : {\"format\":\"pt\"},\n"
              "\"mask\":{\"dtype\":\"BOOL\",\"shape\":[2],\"data_offsets\":[0,2]},"
@@ -276,7 +298,11 @@ static const struct {
     {ARRAY("F32", "[1,2]", "[0,8]"), KY_BAD_SHAPE, "w is f32 [1,2], not f32 [2]"},
     {ARRAY("F32", "[1]", "[0,4]"), KY_BAD_SHAPE, "w is f32 [1], not f32 [2]"},
     {ARRAY("I32", "[2]", "[0,8]"), KY_BAD_DTYPE, "w is i32 [2], not f32 [2]"},
-    {ARRAY("C64", "[1]", "[0,8]"), KY_BAD_DTYPE, "kytape lacks, not f32 [2]"},
+    {ARRAY("C64", "[2]", "[0,8]"), KY_BAD_DTYPE, "kytape lacks, not f32 [2]"},
+    {ARRAY("F32", "[2,1,1,1,1,1,1,1,1]", "[0,8]"), KY_BAD_SHAPE, "kytape lacks, not f32 [2]"},
+    {"{\"w\":{\"dtype\":\"F32\",\"dtype\":\"F64\"}}", KY_BAD_FILE, "twice"},
+    {"{\"w\\u0000x\":{\"dtype\":\"F32\",\"shape\":[2],\"data_offsets\":[0,8]}}", KY_BAD_FILE,
+     "lacks w"},
     {"{\"w\":{\"dtype\":\"F32\",\"shape\":[2],\"data_offsets\":[0,8]},"
      "\"w\":{\"dtype\":\"F32\",\"shape\":[2],\"data_offsets\":[0,8]}}",
      KY_BAD_FILE, "has w twice"},
@@ -306,9 +332,26 @@ static void bad_files_change_nothing(void **state) {
   assert_int_equal(ky_checkpoint_read(f->c, "no/such/file"), KY_NO_FILE);
   assert_says(f->c, "no/such/file: cannot be read: No such file");
   assert_int_equal(ky_checkpoint_read(f->c, "."), KY_NO_FILE);
-  assert_says(f->c, ".: cannot be read: Is a directory");
+  assert_says(f->c, ".: cannot be read: it is no regular file");
+  assert_int_equal(ky_tensor_version(w), version);
   assert_memory_equal(ky_tensor_data(w), old, sizeof old);
   ky_tensor_free(w);
+}
+
+static void deep_headers_are_refused_at_once(void **state) {
+  fixture *f = *state;
+  static char header[60001];
+  memset(header, '[', sizeof header / 2);
+  memset(header + sizeof header / 2, ']', sizeof header / 2);
+  char *bytes = calloc(1, 8 + sizeof header);
+  assert_non_null(bytes);
+  bytes[0] = (char)(60000 & 0xff);
+  bytes[1] = (char)(60000 >> 8);
+  memcpy(bytes + 8, header, 60000);
+  write_bytes(bytes, 60008);
+  free(bytes);
+  assert_int_equal(ky_checkpoint_read(f->c, PATH), KY_BAD_FILE);
+  assert_says(f->c, "no JSON");
 }
 
 /* Any byte of a good file, turned to something else: a status, or other numbers. */
@@ -336,20 +379,28 @@ static void no_byte_of_a_file_is_trusted(void **state) {
   ky_tensor_free(w);
 }
 
+#define SCALAR(name, type, offsets)                                                            \
+  "\"" name "\":{\"dtype\":\"" type "\",\"shape\":[],\"data_offsets\":" offsets "}"
+
 static void half_of_a_memory_is_refused(void **state) {
   fixture *f = *state;
-  const double zero[2] = {0};
+  const int64_t negative[4] = {0, 0, 0, -1};
   ky_tensor *w;
   ky_optimizer *adam;
   assert_int_equal(ky_tensor_new(NULL, KY_F64, KY_SCALAR, &w), KY_OK);
   assert_int_equal(ky_adam_new(NULL, 0.1, NULL, &adam), KY_OK);
   assert_int_equal(ky_checkpoint_add_optimizer(f->c, "adam", adam), KY_OK);
   assert_int_equal(ky_checkpoint_add(f->c, "w", w), KY_OK);
-  write_file("{\"w\":{\"dtype\":\"F64\",\"shape\":[],\"data_offsets\":[0,8]},"
-             "\"adam.w.moment1\":{\"dtype\":\"F64\",\"shape\":[],\"data_offsets\":[8,16]}}",
-             zero, sizeof zero);
+  write_file("{" SCALAR("w", "F64", "[0,8]") "," SCALAR("adam.w.moment1", "F64", "[8,16]") "}",
+             negative, 16);
   assert_int_equal(ky_checkpoint_read(f->c, PATH), KY_BAD_FILE);
   assert_says(f->c, "lacks adam.w.moment2");
+  write_file(
+      "{" SCALAR("w", "F64", "[0,8]") "," SCALAR("adam.w.moment1", "F64", "[8,16]") "," SCALAR(
+          "adam.w.moment2", "F64", "[16,24]") "," SCALAR("adam.w.steps", "I64", "[24,32]") "}",
+      negative, sizeof negative);
+  assert_int_equal(ky_checkpoint_read(f->c, PATH), KY_BAD_FILE);
+  assert_says(f->c, "adam.w.steps is negative");
   ky_optimizer_free(adam);
   ky_tensor_free(w);
 }
@@ -363,9 +414,37 @@ static void old_file_stays_where_writing_fails(void **state) {
   assert_int_equal(ky_checkpoint_add(f->c, "w", w), KY_OK);
   assert_int_equal(ky_checkpoint_write(f->c, "no/such/file"), KY_NO_FILE);
   assert_says(f->c, "no/such/file: cannot be written: No such file");
-  assert_int_equal(ky_checkpoint_write(f->c, "."), KY_NO_FILE); /* "..part" cannot become "." */
-  assert_null(fopen("..part", "rb"));
+  assert_int_equal(ky_checkpoint_write(f->c, "."), KY_NO_FILE);
+  assert_says(f->c, ".: cannot be written: it is no regular file");
   ky_tensor_free(w);
+}
+
+#define LINK "test_checkpoint.link"
+
+static void files_of_others_are_not_touched(void **state) {
+  fixture *f = *state;
+  struct stat info;
+  char bytes[256];
+  double x = 1;
+  assert_int_equal(ky_checkpoint_add_array(f->c, "x", KY_F64, KY_SCALAR, &x), KY_OK);
+  write_bytes("old", 3);
+  assert_int_equal(rename(PATH, PATH ".part"), 0); /* somebody's */
+  write_bytes("old", 3);
+  assert_int_equal(chmod(PATH, 0600), 0);
+  remove(LINK);
+  assert_int_equal(symlink(PATH, LINK), 0);
+  assert_int_equal(ky_checkpoint_write(f->c, LINK), KY_OK);
+  assert_int_equal(lstat(LINK, &info), 0);
+  assert_true(S_ISLNK(info.st_mode));
+  assert_int_equal(stat(PATH, &info), 0);
+  assert_int_equal(info.st_mode & 0777, 0600);
+  x = 2;
+  assert_int_equal(ky_checkpoint_read(f->c, PATH), KY_OK);
+  assert_true(x == 1);
+  assert_int_equal(rename(PATH ".part", PATH), 0);
+  assert_int_equal(read_bytes(bytes, sizeof bytes), 3);
+  assert_int_equal(stat(PATH ".part1", &info), -1);
+  remove(LINK);
 }
 
 static void names_that_became_one_are_refused(void **state) {
@@ -401,7 +480,15 @@ static void wrong_additions_are_refused(void **state) {
   assert_int_equal(ky_checkpoint_add(f->c, "", w), KY_BAD_ARGUMENT);
   assert_says(f->c, "a name is empty");
   assert_int_equal(ky_checkpoint_add(f->c, endless, w), KY_BAD_ARGUMENT);
-  assert_says(f->c, "longer than 511 bytes");
+  assert_says(f->c, "longer than 255 bytes");
+  assert_int_equal(ky_checkpoint_add(f->c, "__metadata__", w), KY_BAD_ARGUMENT);
+  assert_says(f->c, "__metadata__ for other things");
+  static const char *const no_utf8[] = {
+      "\x80", "a\xff", "\xc3", "\xc1\x81", "\xed\xa0\x80", "\xf4\x90\x80\x80", "\xe2\x82"};
+  for (size_t k = 0; k < sizeof no_utf8 / sizeof *no_utf8; k++) {
+    assert_int_equal(ky_checkpoint_add(f->c, no_utf8[k], w), KY_BAD_ARGUMENT);
+    assert_says(f->c, "not UTF-8");
+  }
   assert_int_equal(ky_checkpoint_add(f->c, NULL, w), KY_BAD_ARGUMENT);
   assert_says(f->c, "checkpoint_add: an argument is null");
   assert_int_equal(ky_checkpoint_add(f->c, "v", NULL), KY_BAD_ARGUMENT);
@@ -427,6 +514,9 @@ static void wrong_additions_are_refused(void **state) {
   assert_int_equal(ky_checkpoint_add_optimizer(f->c, endless, a.adam), KY_BAD_ARGUMENT);
   assert_int_equal(ky_checkpoint_add_optimizer(f->c, "adam", a.adam), KY_OK);
   assert_int_equal(ky_checkpoint_add_optimizer(f->c, "adam", a.adam), KY_BAD_ARGUMENT);
+  assert_says(f->c, "adam is there already");
+  assert_int_equal(ky_checkpoint_add_optimizer(f->c, "new", a.adam), KY_BAD_ARGUMENT);
+  assert_says(f->c, "new is there already, as adam");
   assert_int_equal(ky_checkpoint_write(f->c, NULL), KY_BAD_ARGUMENT);
   assert_int_equal(ky_checkpoint_read(f->c, NULL), KY_BAD_ARGUMENT);
   assert_int_equal(ky_checkpoint_new(NULL, NULL), KY_BAD_ARGUMENT);
@@ -479,12 +569,15 @@ int main(void) {
   const struct CMUnitTest tests[] = {
       TEST(training_goes_on_with_the_same_bits),
       TEST(optimizer_forgets_what_the_file_lacks),
+      TEST(tensor_of_two_names_is_remembered_once),
       TEST(file_is_what_the_format_says),
       TEST(files_of_others_are_read),
       TEST(bad_files_change_nothing),
+      TEST(deep_headers_are_refused_at_once),
       TEST(no_byte_of_a_file_is_trusted),
       TEST(half_of_a_memory_is_refused),
       TEST(old_file_stays_where_writing_fails),
+      TEST(files_of_others_are_not_touched),
       TEST(names_that_became_one_are_refused),
       TEST(wrong_additions_are_refused),
       TEST(every_allocation_may_fail),

@@ -1,6 +1,5 @@
 /* SPDX-License-Identifier: MIT */
 /* Checkpoints as lists: what is added to them. Knows no file. */
-#include <stdio.h>
 #include <string.h>
 
 #include "../block.h"
@@ -13,7 +12,7 @@ ky_status ky_checkpoint_new(const ky_allocator *allocator, ky_checkpoint **out) 
   if (!*out) return KY_NO_MEMORY;
   (*out)->allocator = used;
   (*out)->entries.size = sizeof(ky_entry);
-  (*out)->optimizers.size = sizeof(ky_remembering);
+  (*out)->keepers.size = sizeof(ky_keeper);
   return KY_OK;
 }
 
@@ -22,25 +21,49 @@ const char *ky_checkpoint_message(const ky_checkpoint *c) { return c ? c->messag
 void ky_checkpoint_free(ky_checkpoint *c) {
   if (!c) return;
   ky__list_empty(&c->allocator, &c->entries);
-  ky__list_empty(&c->allocator, &c->optimizers);
+  ky__list_empty(&c->allocator, &c->keepers);
   ky__block_free(c->allocator, c, sizeof *c);
+}
+
+/* ---- names ------------------------------------------------------------------------------- */
+
+/* "prefix.name", or one of them alone where the other is empty. */
+static ky_status make_name(ky_checkpoint *c, char to[KY_CHECKPOINT_NAME], const char *prefix,
+                           const char *name) {
+  const size_t dot = *prefix && *name, first = strlen(prefix), last = strlen(name);
+  if (first + last == 0) return ky__checkpoint_fail(c, KY_BAD_ARGUMENT, "a name is empty");
+  if (first + dot + last >= KY_CHECKPOINT_NAME)
+    return ky__checkpoint_fail(c, KY_BAD_ARGUMENT, "a name is longer than %d bytes: %s%s%s",
+                               KY_CHECKPOINT_NAME - 1, prefix, dot ? "." : "", name);
+  memcpy(to, prefix, first);
+  if (dot) to[first] = '.';
+  memcpy(to + first + dot, name, last + 1);
+  if (!ky__is_utf8(to))
+    return ky__checkpoint_fail(c, KY_BAD_ARGUMENT, "a name is not UTF-8: %s", to);
+  if (strcmp(to, KY_SAFETENSORS_METADATA) == 0)
+    return ky__checkpoint_fail(c, KY_BAD_ARGUMENT, "files use the name %s for other things",
+                               to);
+  return KY_OK;
+}
+
+static ky_status taken(ky_checkpoint *c, const char *name) {
+  return ky__checkpoint_fail(c, KY_BAD_ARGUMENT, "%s is there already", name);
 }
 
 /* ---- adding ------------------------------------------------------------------------------ */
 
-static ky_status add(ky_checkpoint *c, const char *prefix, const char *name,
-                     const ky_entry *what) {
-  ky_entry made = *what;
-  if (!*name) return ky__checkpoint_fail(c, KY_BAD_ARGUMENT, "a name is empty");
-  const ky_status status = ky__checkpoint_join(c, made.name, prefix, name);
+/* Of a tensor that is there by another name, optimizers need not be asked again. */
+static ky_status add(ky_checkpoint *c, const char *prefix, const char *name, ky_entry e) {
+  const ky_status status = make_name(c, e.name, prefix ? prefix : "", name);
   if (status != KY_OK) return status;
-  const ky_entry *entries = c->entries.at;
-  for (size_t k = 0; k < c->entries.count; k++)
-    if (strcmp(entries[k].name, made.name) == 0)
-      return ky__checkpoint_fail(c, KY_BAD_ARGUMENT, "%s is there already", made.name);
+  const ky_entry *there = c->entries.at;
+  for (size_t k = 0; k < c->entries.count; k++) {
+    if (strcmp(there[k].name, e.name) == 0) return taken(c, e.name);
+    if (e.tensor && there[k].tensor == e.tensor && there[k].trained) e.trained = false;
+  }
   ky_entry *place = ky__list_append(&c->allocator, &c->entries);
   if (!place) return ky__checkpoint_no_memory(c);
-  *place = made;
+  *place = e;
   return KY_OK;
 }
 
@@ -49,18 +72,19 @@ static ky_status add_tensor(ky_checkpoint *c, const char *prefix, const char *na
   const ky_array array = ky_tensor_array(w);
   ky_entry e = {.tensor = w, .trained = trained, .dtype = array.dtype, .rank = array.rank};
   memcpy(e.dims, array.dims, sizeof e.dims);
-  return add(c, prefix, name, &e);
+  return add(c, prefix, name, e);
 }
 
 ky_status ky_checkpoint_add(ky_checkpoint *c, const char *name, ky_tensor *w) {
-  if (!c || !name || !w) return ky__checkpoint_null(c, "checkpoint_add");
-  return add_tensor(c, NULL, name, w, true);
+  const ky_status status = ky__checkpoint_enter(c, name && w, "checkpoint_add");
+  return status == KY_OK ? add_tensor(c, NULL, name, w, true) : status;
 }
 
 ky_status ky_checkpoint_add_array(ky_checkpoint *c, const char *name, ky_dtype dtype, int rank,
                                   const int64_t *dims, void *data) {
-  if (!c || !name || !data || (rank > 0 && !dims))
-    return ky__checkpoint_null(c, "checkpoint_add_array");
+  const ky_status status =
+      ky__checkpoint_enter(c, name && data && (rank <= 0 || dims), "checkpoint_add_array");
+  if (status != KY_OK) return status;
   ky_entry e = {.dtype = dtype, .rank = rank, .data = data};
   size_t bytes;
   if (ky_dtype_size(dtype) == 0)
@@ -72,7 +96,7 @@ ky_status ky_checkpoint_add_array(ky_checkpoint *c, const char *name, ky_dtype d
   if (!ky__array_bytes(dtype, rank, e.dims, &bytes))
     return ky__checkpoint_fail(c, KY_BAD_SHAPE, "%s: %s has a negative extent or overflows",
                                name, ky__shape_text(dtype, rank, e.dims).at);
-  return add(c, NULL, name, &e);
+  return add(c, NULL, name, e);
 }
 
 typedef struct adding {
@@ -87,32 +111,32 @@ static ky_status visit_tensor(void *user, const char *name, ky_tensor *w) {
 }
 
 ky_status ky_checkpoint_add_module(ky_checkpoint *c, const char *prefix, ky_module *m) {
-  if (!c || !m) return ky__checkpoint_null(c, "checkpoint_add_module");
+  ky_status status = ky__checkpoint_enter(c, m, "checkpoint_add_module");
+  if (status != KY_OK) return status;
   const size_t before = c->entries.count;
-  c->message[0] = 0;
-  ky_status status = ky_module_weights(m, visit_tensor, &(adding){c, prefix, true});
+  status = ky_module_weights(m, visit_tensor, &(adding){c, prefix, true});
   if (status == KY_OK) status = ky_module_buffers(m, visit_tensor, &(adding){c, prefix, false});
   if (status == KY_OK) return KY_OK;
   c->entries.count = before;
-  return c->message[0]
-             ? status
-             : ky__checkpoint_fail(c, status, "checkpoint_add_module: a path is too long");
+  return c->message[0] ? status
+                       : ky__checkpoint_fail(c, status, "the path of a weight is too long");
 }
 
 ky_status ky_checkpoint_add_optimizer(ky_checkpoint *c, const char *prefix, ky_optimizer *o) {
-  if (!c || !prefix || !o) return ky__checkpoint_null(c, "checkpoint_add_optimizer");
-  if (!*prefix)
-    return ky__checkpoint_fail(c, KY_BAD_ARGUMENT, "an optimizer's prefix is empty");
-  if (strlen(prefix) >= KY_CHECKPOINT_NAME)
-    return ky__checkpoint_fail(c, KY_BAD_ARGUMENT, "a prefix is longer than %d bytes",
-                               KY_CHECKPOINT_NAME - 1);
-  const ky_remembering *there = c->optimizers.at;
-  for (size_t k = 0; k < c->optimizers.count; k++)
-    if (strcmp(there[k].name, prefix) == 0)
-      return ky__checkpoint_fail(c, KY_BAD_ARGUMENT, "%s is there already", prefix);
-  ky_remembering *r = ky__list_append(&c->allocator, &c->optimizers);
-  if (!r) return ky__checkpoint_no_memory(c);
-  memcpy(r->name, prefix, strlen(prefix) + 1);
-  r->optimizer = o;
+  ky_status status = ky__checkpoint_enter(c, prefix && o, "checkpoint_add_optimizer");
+  if (status != KY_OK) return status;
+  ky_keeper made = {.optimizer = o};
+  status = make_name(c, made.prefix, prefix, "");
+  if (status != KY_OK) return status;
+  const ky_keeper *there = c->keepers.at;
+  for (size_t k = 0; k < c->keepers.count; k++) {
+    if (strcmp(there[k].prefix, prefix) == 0) return taken(c, prefix);
+    if (there[k].optimizer == o)
+      return ky__checkpoint_fail(c, KY_BAD_ARGUMENT, "the optimizer %s is there already, as %s",
+                                 prefix, there[k].prefix);
+  }
+  ky_keeper *place = ky__list_append(&c->allocator, &c->keepers);
+  if (!place) return ky__checkpoint_no_memory(c);
+  *place = made;
   return KY_OK;
 }

@@ -1,56 +1,86 @@
 /* SPDX-License-Identifier: MIT */
-/* A checkpoint's way back from a file. All of the file is looked at before anything changes. */
+/* A checkpoint's way back from a file. Its header is looked at, and the arrays are read, before
+ * anything changes. */
+#define _XOPEN_SOURCE 700 /* fstat, fseeko */
 #include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 
 #include "../block.h"
 #include "../optim/optimizer.h"
 #include "contents.h"
 
-#define FIRST_BYTES 65536 /* of a file's block in memory */
-#define CHUNK       512   /* elements */
+#define CHUNK 512 /* elements */
+
+/* A file that is read, and what of it is in memory: the header, then the arrays. */
+typedef struct input {
+  ky_checkpoint *c;
+  const char *path;
+  FILE *file;
+  size_t header_bytes, array_bytes; /* of the file; before the header is its length */
+  char *block;
+  size_t block_bytes;
+} input;
 
 /* ---- the file ---------------------------------------------------------------------------- */
 
-typedef struct block {
-  char *at;
-  size_t bytes, room;
-} block;
-
-static ky_status grow(ky_checkpoint *c, block *b) {
-  const size_t room = b->room ? 2 * b->room : FIRST_BYTES;
-  char *at = c->allocator.resize(c->allocator.user, b->at, b->room, room);
-  if (!at) return ky__checkpoint_no_memory(c);
-  b->at = at;
-  b->room = room;
-  return KY_OK;
+static ky_status no_file(const input *in) {
+  return ky__checkpoint_no_file(in->c, in->path, "read", errno);
 }
 
-static ky_status read_all(ky_checkpoint *c, const char *path, block *b) {
-  FILE *file = fopen(path, "rb");
-  if (!file) return ky__checkpoint_no_file(c, path, "read", errno);
-  ky_status status = KY_OK;
-  while (status == KY_OK && !feof(file)) {
-    if (b->bytes == b->room) status = grow(c, b);
-    if (status == KY_OK) b->bytes += fread(b->at + b->bytes, 1, b->room - b->bytes, file);
-    if (ferror(file)) status = ky__checkpoint_no_file(c, path, "read", errno);
-  }
-  fclose(file);
-  return status;
+static ky_status no_safetensors(const input *in, const char *why) {
+  return ky__checkpoint_blame(in->c, KY_BAD_FILE, in->path, "is no safetensors file: %s", why);
+}
+
+static ky_status get_block(input *in, size_t bytes) {
+  const ky_allocator *a = &in->c->allocator;
+  ky__block_free(*a, in->block, in->block_bytes);
+  in->block = bytes ? a->resize(a->user, NULL, 0, bytes) : NULL;
+  in->block_bytes = in->block ? bytes : 0;
+  return in->block || !bytes ? KY_OK : ky__checkpoint_no_memory(in->c);
+}
+
+static ky_status read_bytes(const input *in, size_t at, size_t count, void *to) {
+  errno = EIO; /* where the file has become shorter than it was */
+  const bool good =
+      fseeko(in->file, (off_t)at, SEEK_SET) == 0 && fread(to, 1, count, in->file) == count;
+  return good ? KY_OK : no_file(in);
+}
+
+/* Opens the file, and reads its header. */
+static ky_status open_file(input *in) {
+  in->file = fopen(in->path, "rb");
+  struct stat info;
+  if (!in->file || fstat(fileno(in->file), &info) != 0) return no_file(in);
+  if (!S_ISREG(info.st_mode))
+    return ky__checkpoint_blame(in->c, KY_NO_FILE, in->path,
+                                "cannot be read: it is no regular file");
+  unsigned char bytes[KY_SAFETENSORS_LENGTH];
+  const uint64_t size = (uint64_t)info.st_size;
+  if (size < sizeof bytes || size > SIZE_MAX / 2) return no_safetensors(in, "of this size");
+  ky_status status = read_bytes(in, 0, sizeof bytes, bytes);
+  if (status != KY_OK) return status;
+  uint64_t length = 0;
+  for (size_t k = 0; k < sizeof bytes; k++) length |= (uint64_t)bytes[k] << 8 * k;
+  if (length > KY_SAFETENSORS_MOST) return no_safetensors(in, "its header is too long");
+  if (length > size - sizeof bytes) return no_safetensors(in, "its header is cut short");
+  in->header_bytes = (size_t)length;
+  in->array_bytes = (size_t)(size - sizeof bytes - length);
+  status = get_block(in, in->header_bytes);
+  return status == KY_OK ? read_bytes(in, sizeof bytes, in->header_bytes, in->block) : status;
 }
 
 /* ---- what is in it ----------------------------------------------------------------------- */
 
 typedef struct search {
-  ky_checkpoint *c;
-  const char *path;
-  const ky_list *sorted;
+  const input *in;
+  const ky_list *by_name;
 } search;
 
-static int against_name(const void *name, const void *item) {
-  return strcmp(name, (*(ky_saved *const *)item)->e.name);
+static int against_name(const void *name, const void *saved) {
+  return strcmp(name, (*(ky_saved *const *)saved)->name);
 }
 
 static bool is_float(ky_dtype dtype) {
@@ -58,137 +88,152 @@ static bool is_float(ky_dtype dtype) {
 }
 
 /* Floating types are converted, but for the caller's arrays. */
-static bool fits(const ky_saved *i, ky_dtype stored) {
-  const bool converts = (i->e.tensor || i->of) && is_float(i->e.dtype) && is_float(stored);
-  return stored == i->e.dtype || converts;
+static bool fits(const ky_saved *s, ky_dtype stored) {
+  return stored == s->dtype || (s->tensor && is_float(s->dtype) && is_float(stored));
 }
 
 static ky_status find(void *user, const ky_record *r) {
-  const search *s = user;
-  ky_saved **place = s->sorted->count ? bsearch(r->name, s->sorted->at, s->sorted->count,
-                                                sizeof *place, against_name)
-                                      : NULL;
+  const search *f = user;
+  ky_saved **place = f->by_name->count ? bsearch(r->name, f->by_name->at, f->by_name->count,
+                                                 sizeof *place, against_name)
+                                       : NULL;
   if (!place) return KY_OK;
-  ky_saved *i = *place;
-  const ky_shape_text wanted = ky__shape_text(i->e.dtype, i->e.rank, i->e.dims);
-  if (i->found)
-    return ky__checkpoint_fail(s->c, KY_BAD_FILE, "%s: has %s twice", s->path, r->name);
-  if (r->foreign)
-    return ky__checkpoint_fail(s->c, KY_BAD_DTYPE,
-                               "%s: %s is of a type or rank that kytape lacks, not %s", s->path,
-                               r->name, wanted.at);
-  const bool same_shape = r->rank == i->e.rank &&
-                          memcmp(r->dims, i->e.dims, (size_t)r->rank * sizeof *r->dims) == 0;
-  if (!same_shape || !fits(i, r->dtype))
-    return ky__checkpoint_fail(s->c, same_shape ? KY_BAD_DTYPE : KY_BAD_SHAPE,
-                               "%s: %s is %s, not %s", s->path, r->name,
-                               ky__shape_text(r->dtype, r->rank, r->dims).at, wanted.at);
-  i->found = true;
-  i->stored = r->dtype;
-  i->begin = r->begin;
+  ky_saved *s = *place;
+  ky_checkpoint *c = f->in->c;
+  const char *path = f->in->path;
+  const ky_shape_text wanted = ky__shape_text(s->dtype, s->rank, s->dims);
+  if (s->found) return ky__checkpoint_blame(c, KY_BAD_FILE, path, "has %s twice", s->name);
+  const bool same_shape =
+      r->rank == s->rank && memcmp(r->dims, s->dims, (size_t)r->rank * sizeof *r->dims) == 0;
+  if (!r->known)
+    return ky__checkpoint_blame(c, same_shape ? KY_BAD_DTYPE : KY_BAD_SHAPE, path,
+                                "%s is of a type or rank that kytape lacks, not %s", s->name,
+                                wanted.at);
+  if (!same_shape || !fits(s, r->dtype))
+    return ky__checkpoint_blame(c, same_shape ? KY_BAD_DTYPE : KY_BAD_SHAPE, path,
+                                "%s is %s, not %s", s->name,
+                                ky__shape_text(r->dtype, r->rank, r->dims).at, wanted.at);
+  s->found = true;
+  s->stored = r->dtype;
+  s->begin = r->begin;
   return KY_OK;
-}
-
-/* Finds the items, and where arrays begin. */
-static ky_status look(ky_checkpoint *c, const char *path, const block *b, const ky_list *sorted,
-                      const char **arrays) {
-  uint64_t length = 0;
-  for (size_t k = 0; k < KY_SAFETENSORS_LENGTH && k < b->bytes; k++)
-    length |= (uint64_t)(unsigned char)b->at[k] << 8 * k;
-  if (b->bytes < KY_SAFETENSORS_LENGTH || length > b->bytes - KY_SAFETENSORS_LENGTH)
-    return ky__checkpoint_fail(c, KY_BAD_FILE, "%s: is no safetensors file, or is cut short",
-                               path);
-  const char *header = b->at + KY_SAFETENSORS_LENGTH, *wrong;
-  *arrays = header + length;
-  search s = {c, path, sorted};
-  c->message[0] = 0;
-  const ky_status status = ky__safetensors_read(
-      &c->allocator, header, (size_t)length, b->bytes - KY_SAFETENSORS_LENGTH - (size_t)length,
-      KY_CHECKPOINT_NAME, find, &s, &wrong);
-  if (status == KY_NO_MEMORY) return ky__checkpoint_no_memory(c);
-  if (status == KY_OK || c->message[0]) return status;
-  return ky__checkpoint_fail(c, status, "%s: is no safetensors file: %s", path, wrong);
-}
-
-/* How many items from the k-th on are of one optimizer and tensor, or 1; and how many of these
- * were found. */
-static size_t group_at(const ky_list *items, size_t k, size_t *found) {
-  const ky_saved *i = items->at;
-  size_t n = 1;
-  while (i[k].of && k + n < items->count && i[k + n].of == i[k].of &&
-         i[k + n].optimizer == i[k].optimizer)
-    n++;
-  *found = 0;
-  for (size_t j = k; j < k + n; j++) *found += i[j].found;
-  return n;
 }
 
 /* An optimizer may have remembered nothing of a tensor; everything else must be there. */
-static ky_status check(ky_checkpoint *c, const char *path, const ky_list *items) {
-  const ky_saved *i = items->at;
-  size_t found;
-  for (size_t k = 0, n; k < items->count; k += n) {
-    n = group_at(items, k, &found);
-    for (size_t j = k; j < k + n; j++)
-      if (!i[j].found && (!i[j].of || found))
-        return ky__checkpoint_fail(c, KY_BAD_FILE, "%s: lacks %s", path, i[j].e.name);
+static ky_status check_complete(const input *in, const ky_list *saved) {
+  const ky_saved *s = saved->at;
+  for (size_t k = 0; k < saved->count; k++) {
+    bool wanted = !s[k].optimizer;
+    for (size_t j = s[k].first; j < s[k].first + s[k].group; j++) wanted |= s[j].found;
+    if (wanted && !s[k].found)
+      return ky__checkpoint_blame(in->c, KY_BAD_FILE, in->path, "lacks %s", s[k].name);
   }
   return KY_OK;
 }
 
-/* ---- taking it over ---------------------------------------------------------------------- */
-
-/* Makes the optimizers remember what was found. A memory of zeros is as good as none. */
-static ky_status make_room(ky_checkpoint *c, const ky_list *items) {
-  const ky_saved *i = items->at;
-  for (size_t k = 0; k < items->count; k++)
-    if (i[k].of && i[k].found && !ky__optimizer_slot(i[k].optimizer, i[k].of->tensor, true))
-      return ky__checkpoint_no_memory(c);
-  return KY_OK;
+static ky_status look(input *in, const ky_list *saved, const ky_list *by_name) {
+  search f = {in, by_name};
+  const char *wrong;
+  const ky_status status =
+      ky__safetensors_read(&in->c->allocator, in->block, in->header_bytes, in->array_bytes,
+                           KY_SAVED_NAME, find, &f, &wrong);
+  if (status == KY_NO_MEMORY) return ky__checkpoint_no_memory(in->c);
+  if (status == KY_OK) return check_complete(in, saved);
+  return in->c->message[0] ? status : no_safetensors(in, wrong);
 }
 
-static void take(const ky_saved *i, const char *from) {
-  char *to = ky__saved_write(i);
-  const size_t size = ky_dtype_size(i->e.dtype), stored = ky_dtype_size(i->stored);
-  const size_t count = ky__saved_bytes(i) / size;
-  double room[CHUNK]; /* aligned, unlike the file */
-  for (size_t k = 0; k < count; k += CHUNK) {
+/* ---- the arrays -------------------------------------------------------------------------- */
+
+static size_t stored_bytes(const ky_saved *s) {
+  return ky__saved_bytes(s) / ky_dtype_size(s->dtype) * ky_dtype_size(s->stored);
+}
+
+/* Reads the arrays that were found into the block, one behind the other. */
+static ky_status read_arrays(input *in, const ky_list *saved) {
+  const ky_saved *s = saved->at;
+  const size_t first = KY_SAFETENSORS_LENGTH + in->header_bytes;
+  size_t bytes = 0;
+  for (size_t k = 0; k < saved->count; k++) bytes += s[k].found ? stored_bytes(&s[k]) : 0;
+  ky_status status = get_block(in, bytes);
+  char *to = in->block;
+  for (size_t k = 0; status == KY_OK && k < saved->count; k++) {
+    if (!s[k].found) continue;
+    const size_t count = stored_bytes(&s[k]);
+    if (count) status = read_bytes(in, first + s[k].begin, count, to);
+    if (status != KY_OK) return status;
+    ky__turn_bytes(ky_dtype_size(s[k].stored), count / ky_dtype_size(s[k].stored), to);
+    int64_t steps = 0;
+    if (s[k].optimizer && s[k].part == KY_STEPS) memcpy(&steps, to, sizeof steps);
+    if (steps < 0)
+      return ky__checkpoint_blame(in->c, KY_BAD_FILE, in->path, "%s is negative", s[k].name);
+    to += count;
+  }
+  return status;
+}
+
+/* Makes the optimizers remember what was found. Where memory runs out, they remember what they
+ * did. */
+static ky_status make_room(const input *in, const ky_list *saved) {
+  ky_saved *s = saved->at;
+  size_t k = 0;
+  bool good = true;
+  for (; good && k < saved->count; k++) {
+    if (!s[k].optimizer || !s[k].found || ky__saved_data(&s[k])) continue;
+    s[k].made = good = ky__optimizer_slot(s[k].optimizer, s[k].tensor, true);
+  }
+  if (good) return KY_OK;
+  while (k-- > 0)
+    if (s[k].made) ky_optimizer_forget(s[k].optimizer, s[k].tensor);
+  return ky__checkpoint_no_memory(in->c);
+}
+
+/* Takes over one array; returns where the next one begins. */
+static const char *take(const ky_saved *s, const char *from) {
+  char *to = ky__saved_write(s);
+  const size_t size = ky_dtype_size(s->dtype), stored = ky_dtype_size(s->stored);
+  const size_t count = ky__saved_bytes(s) / size;
+  double room[CHUNK]; /* aligned, unlike the block */
+  for (size_t k = 0; k < count; k += CHUNK, from += CHUNK * stored) {
     const size_t n = count - k < CHUNK ? count - k : CHUNK;
-    memcpy(room, from + k * stored, n * stored);
-    ky__turn_bytes(stored, n, room);
-    if (i->stored == i->e.dtype)
-      memcpy(to + k * size, room, n * size);
+    memcpy(room, from, n * stored);
+    if (s->stored != s->dtype)
+      ky_convert(s->dtype, to + k * size, s->stored, room, (int64_t)n);
     else
-      ky_convert(i->e.dtype, to + k * size, i->stored, room, (int64_t)n);
+      memcpy(to + k * size, room, n * size);
+    for (size_t j = k; s->dtype == KY_MASK && j < k + n; j++) to[j] = to[j] != 0;
+    if (n < CHUNK) return from + n * stored;
   }
+  return from;
 }
 
-static ky_status read_items(ky_checkpoint *c, const char *path, const block *b,
-                            const ky_list *items, const ky_list *sorted) {
-  const ky_saved *i = items->at;
-  const char *arrays = NULL;
-  ky_status status = look(c, path, b, sorted, &arrays);
-  if (status == KY_OK) status = check(c, path, items);
-  if (status == KY_OK) status = make_room(c, items);
-  if (status != KY_OK) return status;
-  for (size_t k = 0; k < items->count; k++) {
-    if (i[k].found)
-      take(&i[k], arrays + i[k].begin);
-    else
-      ky_optimizer_forget(i[k].optimizer, i[k].of->tensor);
-  }
-  return KY_OK;
+static void take_all(const input *in, const ky_list *saved) {
+  const ky_saved *s = saved->at;
+  const char *from = in->block;
+  for (size_t k = 0; k < saved->count; k++)
+    if (!s[k].found) ky_optimizer_forget(s[k].optimizer, s[k].tensor);
+  for (size_t k = 0; k < saved->count; k++)
+    if (s[k].found) from = take(&s[k], from);
+}
+
+static ky_status read_file(input *in, const ky_list *saved, const ky_list *by_name) {
+  ky_status status = open_file(in);
+  if (status == KY_OK) status = look(in, saved, by_name);
+  if (status == KY_OK) status = read_arrays(in, saved);
+  if (status == KY_OK) status = make_room(in, saved);
+  if (status == KY_OK) take_all(in, saved);
+  return status;
 }
 
 ky_status ky_checkpoint_read(ky_checkpoint *c, const char *path) {
-  if (!c || !path) return ky__checkpoint_null(c, "checkpoint_read");
-  ky_list items, sorted;
-  block b = {0};
-  ky_status status = ky__list_saved(c, false, &items, &sorted);
-  if (status == KY_OK) status = read_all(c, path, &b);
-  if (status == KY_OK) status = read_items(c, path, &b, &items, &sorted);
-  ky__block_free(c->allocator, b.at, b.room);
-  ky__list_empty(&c->allocator, &sorted);
-  ky__list_empty(&c->allocator, &items);
+  ky_status status = ky__checkpoint_enter(c, path, "checkpoint_read");
+  if (status != KY_OK) return status;
+  ky_list saved, by_name;
+  input in = {.c = c, .path = path};
+  status = ky__list_saved(c, &saved, &by_name);
+  if (status == KY_OK) status = read_file(&in, &saved, &by_name);
+  if (in.file) fclose(in.file);
+  ky__block_free(c->allocator, in.block, in.block_bytes);
+  ky__list_empty(&c->allocator, &by_name);
+  ky__list_empty(&c->allocator, &saved);
   return status;
 }

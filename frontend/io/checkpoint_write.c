@@ -1,34 +1,26 @@
 /* SPDX-License-Identifier: MIT */
-/* A checkpoint's way to a file. */
-#define _POSIX_C_SOURCE 200809L /* fsync */
+/* A checkpoint's way to a file, which grows beside the old one and then takes its place. */
+#define _XOPEN_SOURCE 700 /* realpath, fsync, fchmod */
 #include <errno.h>
+#include <fcntl.h>
+#include <limits.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include "../block.h"
 #include "contents.h"
 
 #define CHUNK 4096 /* bytes */
+#define TRIES 100  /* names of files that grow, where those of others are in the way */
 
-/* Gives each item its place: larger elements first, so that all are aligned. */
-static void lay_out(ky_list *items, ky_record *records) {
-  ky_saved *i = items->at;
-  size_t at = 0, count = 0;
-  for (size_t size = 8; size; size /= 2)
-    for (size_t k = 0; k < items->count; k++) {
-      if (ky_dtype_size(i[k].e.dtype) != size) continue;
-      ky_record r = {.name = i[k].e.name, .dtype = i[k].e.dtype, .rank = i[k].e.rank};
-      memcpy(r.dims, i[k].e.dims, sizeof r.dims);
-      i[k].begin = r.begin = at;
-      at = r.end = at + ky__saved_bytes(&i[k]);
-      records[count++] = r;
-    }
-}
+/* ---- arrays ------------------------------------------------------------------------------ */
 
-static bool write_elements(FILE *file, const ky_saved *i) {
-  const char *from = ky__saved_data(i);
-  const size_t bytes = ky__saved_bytes(i), size = ky_dtype_size(i->e.dtype);
+static bool write_elements(FILE *file, const ky_saved *s) {
+  const char *from = ky__saved_data(s);
+  const size_t bytes = ky__saved_bytes(s), size = ky_dtype_size(s->dtype);
   char room[CHUNK];
   for (size_t k = 0; k < bytes; k += CHUNK) {
     const size_t n = bytes - k < CHUNK ? bytes - k : CHUNK;
@@ -39,69 +31,115 @@ static bool write_elements(FILE *file, const ky_saved *i) {
   return true;
 }
 
-static bool write_arrays(FILE *file, const ky_list *items) {
-  const ky_saved *i = items->at;
+/* The arrays in the order of the file: larger elements first, so that all are aligned. What no
+ * optimizer remembers is left out. */
+static ky_status lay_out(ky_checkpoint *c, const ky_list *saved, ky_list *order,
+                         ky_list *records) {
+  const ky_saved *s = saved->at;
+  size_t at = 0;
   for (size_t size = 8; size; size /= 2)
-    for (size_t k = 0; k < items->count; k++)
-      if (ky_dtype_size(i[k].e.dtype) == size && !write_elements(file, &i[k])) return false;
-  return true;
+    for (size_t k = 0; k < saved->count; k++) {
+      if (ky_dtype_size(s[k].dtype) != size || !ky__saved_data(&s[k])) continue;
+      const ky_saved **place = ky__list_append(&c->allocator, order);
+      ky_record *r = place ? ky__list_append(&c->allocator, records) : NULL;
+      if (!r) return ky__checkpoint_no_memory(c);
+      *place = &s[k];
+      *r = (ky_record){.name = s[k].name, .dtype = s[k].dtype, .rank = s[k].rank, .begin = at};
+      memcpy(r->dims, s[k].dims, sizeof r->dims);
+      r->end = at += ky__saved_bytes(&s[k]);
+    }
+  return KY_OK;
 }
 
-static bool write_file(const char *path, const char *header, size_t length,
-                       const ky_list *items) {
-  FILE *file = fopen(path, "wb");
-  if (!file) return false;
-  bool good = fwrite(header, 1, length, file) == length && write_arrays(file, items) &&
-              fflush(file) == 0;
-  if (good && fsync(fileno(file)) != 0) good = errno == EINVAL || errno == EROFS; /* a pipe */
+/* ---- files ------------------------------------------------------------------------------- */
+
+typedef struct output {
+  const char *header;
+  size_t length;
+  const ky_list *order; /* of the arrays */
+} output;
+
+static bool fill(int file_number, const output *out) {
+  FILE *file = fdopen(file_number, "wb");
+  if (!file) {
+    close(file_number);
+    return false;
+  }
+  const ky_saved *const *s = out->order->at;
+  bool good = fwrite(out->header, 1, out->length, file) == out->length;
+  for (size_t k = 0; good && k < out->order->count; k++) good = write_elements(file, s[k]);
+  good = good && fflush(file) == 0 && fsync(file_number) == 0;
   const int number = errno;
   if (fclose(file) != 0) return false;
   errno = number;
   return good;
 }
 
-/* The file grows under another name, and then takes the place of the old one. */
-static ky_status replace(ky_checkpoint *c, const char *path, const char *header, size_t length,
-                         const ky_list *items) {
-  static const char ending[] = ".part";
-  const size_t bytes = strlen(path) + sizeof ending;
-  char *part = c->allocator.resize(c->allocator.user, NULL, 0, bytes);
-  if (!part) return ky__checkpoint_no_memory(c);
-  memcpy(part, path, strlen(path));
-  memcpy(part + strlen(path), ending, sizeof ending);
-  ky_status status = KY_OK;
-  if (!write_file(part, header, length, items) || rename(part, path) != 0) {
-    status = ky__checkpoint_no_file(c, path, "written", errno);
-    remove(part);
+/* Writes to a new file, "path.part" or "path.part1", ..., and lets it take the place of `path`,
+ * with the mode of an old file. Otherwise false, and errno says why. */
+static bool replace(const char *path, const struct stat *old, char *part, size_t part_bytes,
+                    const output *out) {
+  int number = -1;
+  for (int k = 0; number < 0 && k < TRIES; k++) {
+    if (k == 0)
+      snprintf(part, part_bytes, "%s.part", path);
+    else
+      snprintf(part, part_bytes, "%s.part%d", path, k);
+    number = open(part, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0666);
+    if (number < 0 && errno != EEXIST) return false;
   }
-  ky__block_free(c->allocator, part, bytes);
-  return status;
+  if (number < 0) return false;
+  if (old) fchmod(number, old->st_mode & 07777); /* as near to it as may be */
+  if (fill(number, out) && rename(part, path) == 0) return true;
+  const int why = errno;
+  remove(part);
+  errno = why;
+  return false;
 }
 
-static ky_status write_items(ky_checkpoint *c, const char *path, ky_list *items) {
-  ky_allocator used;
-  const size_t bytes = (items->count + 1) * sizeof(ky_record);
-  ky_record *records = ky__block_new(&c->allocator, bytes, &used);
-  if (!records) return ky__checkpoint_no_memory(c);
-  lay_out(items, records);
-  const size_t length = ky__safetensors_write(NULL, 0, items->count, records);
-  char *header = used.resize(used.user, NULL, 0, length);
-  ky_status status = header ? KY_OK : ky__checkpoint_no_memory(c);
-  if (header) {
-    ky__safetensors_write(header, length, items->count, records);
-    status = replace(c, path, header, length, items);
-  }
-  ky__block_free(used, header, length);
-  ky__block_free(used, records, bytes);
+/* A link stays, and what it leads to is replaced. */
+static ky_status write_file(ky_checkpoint *c, const char *path, const output *out) {
+  char resolved[PATH_MAX];
+  const char *target = realpath(path, resolved) ? resolved : path;
+  struct stat old;
+  const bool exists = stat(target, &old) == 0;
+  if (exists && !S_ISREG(old.st_mode))
+    return ky__checkpoint_blame(c, KY_NO_FILE, path,
+                                "cannot be written: it is no regular file");
+  const size_t bytes = strlen(target) + sizeof ".part99";
+  char *part = c->allocator.resize(c->allocator.user, NULL, 0, bytes);
+  if (!part) return ky__checkpoint_no_memory(c);
+  const bool good = replace(target, exists ? &old : NULL, part, bytes, out);
+  const int why = errno;
+  ky__block_free(c->allocator, part, bytes);
+  return good ? KY_OK : ky__checkpoint_no_file(c, path, "written", why);
+}
+
+static ky_status write_arrays(ky_checkpoint *c, const char *path, const ky_list *order,
+                              const ky_list *records) {
+  const size_t length = ky__safetensors_write(NULL, 0, records->count, records->at);
+  if (length - KY_SAFETENSORS_LENGTH > KY_SAFETENSORS_MOST)
+    return ky__checkpoint_blame(c, KY_BAD_ARGUMENT, path,
+                                "the header would be longer than the format allows");
+  char *header = c->allocator.resize(c->allocator.user, NULL, 0, length);
+  if (!header) return ky__checkpoint_no_memory(c);
+  ky__safetensors_write(header, length, records->count, records->at);
+  const ky_status status = write_file(c, path, &(output){header, length, order});
+  ky__block_free(c->allocator, header, length);
   return status;
 }
 
 ky_status ky_checkpoint_write(ky_checkpoint *c, const char *path) {
-  if (!c || !path) return ky__checkpoint_null(c, "checkpoint_write");
-  ky_list items, sorted;
-  ky_status status = ky__list_saved(c, true, &items, &sorted);
-  if (status == KY_OK) status = write_items(c, path, &items);
-  ky__list_empty(&c->allocator, &sorted);
-  ky__list_empty(&c->allocator, &items);
+  ky_status status = ky__checkpoint_enter(c, path, "checkpoint_write");
+  if (status != KY_OK) return status;
+  ky_list saved, by_name, order = {.size = sizeof(ky_saved *)},
+                          records = {.size = sizeof(ky_record)};
+  status = ky__list_saved(c, &saved, &by_name);
+  if (status == KY_OK) status = lay_out(c, &saved, &order, &records);
+  if (status == KY_OK) status = write_arrays(c, path, &order, &records);
+  ky__list_empty(&c->allocator, &records);
+  ky__list_empty(&c->allocator, &order);
+  ky__list_empty(&c->allocator, &by_name);
+  ky__list_empty(&c->allocator, &saved);
   return status;
 }

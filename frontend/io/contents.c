@@ -13,6 +13,8 @@
 
 /* ---- messages ---------------------------------------------------------------------------- */
 
+#define PATH_BYTES 512 /* of a path in a message */
+
 ky_status ky__checkpoint_fail(ky_checkpoint *c, ky_status status, const char *format, ...) {
   va_list arguments;
   va_start(arguments, format);
@@ -21,15 +23,35 @@ ky_status ky__checkpoint_fail(ky_checkpoint *c, ky_status status, const char *fo
   return status;
 }
 
+ky_status ky__checkpoint_blame(ky_checkpoint *c, ky_status status, const char *path,
+                               const char *format, ...) {
+  const size_t length = strlen(path);
+  const bool cut = length > PATH_BYTES;
+  const int n = snprintf(c->message, sizeof c->message, "%s%s: ", cut ? "..." : "",
+                         cut ? path + length - PATH_BYTES : path);
+  va_list arguments;
+  va_start(arguments, format);
+  vsnprintf(c->message + n, sizeof c->message - (size_t)n, format, arguments);
+  va_end(arguments);
+  return status;
+}
+
 ky_status ky__checkpoint_no_memory(ky_checkpoint *c) {
   return ky__checkpoint_fail(c, KY_NO_MEMORY, "%s", ky_status_text(KY_NO_MEMORY));
+}
+
+ky_status ky__checkpoint_enter(ky_checkpoint *c, bool good, const char *call) {
+  if (!c) return KY_BAD_ARGUMENT;
+  c->message[0] = 0;
+  if (good) return KY_OK;
+  return ky__checkpoint_fail(c, KY_BAD_ARGUMENT, "%s: an argument is null", call);
 }
 
 ky_status ky__checkpoint_no_file(ky_checkpoint *c, const char *path, const char *what,
                                  int number) {
   char why[128];
   if (strerror_r(number, why, sizeof why) != 0) snprintf(why, sizeof why, "error %d", number);
-  return ky__checkpoint_fail(c, KY_NO_FILE, "%s: cannot be %s: %s", path, what, why);
+  return ky__checkpoint_blame(c, KY_NO_FILE, path, "cannot be %s: %s", what, why);
 }
 
 ky_shape_text ky__shape_text(ky_dtype dtype, int rank, const int64_t *dims) {
@@ -40,22 +62,6 @@ ky_shape_text ky__shape_text(ky_dtype dtype, int rank, const int64_t *dims) {
                           (long long)dims[k]);
   snprintf(text.at + n, sizeof text.at - n, "]");
   return text;
-}
-
-ky_status ky__checkpoint_null(ky_checkpoint *c, const char *call) {
-  return c ? ky__checkpoint_fail(c, KY_BAD_ARGUMENT, "%s: an argument is null", call)
-           : KY_BAD_ARGUMENT;
-}
-
-ky_status ky__checkpoint_join(ky_checkpoint *c, char to[KY_CHECKPOINT_NAME], const char *prefix,
-                              const char *name) {
-  const bool bare = !prefix || !*prefix;
-  const int n =
-      snprintf(to, KY_CHECKPOINT_NAME, "%s%s%s", bare ? "" : prefix, bare ? "" : ".", name);
-  if (n < 0 || n >= KY_CHECKPOINT_NAME)
-    return ky__checkpoint_fail(c, KY_BAD_ARGUMENT, "a name is longer than %d bytes: %s",
-                               KY_CHECKPOINT_NAME - 1, to);
-  return KY_OK;
 }
 
 /* ---- lists ------------------------------------------------------------------------------- */
@@ -79,94 +85,107 @@ void ky__list_empty(const ky_allocator *a, ky_list *l) {
 
 /* ---- arrays ------------------------------------------------------------------------------ */
 
-/* What `o` remembers of a tensor, or would: its number of steps and its arrays. */
-static ky_status list_memories(ky_checkpoint *c, ky_list *items, const ky_remembering *r,
-                               const ky_entry *of) {
-  ky_optimizer *o = r->optimizer;
-  char name[KY_CHECKPOINT_NAME];
-  for (size_t k = 0; k <= o->buffers; k++) {
-    const bool steps = k == o->buffers;
-    ky_status status = ky__checkpoint_join(c, name, r->name, of->name);
-    ky_saved *i = status == KY_OK ? ky__list_append(&c->allocator, items) : NULL;
-    if (!i) return status == KY_OK ? ky__checkpoint_no_memory(c) : status;
-    status = ky__checkpoint_join(c, i->e.name, name, steps ? "steps" : o->kind->names[k]);
-    if (status != KY_OK) return status;
-    i->of = of;
-    i->optimizer = o;
-    i->part = steps ? PART_STEPS : k;
-    i->e.dtype = steps ? KY_I64 : of->dtype == KY_F64 ? KY_F64 : KY_F32;
-    i->e.rank = steps ? 0 : of->rank;
-    memcpy(i->e.dims, of->dims, sizeof i->e.dims);
+static ky_saved *append_saved(ky_checkpoint *c, ky_list *saved, const ky_entry *e,
+                              ky_optimizer *o) {
+  ky_saved *s = ky__list_append(&c->allocator, saved);
+  if (!s) return NULL;
+  s->dtype = e->dtype;
+  s->rank = e->rank;
+  memcpy(s->dims, e->dims, sizeof s->dims);
+  s->tensor = e->tensor;
+  s->data = e->data;
+  s->optimizer = o;
+  s->first = saved->count - 1;
+  s->group = 1;
+  return s;
+}
+
+/* What an optimizer may remember of a tensor: its arrays, and the number of its steps. */
+static ky_status list_group(ky_checkpoint *c, ky_list *saved, const ky_keeper *k,
+                            const ky_entry *e) {
+  const size_t arrays = k->optimizer->buffers, first = saved->count;
+  for (size_t i = 0; i <= arrays; i++) {
+    const bool steps = i == arrays;
+    ky_saved *s = append_saved(c, saved, e, k->optimizer);
+    if (!s) return ky__checkpoint_no_memory(c);
+    snprintf(s->name, sizeof s->name, "%s.%s.%s", k->prefix, e->name,
+             steps ? "steps" : k->optimizer->kind->names[i]);
+    s->dtype = steps ? KY_I64 : e->dtype == KY_F64 ? KY_F64 : KY_F32;
+    s->rank = steps ? 0 : e->rank;
+    s->part = steps ? KY_STEPS : i;
+    s->first = first;
+    s->group = arrays + 1;
   }
   return KY_OK;
 }
 
-static ky_status list_items(ky_checkpoint *c, bool written, ky_list *items) {
+static ky_status list_all(ky_checkpoint *c, ky_list *saved) {
   const ky_entry *entries = c->entries.at;
-  const ky_remembering *r = c->optimizers.at;
+  const ky_keeper *keepers = c->keepers.at;
   for (size_t k = 0; k < c->entries.count; k++) {
-    ky_saved *i = ky__list_append(&c->allocator, items);
-    if (!i) return ky__checkpoint_no_memory(c);
-    i->e = entries[k];
+    ky_saved *s = append_saved(c, saved, &entries[k], NULL);
+    if (!s) return ky__checkpoint_no_memory(c);
+    memcpy(s->name, entries[k].name, sizeof entries[k].name);
   }
-  for (size_t j = 0; j < c->optimizers.count; j++)
-    for (size_t k = 0; r[j].optimizer->buffers && k < c->entries.count; k++) {
-      const bool wanted =
-          entries[k].trained &&
-          (!written || ky__optimizer_slot(r[j].optimizer, entries[k].tensor, false));
-      const ky_status status = wanted ? list_memories(c, items, &r[j], &entries[k]) : KY_OK;
+  for (size_t j = 0; j < c->keepers.count; j++)
+    for (size_t k = 0; keepers[j].optimizer->buffers && k < c->entries.count; k++) {
+      const ky_status status =
+          entries[k].trained ? list_group(c, saved, &keepers[j], &entries[k]) : KY_OK;
       if (status != KY_OK) return status;
     }
   return KY_OK;
 }
 
-static int by_name(const void *a, const void *b) {
-  return strcmp((*(ky_saved *const *)a)->e.name, (*(ky_saved *const *)b)->e.name);
+static int compare_names(const void *a, const void *b) {
+  return strcmp((*(ky_saved *const *)a)->name, (*(ky_saved *const *)b)->name);
 }
 
-static ky_status sort(ky_checkpoint *c, ky_list *items, ky_list *sorted) {
-  for (size_t k = 0; k < items->count; k++) {
-    ky_saved **place = ky__list_append(&c->allocator, sorted);
+static ky_status sort(ky_checkpoint *c, const ky_list *saved, ky_list *by_name) {
+  for (size_t k = 0; k < saved->count; k++) {
+    ky_saved **place = ky__list_append(&c->allocator, by_name);
     if (!place) return ky__checkpoint_no_memory(c);
-    *place = (ky_saved *)items->at + k;
+    *place = (ky_saved *)saved->at + k;
   }
-  if (!sorted->count) return KY_OK;
-  qsort(sorted->at, sorted->count, sizeof(ky_saved *), by_name);
-  ky_saved *const *s = sorted->at;
-  for (size_t k = 1; k < sorted->count; k++)
-    if (by_name(&s[k - 1], &s[k]) == 0)
-      return ky__checkpoint_fail(c, KY_BAD_ARGUMENT, "two arrays are named %s", s[k]->e.name);
+  if (!by_name->count) return KY_OK;
+  qsort(by_name->at, by_name->count, sizeof(ky_saved *), compare_names);
+  ky_saved *const *s = by_name->at;
+  for (size_t k = 1; k < by_name->count; k++)
+    if (compare_names(&s[k - 1], &s[k]) == 0)
+      return ky__checkpoint_fail(c, KY_BAD_ARGUMENT, "two arrays are named %s", s[k]->name);
   return KY_OK;
 }
 
-ky_status ky__list_saved(ky_checkpoint *c, bool written, ky_list *items, ky_list *sorted) {
-  *items = (ky_list){.size = sizeof(ky_saved)};
-  *sorted = (ky_list){.size = sizeof(ky_saved *)};
-  const ky_status status = list_items(c, written, items);
-  return status == KY_OK ? sort(c, items, sorted) : status;
+ky_status ky__list_saved(ky_checkpoint *c, ky_list *saved, ky_list *by_name) {
+  *saved = (ky_list){.size = sizeof(ky_saved)};
+  *by_name = (ky_list){.size = sizeof(ky_saved *)};
+  const ky_status status = list_all(c, saved);
+  return status == KY_OK ? sort(c, saved, by_name) : status;
 }
 
 /* ---- elements ---------------------------------------------------------------------------- */
 
-size_t ky__saved_bytes(const ky_saved *i) {
+size_t ky__saved_bytes(const ky_saved *s) {
   size_t bytes = 0;
-  ky__array_bytes(i->e.dtype, i->e.rank, i->e.dims, &bytes);
+  ky__array_bytes(s->dtype, s->rank, s->dims, &bytes);
   return bytes;
 }
 
-/* What an optimizer remembers, or the caller's array. */
-static void *remembered(const ky_saved *i) {
-  if (!i->of) return i->e.data;
-  ky_slot *slot = ky__optimizer_slot(i->optimizer, i->of->tensor, false);
-  return i->part == PART_STEPS ? (void *)&slot->steps : ky__slot_array(slot, i->part);
+/* What is not in a tensor. */
+static void *elsewhere(const ky_saved *s) {
+  if (!s->optimizer) return s->data;
+  ky_slot *slot = ky__optimizer_slot(s->optimizer, s->tensor, false);
+  if (!slot) return NULL;
+  return s->part == KY_STEPS ? (void *)&slot->steps : ky__slot_array(slot, s->part);
 }
 
-const void *ky__saved_data(const ky_saved *i) {
-  return i->e.tensor ? ky_tensor_data(i->e.tensor) : remembered(i);
+static bool is_tensor(const ky_saved *s) { return s->tensor && !s->optimizer; }
+
+const void *ky__saved_data(const ky_saved *s) {
+  return is_tensor(s) ? ky_tensor_data(s->tensor) : elsewhere(s);
 }
 
-void *ky__saved_write(const ky_saved *i) {
-  return i->e.tensor ? ky_tensor_write(i->e.tensor) : remembered(i);
+void *ky__saved_write(const ky_saved *s) {
+  return is_tensor(s) ? ky_tensor_write(s->tensor) : elsewhere(s);
 }
 
 void ky__turn_bytes(size_t size, size_t count, void *elements) {

@@ -12,18 +12,19 @@
 /* What was added: a tensor, or an array of the caller's. */
 typedef struct ky_entry {
   char name[KY_CHECKPOINT_NAME];
-  ky_tensor *tensor; /* null for an array */
-  bool trained;      /* optimizers may remember something of it */
   ky_dtype dtype;
   int rank;
   int64_t dims[KY_MAX_RANK];
-  void *data;
+  ky_tensor *tensor; /* null for an array, */
+  void *data;        /* which is here */
+  bool trained;      /* optimizers may remember something of the tensor, under this name */
 } ky_entry;
 
-typedef struct ky_remembering {
-  char name[KY_CHECKPOINT_NAME];
+/* An optimizer that was added. */
+typedef struct ky_keeper {
+  char prefix[KY_CHECKPOINT_NAME];
   ky_optimizer *optimizer;
-} ky_remembering;
+} ky_keeper;
 
 /* A vector of equal things. */
 typedef struct ky_list {
@@ -33,33 +34,46 @@ typedef struct ky_list {
 
 struct ky_checkpoint {
   ky_allocator allocator;
-  ky_list entries, optimizers;
+  ky_list entries, keepers;
   char message[1024];
 };
 
-/* One array of a file. */
+/* "prefix.name.moment1" of the longest names */
+#define KY_SAVED_NAME (2 * KY_CHECKPOINT_NAME + 32)
+
+/* One array of a file: a tensor, an array of the caller's, or a part of what an optimizer
+ * remembers of a tensor. All of that is one group, side by side; the others are alone. */
 typedef struct ky_saved {
-  ky_entry e;              /* as if it had been added; data may be null until it is known */
-  const ky_entry *of;      /* the tensor of which an optimizer remembers this; else null */
-  ky_optimizer *optimizer; /* that does so, */
-  size_t part;             /* and what: PART_STEPS, or the number of an array */
-  bool found;              /* in the file, */
-  ky_dtype stored;         /* of this type, */
-  size_t begin;            /* there */
+  char name[KY_SAVED_NAME];
+  ky_dtype dtype;
+  int rank;
+  int64_t dims[KY_MAX_RANK];
+  ky_tensor *tensor;
+  void *data;
+  ky_optimizer *optimizer; /* null but for what one remembers, */
+  size_t part;             /* where it is the number of an array, or KY_STEPS */
+  size_t first, group;     /* the place of the group's first array, and how many it has */
+
+  /* reading */
+  bool found, made; /* found in the file; the optimizer remembers it because of that */
+  ky_dtype stored;  /* its type there, */
+  size_t begin;     /* and its place */
 } ky_saved;
 
-#define PART_STEPS SIZE_MAX
+#define KY_STEPS SIZE_MAX
 
-/* Keeps the message, cut to what fits, and returns the status. */
+/* Keeps the message, cut to what fits, and returns the status. Of a path, the end is kept. */
 ky_status ky__checkpoint_fail(ky_checkpoint *c, ky_status status, const char *format, ...);
+ky_status ky__checkpoint_blame(ky_checkpoint *c, ky_status status, const char *path,
+                               const char *format, ...);
 ky_status ky__checkpoint_no_memory(ky_checkpoint *c);
+
+/* No message any more. Errors: BAD_ARGUMENT (c is null, or `good` is false). */
+ky_status ky__checkpoint_enter(ky_checkpoint *c, bool good, const char *call);
+
+/* What went wrong with a file, by errno. */
 ky_status ky__checkpoint_no_file(ky_checkpoint *c, const char *path, const char *what,
                                  int number);
-ky_status ky__checkpoint_null(ky_checkpoint *c, const char *call);
-
-/* "prefix.name", or the name alone without a prefix. Errors: BAD_ARGUMENT (too long). */
-ky_status ky__checkpoint_join(ky_checkpoint *c, char to[KY_CHECKPOINT_NAME], const char *prefix,
-                              const char *name);
 
 /* "f32 [2,3]" */
 typedef struct ky_shape_text {
@@ -71,16 +85,15 @@ ky_shape_text ky__shape_text(ky_dtype dtype, int rank, const int64_t *dims);
 void *ky__list_append(const ky_allocator *a, ky_list *l);
 void ky__list_empty(const ky_allocator *a, ky_list *l);
 
-/* The arrays to write, or all that may be read, as ky_saved; and pointers to them in the order
- * of their names. What one optimizer remembers of one tensor is side by side.
- * Errors: NO_MEMORY, BAD_ARGUMENT (two have one name, or one is too long). */
-ky_status ky__list_saved(ky_checkpoint *c, bool written, ky_list *items, ky_list *sorted);
+/* All arrays that may be in a file, as ky_saved; and pointers to them in the order of their
+ * names. Errors: NO_MEMORY, BAD_ARGUMENT (two have one name). */
+ky_status ky__list_saved(ky_checkpoint *c, ky_list *saved, ky_list *by_name);
 
-size_t ky__saved_bytes(const ky_saved *i);
+size_t ky__saved_bytes(const ky_saved *s);
 
-/* The elements, to read or to change. An optimizer remembers them already. */
-const void *ky__saved_data(const ky_saved *i);
-void *ky__saved_write(const ky_saved *i);
+/* The elements, to read and to change; null for what an optimizer does not remember. */
+const void *ky__saved_data(const ky_saved *s);
+void *ky__saved_write(const ky_saved *s);
 
 /* Elements of a file have their lowest byte first: turns them where those of memory have not. */
 void ky__turn_bytes(size_t size, size_t count, void *elements);

@@ -18,17 +18,44 @@
   X(F32, "F32")                                                                                \
   X(F64, "F64") X(I32, "I32") X(I64, "I64") X(MASK, "BOOL") X(BF16, "BF16") X(F16, "F16")
 
-#define MOST_BYTES 100000000 /* of a header, says the format */
+#define DEEPEST 64 /* objects and lists in each other: arrays want three */
 
 bool ky__array_bytes(ky_dtype dtype, int rank, const int64_t *dims, size_t *bytes) {
-  uint64_t total = ky_dtype_size(dtype);
+  size_t total = ky_dtype_size(dtype);
+  bool none = false;
   for (int k = 0; k < rank; k++) {
-    const uint64_t extent = (uint64_t)dims[k];
-    if (dims[k] < 0 || (extent > 0 && total > INT64_MAX / extent)) return false;
-    total *= extent;
+    if (dims[k] < 0) return false;
+    none |= dims[k] == 0;
+    if (dims[k] > 0 && total > (size_t)PTRDIFF_MAX / (uint64_t)dims[k]) return false;
+    total *= dims[k] > 0 ? (size_t)dims[k] : 1;
   }
-  *bytes = (size_t)total;
+  *bytes = none ? 0 : total;
   return true;
+}
+
+/* The bytes of the character that begins at `at`; 0 where it is none. */
+static int utf8_length(const unsigned char *at) {
+  static const uint32_t least[] = {0, 0, 0x80, 0x800, 0x10000};
+  const int length = at[0] < 0x80   ? 1
+                     : at[0] < 0xc0 ? 0
+                     : at[0] < 0xe0 ? 2
+                     : at[0] < 0xf0 ? 3
+                     : at[0] < 0xf8 ? 4
+                                    : 0;
+  if (length < 2) return length;
+  uint32_t code = at[0] & (0x7fu >> length);
+  for (int k = 1; k < length; k++) {
+    if ((at[k] & 0xc0) != 0x80) return 0;
+    code = code << 6 | (at[k] & 0x3f);
+  }
+  const bool half = code >= 0xd800 && code < 0xe000;
+  return code < least[length] || code > 0x10ffff || half ? 0 : length;
+}
+
+bool ky__is_utf8(const char *text) {
+  const unsigned char *at = (const unsigned char *)text;
+  for (int length = 1; *at && length; at += length) length = utf8_length(at);
+  return !*at;
 }
 
 /* ---- writing ----------------------------------------------------------------------------- */
@@ -113,6 +140,8 @@ static uint32_t hex4(const char *digits) {
   return value;
 }
 
+#define NO_CHARACTER 0xfffd /* instead of half of one */
+
 /* The character of an escape at *at, which is moved behind it. */
 static uint32_t escaped(const char **at, const char *end) {
   static const char names[] = "bfnrt", values[] = "\b\f\n\r\t";
@@ -122,15 +151,14 @@ static uint32_t escaped(const char **at, const char *end) {
     const char *name = strchr(names, c);
     return (uint32_t)(name ? values[name - names] : c);
   }
-  uint32_t code = hex4(*at);
+  const uint32_t code = hex4(*at);
   *at += 4;
-  const bool pair =
-      code >= 0xd800 && code < 0xdc00 && end - *at >= 6 && (*at)[0] == '\\' && (*at)[1] == 'u';
-  if (pair) {
-    code = 0x10000 + ((code - 0xd800) << 10) + ((hex4(*at + 2) - 0xdc00) & 0x3ff);
-    *at += 6;
-  }
-  return code;
+  if (code < 0xd800 || code >= 0xe000) return code;
+  const bool pair = code < 0xdc00 && end - *at >= 6 && (*at)[0] == '\\' && (*at)[1] == 'u';
+  const uint32_t second = pair ? hex4(*at + 2) : 0;
+  if (second < 0xdc00 || second >= 0xe000) return NO_CHARACTER;
+  *at += 6;
+  return 0x10000 + ((code - 0xd800) << 10) + (second - 0xdc00);
 }
 
 static void put_utf8(output *o, uint32_t code) {
@@ -151,15 +179,18 @@ static void put_utf8(output *o, uint32_t code) {
   }
 }
 
-/* False when the string needs more than `room` bytes with its ending 0. */
+/* False when the string needs more than `room` bytes with its ending 0, or has one inside. */
 static bool take_string(const char *json, const jsmntok_t *token, char *to, size_t room) {
   output o = {to, room, 0};
   const char *at = json + token->start, *const end = json + token->end;
   while (at < end) {
-    if (*at == '\\')
-      put_utf8(&o, escaped(&at, end));
-    else
+    if (*at != '\\') {
       put(&o, *at++);
+      continue;
+    }
+    const uint32_t code = escaped(&at, end);
+    if (code == 0) return false;
+    put_utf8(&o, code);
   }
   put(&o, 0);
   return o.length <= room;
@@ -212,13 +243,12 @@ static bool take_type(const header *h, int k, ky_dtype *dtype) {
 static ky_status take_shape(header *h, int k, ky_record *r) {
   const jsmntok_t *list = &h->tokens[k];
   if (list->type != JSMN_ARRAY) return refuse(h, "a shape is no list");
-  r->rank = list->size <= KY_MAX_RANK ? list->size : 0;
-  r->foreign |= list->size > KY_MAX_RANK;
+  r->rank = list->size;
   for (int i = 0; i < list->size; i++) {
     int64_t extent;
     if (!take_number(h->json, &h->tokens[k + 1 + i], &extent))
       return refuse(h, "an extent is no whole number");
-    if (i < r->rank) r->dims[i] = extent;
+    if (i < KY_MAX_RANK) r->dims[i] = extent;
   }
   return KY_OK;
 }
@@ -240,28 +270,29 @@ static ky_status take_offsets(header *h, int k, size_t bytes, ky_record *r) {
 static ky_status take_record(header *h, int k, size_t bytes, ky_record *r) {
   enum { TYPE = 1, SHAPE = 2, OFFSETS = 4 };
   unsigned seen = 0;
+  bool type_known = false;
   if (h->tokens[k].type != JSMN_OBJECT) return refuse(h, "what belongs to a name is no object");
   const int end = behind(h, k);
   for (int key = k + 1; key < end; key = behind(h, key + 1)) {
     const jsmntok_t *token = &h->tokens[key];
-    ky_status status = KY_OK;
     if (token->type != JSMN_STRING || token->size != 1) return refuse(h, "it is no JSON");
-    if (is_text(h->json, token, "dtype")) {
-      seen |= TYPE;
-      r->foreign |= !take_type(h, key + 1, &r->dtype);
-    } else if (is_text(h->json, token, "shape")) {
-      seen |= SHAPE;
-      status = take_shape(h, key + 1, r);
-    } else if (is_text(h->json, token, "data_offsets")) {
-      seen |= OFFSETS;
-      status = take_offsets(h, key + 1, bytes, r);
-    }
+    const unsigned what = is_text(h->json, token, "dtype")          ? TYPE
+                          : is_text(h->json, token, "shape")        ? SHAPE
+                          : is_text(h->json, token, "data_offsets") ? OFFSETS
+                                                                    : 0;
+    if (seen & what) return refuse(h, "an array has dtype, shape or data_offsets twice");
+    seen |= what;
+    ky_status status = KY_OK;
+    if (what == TYPE) type_known = take_type(h, key + 1, &r->dtype);
+    if (what == SHAPE) status = take_shape(h, key + 1, r);
+    if (what == OFFSETS) status = take_offsets(h, key + 1, bytes, r);
     if (status != KY_OK) return status;
   }
   if (seen != (TYPE | SHAPE | OFFSETS))
     return refuse(h, "an array lacks dtype, shape or data_offsets");
   size_t wanted;
-  if (!r->foreign &&
+  r->known = type_known && r->rank <= KY_MAX_RANK;
+  if (r->known &&
       (!ky__array_bytes(r->dtype, r->rank, r->dims, &wanted) || wanted != r->end - r->begin))
     return refuse(h, "an array's shape and data_offsets disagree");
   return KY_OK;
@@ -275,7 +306,7 @@ static ky_status take_records(header *h, size_t bytes, char *name, size_t name_b
     const jsmntok_t *token = &h->tokens[key];
     if (token->type != JSMN_STRING || token->size != 1)
       return refuse(h, "its header is no JSON");
-    if (is_text(h->json, token, "__metadata__")) continue;
+    if (is_text(h->json, token, KY_SAFETENSORS_METADATA)) continue;
     ky_record record = {.name = name};
     ky_status status = take_record(h, key + 1, bytes, &record);
     if (status == KY_OK && take_string(h->json, token, name, name_bytes))
@@ -285,14 +316,31 @@ static ky_status take_records(header *h, size_t bytes, char *name, size_t name_b
   return KY_OK;
 }
 
+/* Whether brackets are no deeper than wanted: jsmn takes long to close deep ones. */
+static bool is_flat(const char *json, size_t length) {
+  bool quoted = false;
+  int depth = 0;
+  for (size_t k = 0; k < length; k++) {
+    if (quoted && json[k] == '\\')
+      k++;
+    else if (json[k] == '"')
+      quoted = !quoted;
+    else if (!quoted && (json[k] == '{' || json[k] == '[') && ++depth > DEEPEST)
+      return false;
+    else if (!quoted && (json[k] == '}' || json[k] == ']'))
+      depth--;
+  }
+  return true;
+}
+
 ky_status ky__safetensors_read(const ky_allocator *allocator, const char *json, size_t length,
                                size_t bytes, size_t name_bytes, ky_record_visit *visit,
                                void *user, const char **wrong) {
   header h = {.json = json, .wrong = "its header is no JSON"};
   *wrong = h.wrong;
+  if (length == 0 || memchr(json, 0, length) || !is_flat(json, length)) return KY_BAD_FILE;
   jsmn_parser parser;
   jsmn_init(&parser);
-  if (length > MOST_BYTES) return *wrong = "its header is too long", KY_BAD_FILE;
   h.count = jsmn_parse(&parser, json, length, NULL, 0);
   if (h.count < 1) return KY_BAD_FILE;
   ky_allocator used;
