@@ -29,4 +29,15 @@ ky_status bench_note_name(void *user, const char *name, ky_tensor *weight);
 void bench_assert_values(ky_tape *t, ky_var v, const double *want, int64_t count,
                          double tolerance);
 
+/* Fills every weight of an f64 module: element n of weight k becomes (n (7 + k) mod 11) / 10 -
+ * 0.5, with which PyTorch gave the numbers in tests. */
+void bench_fill(ky_module *m);
+
+/* What makes one module to be looked at. */
+typedef ky_status bench_maker(const ky_allocator *allocator, ky_module **out);
+
+/* Lets each allocation of `make` fail in turn, until one attempt gets through: a failed one
+ * leaves nothing. */
+void bench_assert_survives_failing_memory(bench_maker *make);
+
 #endif

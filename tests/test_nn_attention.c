@@ -10,14 +10,6 @@
 
 /* ---- attention --------------------------------------------------------------------------- */
 
-/* Weight k of the module, as the numbers below were made with it. */
-static void fill(bench *b, size_t k) {
-  ky_tensor *w = ky_module_weight(b->m, k);
-  double *to = ky_tensor_write(w);
-  for (int64_t n = 0; n < ky_tensor_count(w); n++)
-    to[n] = (double)(n * (7 + (int64_t)k) % 11) / 10 - 0.5;
-}
-
 /* torch.nn.MultiheadAttention(4, 2) of PyTorch 1.13 gave these. */
 static void attention_agrees_with_pytorch(void **state) {
   bench *b = *state;
@@ -36,7 +28,7 @@ static void attention_agrees_with_pytorch(void **state) {
     assert_string_equal(ky_module_name(b->m), "attention");
     assert_int_equal(ky_module_weights(b->m, bench_note_name, names), KY_OK);
     assert_string_equal(names, "in_proj_weight in_proj_bias out_proj.weight out_proj.bias ");
-    for (size_t k = 0; k < 4; k++) fill(b, k);
+    bench_fill(b->m);
     const ky_var in = ky_input(b->t, KY_F64, KY_SHAPE(1, 3, 4), x);
     bench_assert_values(b->t, ky_module_forward(b->t, b->m, in), want[causal], 12, TOLERANCE);
     bench_tear_down(state);
@@ -190,23 +182,13 @@ static void constructors_refuse_nonsense(void **state) {
   assert_null(b->m);
 }
 
+static ky_status make_attention(const ky_allocator *a, ky_module **out) {
+  return ky_nn_attention(a, KY_F64, 4, 2, 0, 1, NULL, out);
+}
+
 static void attention_survives_failing_memory(void **state) {
   (void)state;
-  ky_status status = KY_NO_MEMORY;
-  for (size_t n = 1; status == KY_NO_MEMORY && n < 100; n++) {
-    ky_fault_allocator fa;
-    fault_allocator_init(&fa);
-    fault_allocator_fail_once(&fa, n);
-    const ky_allocator a = fault_allocator(&fa);
-    ky_module *m = NULL;
-    status = ky_nn_attention(&a, KY_F64, 4, 2, 0, 1, NULL, &m);
-    assert_true((status == KY_OK) == (m != NULL));
-    ky_module_free(m);
-    assert_null(fault_allocator_complaint(&fa));
-    assert_int_equal(fa.live_blocks, 0);
-    fault_allocator_free(&fa);
-  }
-  assert_int_equal(status, KY_OK);
+  bench_assert_survives_failing_memory(make_attention);
 }
 
 int main(void) {
