@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* Layers with a table or a scale: embedding, layer and root mean square normalisation. */
+/* Layers with a table or a scale: embedding; normalisation by statistics of x alone. */
 #define KY_NO_SITES
 #include "kytape/nn.h"
 
@@ -10,10 +10,10 @@
 typedef struct scaled {
   ky_module base;
   ky_allocator allocator;
-  ky_tensor *weight;
-  ky_tensor *bias; /* NULL for none */
-  int64_t padding; /* embedding: a row, or -1 */
-  double eps;      /* of a norm */
+  ky_tensor *weight, *bias; /* NULL for none */
+  int64_t padding;          /* embedding: a row, or -1 */
+  int64_t groups;           /* of groupnorm */
+  double eps;               /* of a norm */
 } scaled;
 
 static ky_var forward_embedding(ky_module *m, ky_tape *t, ky_var x) {
@@ -31,9 +31,22 @@ static ky_var forward_rmsnorm(ky_module *m, ky_tape *t, ky_var x) {
   return ky_rmsnorm(t, x, 1, ky_param(t, e->weight), e->eps);
 }
 
+static ky_var forward_groupnorm(ky_module *m, ky_tape *t, ky_var x) {
+  const scaled *e = (const scaled *)m;
+  const ky_var weight = ky_param(t, e->weight), bias = ky_param(t, e->bias);
+  return ky_groupnorm(t, x, e->groups, weight, bias, e->eps);
+}
+
+static ky_var forward_instancenorm(ky_module *m, ky_tape *t, ky_var x) {
+  const scaled *e = (const scaled *)m;
+  if (!e->weight) return ky_instancenorm(t, x, ky_none(), ky_none(), e->eps);
+  const ky_var weight = ky_param(t, e->weight), bias = ky_param(t, e->bias);
+  return ky_instancenorm(t, x, weight, bias, e->eps);
+}
+
 static ky_status weights(const ky_module *m, ky_weight_visit *visit, void *user) {
   const scaled *e = (const scaled *)m;
-  const ky_status status = visit(user, "weight", e->weight);
+  const ky_status status = e->weight ? visit(user, "weight", e->weight) : KY_OK;
   return status == KY_OK && e->bias ? visit(user, "bias", e->bias) : status;
 }
 
@@ -59,6 +72,16 @@ static const ky_module_kind rmsnorm = {.size = sizeof rmsnorm,
                                        .forward = forward_rmsnorm,
                                        .weights = weights,
                                        .free = destroy};
+static const ky_module_kind groupnorm = {.size = sizeof groupnorm,
+                                         .name = "groupnorm",
+                                         .forward = forward_groupnorm,
+                                         .weights = weights,
+                                         .free = destroy};
+static const ky_module_kind instancenorm = {.size = sizeof instancenorm,
+                                            .name = "instancenorm",
+                                            .forward = forward_instancenorm,
+                                            .weights = weights,
+                                            .free = destroy};
 
 static scaled *begin(const ky_module_kind *kind, const ky_allocator *allocator) {
   ky_allocator used;
@@ -97,28 +120,42 @@ ky_status ky_nn_embedding(const ky_allocator *allocator, ky_dtype dtype, int64_t
   return finish(e, status, out);
 }
 
+/* tensors: 2 for weight and bias, 1 for the weight alone. groups: 1 where there are none. */
 static ky_status make_norm(const ky_module_kind *kind, const ky_allocator *allocator,
-                           ky_dtype dtype, int64_t width, double eps, int bias,
-                           ky_module **out) {
+                           ky_dtype dtype, int64_t width, int64_t groups, double eps,
+                           int tensors, ky_module **out) {
   if (!out) return KY_BAD_ARGUMENT;
   *out = NULL;
-  if (!(eps >= 0)) return KY_BAD_ARGUMENT;
+  if (!(eps >= 0) || groups < 1) return KY_BAD_ARGUMENT;
+  if (width % groups) return KY_BAD_SHAPE;
   scaled *e = begin(kind, allocator);
   if (!e) return KY_NO_MEMORY;
+  e->groups = groups;
   e->eps = eps;
-  ky_status status = ky_tensor_new(allocator, dtype, KY_SHAPE(width), &e->weight);
-  if (status == KY_OK && bias)
+  ky_status status = KY_OK;
+  if (tensors > 0) status = ky_tensor_new(allocator, dtype, KY_SHAPE(width), &e->weight);
+  if (status == KY_OK && tensors > 1)
     status = ky_tensor_new(allocator, dtype, KY_SHAPE(width), &e->bias);
-  if (status == KY_OK) status = ky_init_constant(e->weight, 1);
+  if (status == KY_OK && tensors > 0) status = ky_init_constant(e->weight, 1);
   return finish(e, status, out);
 }
 
 ky_status ky_nn_layernorm(const ky_allocator *allocator, ky_dtype dtype, int64_t width,
                           double eps, ky_module **out) {
-  return make_norm(&layernorm, allocator, dtype, width, eps, 1, out);
+  return make_norm(&layernorm, allocator, dtype, width, 1, eps, 2, out);
 }
 
 ky_status ky_nn_rmsnorm(const ky_allocator *allocator, ky_dtype dtype, int64_t width,
                         double eps, ky_module **out) {
-  return make_norm(&rmsnorm, allocator, dtype, width, eps, 0, out);
+  return make_norm(&rmsnorm, allocator, dtype, width, 1, eps, 1, out);
+}
+
+ky_status ky_nn_groupnorm(const ky_allocator *allocator, ky_dtype dtype, int64_t channels,
+                          int64_t groups, double eps, ky_module **out) {
+  return make_norm(&groupnorm, allocator, dtype, channels, groups, eps, 2, out);
+}
+
+ky_status ky_nn_instancenorm(const ky_allocator *allocator, ky_dtype dtype, int64_t channels,
+                             double eps, int affine, ky_module **out) {
+  return make_norm(&instancenorm, allocator, dtype, channels, 1, eps, affine ? 2 : 0, out);
 }

@@ -195,6 +195,19 @@ KY_API ky_status ky_nn_layernorm(const ky_allocator *allocator, ky_dtype dtype, 
 KY_API ky_status ky_nn_rmsnorm(const ky_allocator *allocator, ky_dtype dtype, int64_t width,
                                double eps, ky_module **out);
 
+/* Group normalisation, see ky_groupnorm, with a weight of ones and a bias of zeros [channels]:
+ * x [n,channels,...] -> the same. groups: 1 or more. Errors: those of ky_nn_layernorm,
+ * BAD_ARGUMENT (groups), BAD_SHAPE (channels are no multiple of groups). */
+KY_API ky_status ky_nn_groupnorm(const ky_allocator *allocator, ky_dtype dtype,
+                                 int64_t channels, int64_t groups, double eps, ky_module **out);
+
+/* Instance normalisation, see ky_instancenorm, by statistics of x in inference, too:
+ * x [n,channels,...] -> the same. affine: unless 0, which it is in PyTorch, with a weight of
+ * ones and a bias of zeros [channels]; without them dtype and channels are not read. Errors:
+ * those of ky_nn_layernorm. */
+KY_API ky_status ky_nn_instancenorm(const ky_allocator *allocator, ky_dtype dtype,
+                                    int64_t channels, double eps, int affine, ky_module **out);
+
 /* Batch normalisation, see ky_batchnorm, with a weight of ones and a bias of zeros:
  * x [n,channels,...] -> the same. In inference (ky_module_train) by running_mean and
  * running_var [channels], which are buffers (f32 where dtype is bf16 or f16), begin with zeros

@@ -1,0 +1,140 @@
+/* SPDX-License-Identifier: MIT */
+/* Modules for signals and images beyond plain convolution: what PyTorch makes of the same
+ * weights, what they begin with, what they refuse, failing memory. */
+#include <math.h>
+
+#include "module_bench.h"
+
+#define TOLERANCE 1e-14 /* of sums of a few products of numbers near 1 */
+
+/* ---- one of each ------------------------------------------------------------------------- */
+
+static ky_status make_groupnorm(const ky_allocator *a, ky_module **out) {
+  return ky_nn_groupnorm(a, KY_F64, 4, 2, 1e-5, out);
+}
+static ky_status make_instancenorm(const ky_allocator *a, ky_module **out) {
+  return ky_nn_instancenorm(a, KY_F64, 3, 1e-5, 1, out);
+}
+static ky_status make_plain_instancenorm(const ky_allocator *a, ky_module **out) {
+  return ky_nn_instancenorm(a, KY_F64, 2, 1e-5, 0, out);
+}
+
+static const struct {
+  bench_maker *make;
+  const char *name, *weights;
+  int rank;
+  int64_t dims[5], count; /* of x, of the result */
+} layers[] = {
+    {make_groupnorm, "groupnorm", "weight bias ", 3, {2, 4, 3}, 24},
+    {make_instancenorm, "instancenorm", "weight bias ", 3, {2, 3, 4}, 24},
+    {make_plain_instancenorm, "instancenorm", "", 4, {1, 2, 2, 3}, 12},
+};
+
+enum { LAYERS = sizeof layers / sizeof *layers };
+
+/* Of each layer, for the weights of bench_fill and elements (n 5 mod 7) / 4 - 0.75 of x:
+ * PyTorch 1.13 gave these, here to 15 decimals. */
+static const double results[LAYERS][32] = {
+    /* groupnorm */
+    {0.248691493304689,  -0.933452969807978, -0.460595184562911, 0.095094959727138,
+     0.567952744972204,  0.378809630874178,  0.078809630874178,  0.267952744972205,
+     -0.204905040272862, -0.260595184562911, -0.733452969807978, 0.448691493304689,
+     -0.939142987927213, -0.353619004024262, 0.231904979878688,  0.592761991951475,
+     0.358552398390295,  0.124342804829115,  -0.270443798155072, -0.067610949538768,
+     0.135221899077536,  -1.145136869234598, 0.122568434617299,  -0.38451368692346},
+    /* instancenorm */
+    {0.085837389859046,  -1.21602347649439,  -0.695279129953016, -0.174534783411641,
+     0.568323864152493,  0.389441288050831,  0.210558711949169,  0.031676135847507,
+     -0.130186086635344, 0.078111651981206,  0.286409390597756,  -0.234334955943619,
+     -0.825465216588359, -0.304720870046985, 0.21602347649439,   -1.085837389859047,
+     0.244531345742931,  0.022656728714657,  0.577343271285343,  0.355468654257069,
+     0.055468654257069,  0.277343271285343,  -0.277343271285343, -0.055468654257069},
+    /* plain_instancenorm */
+    {-1.497382986609378, 0.866905939615956, -0.078809630874178, -1.024525201364311,
+     1.339763724861022, 0.394048154370889, -0.394048154370889, -1.339763724861022,
+     1.024525201364311, 0.078809630874178, -0.866905939615956, 1.497382986609378},
+};
+
+static void layers_agree_with_pytorch(void **state) {
+  bench *b = *state;
+  double x[36];
+  for (int n = 0; n < 36; n++) x[n] = (double)(n * 5 % 7) / 4 - 0.75;
+  for (int k = 0; k < LAYERS; k++) {
+    char names[32] = "";
+    assert_int_equal(layers[k].make(NULL, &b->m), KY_OK);
+    assert_string_equal(ky_module_name(b->m), layers[k].name);
+    assert_int_equal(ky_module_weights(b->m, bench_note_name, names), KY_OK);
+    assert_string_equal(names, layers[k].weights);
+    bench_fill(b->m);
+    const ky_var in = ky_input(b->t, KY_F64, layers[k].rank, layers[k].dims, x);
+    bench_assert_values(b->t, ky_module_forward(b->t, b->m, in), results[k], layers[k].count,
+                        TOLERANCE);
+    bench_tear_down(state); /* weights outlive their tape */
+    bench_set_up(state);
+  }
+}
+
+static void layers_survive_failing_memory(void **state) {
+  (void)state;
+  for (int k = 0; k < LAYERS; k++) bench_assert_survives_failing_memory(layers[k].make);
+}
+
+static void layers_want_an_axis_behind_the_channels(void **state) {
+  bench *b = *state;
+  for (int k = 0; k < LAYERS; k++) {
+    assert_int_equal(layers[k].make(NULL, &b->m), KY_OK);
+    const ky_var flat = ky_full(b->t, KY_F64, KY_SHAPE(6), 1);
+    assert_int_equal(ky_module_forward(b->t, b->m, flat).id, 0);
+    assert_int_equal(ky_tape_check(b->t), KY_BAD_SHAPE);
+    bench_tear_down(state);
+    bench_set_up(state);
+  }
+}
+
+/* ---- first weights ----------------------------------------------------------------------- */
+
+static void norms_begin_with_ones_and_zeros(void **state) {
+  bench *b = *state;
+  for (int k = 0; k < 2; k++) {
+    assert_int_equal(k ? make_groupnorm(NULL, &b->m) : make_instancenorm(NULL, &b->m), KY_OK);
+    const ky_array w = ky_tensor_array(ky_module_weight(b->m, 0));
+    const ky_array bias = ky_tensor_array(ky_module_weight(b->m, 1));
+    assert_int_equal(w.count, 3 + k);
+    for (int64_t c = 0; c < w.count; c++) {
+      assert_close(((const double *)w.data)[c], 1, 0);
+      assert_close(((const double *)bias.data)[c], 0, 0);
+    }
+    ky_module_free(b->m);
+    b->m = NULL;
+  }
+}
+
+/* ---- refusals ---------------------------------------------------------------------------- */
+
+static void norms_refuse_nonsense(void **state) {
+  bench *b = *state;
+  ky_module **m = &b->m;
+  assert_int_equal(ky_nn_groupnorm(NULL, KY_F64, 4, 2, 0, NULL), KY_BAD_ARGUMENT);
+  assert_int_equal(ky_nn_groupnorm(NULL, KY_F64, 4, 2, NAN, m), KY_BAD_ARGUMENT);
+  assert_int_equal(ky_nn_groupnorm(NULL, KY_F64, 4, 0, 0, m), KY_BAD_ARGUMENT);
+  assert_int_equal(ky_nn_groupnorm(NULL, KY_F64, 4, 3, 0, m), KY_BAD_SHAPE);
+  assert_int_equal(ky_nn_groupnorm(NULL, KY_F64, -4, 2, 0, m), KY_BAD_SHAPE);
+  assert_int_equal(ky_nn_groupnorm(NULL, KY_I32, 4, 2, 0, m), KY_BAD_DTYPE);
+  assert_int_equal(ky_nn_instancenorm(NULL, KY_F64, 3, 0, 1, NULL), KY_BAD_ARGUMENT);
+  assert_int_equal(ky_nn_instancenorm(NULL, KY_F64, 3, -1, 0, m), KY_BAD_ARGUMENT);
+  assert_int_equal(ky_nn_instancenorm(NULL, KY_F64, -3, 0, 1, m), KY_BAD_SHAPE);
+  assert_int_equal(ky_nn_instancenorm(NULL, KY_I32, 3, 0, 1, m), KY_BAD_DTYPE);
+  assert_null(b->m);
+}
+
+int main(void) {
+  print_message("seed %d\n", BENCH_SEED);
+  const struct CMUnitTest tests[] = {
+      BENCH_TEST(layers_agree_with_pytorch),
+      BENCH_TEST(layers_survive_failing_memory),
+      BENCH_TEST(layers_want_an_axis_behind_the_channels),
+      BENCH_TEST(norms_begin_with_ones_and_zeros),
+      BENCH_TEST(norms_refuse_nonsense),
+  };
+  return cmocka_run_group_tests(tests, NULL, NULL);
+}
