@@ -18,6 +18,25 @@ static ky_status make_instancenorm(const ky_allocator *a, ky_module **out) {
 static ky_status make_plain_instancenorm(const ky_allocator *a, ky_module **out) {
   return ky_nn_instancenorm(a, KY_F64, 2, 1e-5, 0, out);
 }
+static ky_status make_conv3d(const ky_allocator *a, ky_module **out) {
+  const ky_conv_options o = {
+      .size = sizeof o, .stride = {1, 2, 1}, .padding = {0, 1, 0}, .groups = 2};
+  return ky_nn_conv3d(a, KY_F64, 2, 2, (int64_t[]){2, 1, 2}, &o, 1, NULL, out);
+}
+static ky_status make_conv_transpose1d(const ky_allocator *a, ky_module **out) {
+  const ky_conv_options o = {
+      .size = sizeof o, .stride = {2}, .padding = {1}, .output_padding = {1}, .groups = 2};
+  return ky_nn_conv_transpose1d(a, KY_F64, 4, 2, 3, &o, 1, NULL, out);
+}
+static ky_status make_conv_transpose2d(const ky_allocator *a, ky_module **out) {
+  const ky_conv_options o = {
+      .size = sizeof o, .stride = {2, 1}, .padding = {0, 1}, .dilation = {1, 2}};
+  return ky_nn_conv_transpose2d(a, KY_F64, 2, 2, (int64_t[]){2, 3}, &o, 1, NULL, out);
+}
+static ky_status make_conv_transpose3d(const ky_allocator *a, ky_module **out) {
+  const ky_conv_options o = {.size = sizeof o, .stride = {1, 2, 1}, .padding = {0, 0, 1}};
+  return ky_nn_conv_transpose3d(a, KY_F64, 1, 2, (int64_t[]){1, 2, 2}, &o, 0, NULL, out);
+}
 
 static const struct {
   bench_maker *make;
@@ -28,6 +47,10 @@ static const struct {
     {make_groupnorm, "groupnorm", "weight bias ", 3, {2, 4, 3}, 24},
     {make_instancenorm, "instancenorm", "weight bias ", 3, {2, 3, 4}, 24},
     {make_plain_instancenorm, "instancenorm", "", 4, {1, 2, 2, 3}, 12},
+    {make_conv3d, "conv3d", "weight bias ", 5, {1, 2, 3, 2, 3}, 16},
+    {make_conv_transpose1d, "conv_transpose1d", "weight bias ", 3, {1, 4, 3}, 12},
+    {make_conv_transpose2d, "conv_transpose2d", "weight bias ", 4, {1, 2, 2, 2}, 32},
+    {make_conv_transpose3d, "conv_transpose3d", "weight ", 5, {1, 1, 2, 2, 3}, 32},
 };
 
 enum { LAYERS = sizeof layers / sizeof *layers };
@@ -53,6 +76,19 @@ static const double results[LAYERS][32] = {
     {-1.497382986609378, 0.866905939615956, -0.078809630874178, -1.024525201364311,
      1.339763724861022, 0.394048154370889, -0.394048154370889, -1.339763724861022,
      1.024525201364311, 0.078809630874178, -0.866905939615956, 1.497382986609378},
+    /* conv3d */
+    {-0.5, -0.5, -0.35, -0.35, -0.5, -0.5, -0.7, -0.35, 0.3, 0.3, -0.025, 0.05, 0.3, 0.3, 0.6,
+     -0.025},
+    /* conv_transpose1d */
+    {-0.7, -0.075, -0.325, -0.7, -0.475, -0.575, 0.3, -0.05, 0.35, 1.275, 0.225, -0.275},
+    /* conv_transpose2d */
+    {-0.7,   -0.8,   -0.45,  0.025,  -0.225, -0.8,  -0.525, 0.025, -0.4,  -0.45, -0.45,
+     -0.625, -0.825, -0.425, -0.325, -0.6,   0.5,   0,      0.2,   0.825, 0.425, 0,
+     0.125,  0.825,  0.1,    0.4,    0.6,    0.225, 0.225,  0.425, 0.725, 0.25},
+    /* conv_transpose3d */
+    {-0.4,   0.1,  -0.475, 0.25,  -0.475, 0.025, -0.4,  0.325, 0.325, -0.4,  0.025,
+     -0.475, 0.25, -0.475, 0.1,   -0.4,   0.275, -0.15, 0.2,   0,     0.225, -0.2,
+     0.3,    0.1,  0,      0.275, -0.3,   0.2,   -0.05, 0.225, -0.2,  0.3},
 };
 
 static void layers_agree_with_pytorch(void **state) {
@@ -93,6 +129,25 @@ static void layers_want_an_axis_behind_the_channels(void **state) {
 
 /* ---- first weights ----------------------------------------------------------------------- */
 
+static void transposed_convolution_starts_like_pytorch(void **state) {
+  bench *b = *state;
+  const ky_conv_options o = {.size = sizeof o, .groups = 2};
+  const int64_t kernel[2] = {2, 2};
+  assert_int_equal(ky_nn_conv_transpose2d(NULL, KY_F64, 32, 8, kernel, &o, 1, &b->rng, &b->m),
+                   KY_OK);
+  const ky_array w = ky_tensor_array(ky_module_weight(b->m, 0));
+  const ky_array bias = ky_tensor_array(ky_module_weight(b->m, 1));
+  assert_int_equal(w.dims[0], 32);
+  assert_int_equal(w.dims[1], 4);
+  assert_int_equal(bias.count, 8);
+  double most = 0, most_of_bias = 0;
+  for (int64_t k = 0; k < w.count; k++) most = fmax(most, fabs(((const double *)w.data)[k]));
+  for (int64_t k = 0; k < bias.count; k++)
+    most_of_bias = fmax(most_of_bias, fabs(((const double *)bias.data)[k]));
+  assert_true(most <= 0.25 && most > 0.245); /* 1 / sqrt(4 x 4) */
+  assert_true(most_of_bias <= 0.25 && most_of_bias > 0.1);
+}
+
 static void norms_begin_with_ones_and_zeros(void **state) {
   bench *b = *state;
   for (int k = 0; k < 2; k++) {
@@ -127,14 +182,46 @@ static void norms_refuse_nonsense(void **state) {
   assert_null(b->m);
 }
 
+static void convolutions_refuse_nonsense(void **state) {
+  bench *b = *state;
+  ky_module **m = &b->m;
+  static const ky_conv_options unsized = {.groups = 1};
+  static const ky_conv_options two = {.size = sizeof two, .groups = 2};
+  static const ky_conv_options negative = {.size = sizeof negative, .groups = -1};
+  static const int64_t kernel[3] = {3, 3, 3}, empty[3] = {3, 3, 0};
+  const ky_dtype d = KY_F64;
+  assert_int_equal(ky_nn_conv_transpose1d(NULL, d, 2, 2, 3, NULL, 1, NULL, NULL),
+                   KY_BAD_ARGUMENT);
+  assert_int_equal(ky_nn_conv_transpose1d(NULL, d, 2, 2, 3, &unsized, 1, NULL, m),
+                   KY_BAD_ARGUMENT);
+  assert_int_equal(ky_nn_conv_transpose2d(NULL, d, 2, 2, kernel, &negative, 1, NULL, m),
+                   KY_BAD_ARGUMENT);
+  assert_int_equal(ky_nn_conv_transpose2d(NULL, d, 3, 2, kernel, &two, 1, NULL, m),
+                   KY_BAD_SHAPE);
+  assert_int_equal(ky_nn_conv_transpose2d(NULL, d, 2, 3, kernel, &two, 1, NULL, m),
+                   KY_BAD_SHAPE);
+  assert_int_equal(ky_nn_conv_transpose2d(NULL, d, 2, -2, kernel, NULL, 1, NULL, m),
+                   KY_BAD_SHAPE);
+  assert_int_equal(ky_nn_conv_transpose3d(NULL, d, 2, INT64_MAX, kernel, NULL, 1, NULL, m),
+                   KY_BAD_SHAPE);
+  assert_int_equal(ky_nn_conv_transpose3d(NULL, d, 2, 2, NULL, NULL, 1, NULL, m),
+                   KY_BAD_ARGUMENT);
+  assert_int_equal(ky_nn_conv3d(NULL, d, 2, 2, NULL, NULL, 1, NULL, m), KY_BAD_ARGUMENT);
+  assert_int_equal(ky_nn_conv3d(NULL, d, 2, 2, empty, NULL, 1, NULL, m), KY_BAD_SHAPE);
+  assert_int_equal(ky_nn_conv3d(NULL, KY_I32, 2, 2, kernel, NULL, 1, NULL, m), KY_BAD_DTYPE);
+  assert_null(b->m);
+}
+
 int main(void) {
   print_message("seed %d\n", BENCH_SEED);
   const struct CMUnitTest tests[] = {
       BENCH_TEST(layers_agree_with_pytorch),
       BENCH_TEST(layers_survive_failing_memory),
       BENCH_TEST(layers_want_an_axis_behind_the_channels),
+      BENCH_TEST(transposed_convolution_starts_like_pytorch),
       BENCH_TEST(norms_begin_with_ones_and_zeros),
       BENCH_TEST(norms_refuse_nonsense),
+      BENCH_TEST(convolutions_refuse_nonsense),
   };
   return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -150,8 +150,8 @@ KY_API void ky_module_free(ky_module *m);
 KY_API ky_status ky_nn_linear(const ky_allocator *allocator, ky_dtype dtype, int64_t inputs,
                               int64_t outputs, int bias, ky_rng *rng, ky_module **out);
 
-/* Convolutions, see ky_conv1d and ky_conv2d, with weights w [outputs,inputs/groups,kernel...]
- * and, if `bias` is not 0, b [outputs].
+/* Convolutions, see ky_conv1d, with weights w [outputs,inputs/groups,kernel...] and, if `bias`
+ * is not 0, b [outputs].
  *   x [n,inputs,...] -> [n,outputs,...]
  * options: copied; NULL for stride 1 and no padding. rng: as for ky_nn_linear, with k = 1 /
  * sqrt of the elements of w that one output has. Errors: BAD_ARGUMENT (out or kernel is null,
@@ -164,6 +164,28 @@ KY_API ky_status ky_nn_conv2d(const ky_allocator *allocator, ky_dtype dtype, int
                               int64_t outputs, const int64_t kernel[2],
                               const ky_conv_options *options, int bias, ky_rng *rng,
                               ky_module **out);
+KY_API ky_status ky_nn_conv3d(const ky_allocator *allocator, ky_dtype dtype, int64_t inputs,
+                              int64_t outputs, const int64_t kernel[3],
+                              const ky_conv_options *options, int bias, ky_rng *rng,
+                              ky_module **out);
+
+/* Transposed convolutions, see ky_conv_transpose1d, with weights w
+ * [inputs,outputs/groups,kernel...] and, if `bias` is not 0, b [outputs].
+ *   x [n,inputs,...] -> [n,outputs,...]
+ * rng: as for ky_nn_linear, with k = 1 / sqrt of the elements of w that one input has. options
+ * and errors: those of ky_nn_conv1d. */
+KY_API ky_status ky_nn_conv_transpose1d(const ky_allocator *allocator, ky_dtype dtype,
+                                        int64_t inputs, int64_t outputs, int64_t kernel,
+                                        const ky_conv_options *options, int bias, ky_rng *rng,
+                                        ky_module **out);
+KY_API ky_status ky_nn_conv_transpose2d(const ky_allocator *allocator, ky_dtype dtype,
+                                        int64_t inputs, int64_t outputs,
+                                        const int64_t kernel[2], const ky_conv_options *options,
+                                        int bias, ky_rng *rng, ky_module **out);
+KY_API ky_status ky_nn_conv_transpose3d(const ky_allocator *allocator, ky_dtype dtype,
+                                        int64_t inputs, int64_t outputs,
+                                        const int64_t kernel[3], const ky_conv_options *options,
+                                        int bias, ky_rng *rng, ky_module **out);
 
 /* Pooling, see ky_max_pool2d and ky_avg_pool2d: x [n,c,height,width] -> the same, smaller.
  * options: copied. Errors: BAD_ARGUMENT (out or options is null, the options' size),
