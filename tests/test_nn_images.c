@@ -37,6 +37,38 @@ static ky_status make_conv_transpose3d(const ky_allocator *a, ky_module **out) {
   const ky_conv_options o = {.size = sizeof o, .stride = {1, 2, 1}, .padding = {0, 0, 1}};
   return ky_nn_conv_transpose3d(a, KY_F64, 1, 2, (int64_t[]){1, 2, 2}, &o, 0, NULL, out);
 }
+static ky_status make_max_pool1d(const ky_allocator *a, ky_module **out) {
+  const ky_pool_options o = {.size = sizeof o, .kernel = {3}, .stride = {2}, .padding = {1}};
+  return ky_nn_max_pool1d(a, &o, out);
+}
+static ky_status make_avg_pool1d(const ky_allocator *a, ky_module **out) {
+  const ky_pool_options o = {.size = sizeof o, .kernel = {3}, .stride = {2}, .padding = {1}};
+  return ky_nn_avg_pool1d(a, &o, out);
+}
+static ky_status make_adaptive_avg_pool1d(const ky_allocator *a, ky_module **out) {
+  return ky_nn_adaptive_avg_pool1d(a, 3, out);
+}
+static ky_status make_adaptive_avg_pool2d(const ky_allocator *a, ky_module **out) {
+  return ky_nn_adaptive_avg_pool2d(a, 2, 3, out);
+}
+static ky_status make_upsample_nearest1d(const ky_allocator *a, ky_module **out) {
+  return ky_nn_upsample_nearest1d(a, 5, out);
+}
+static ky_status make_upsample_nearest2d(const ky_allocator *a, ky_module **out) {
+  return ky_nn_upsample_nearest2d(a, 3, 5, out);
+}
+static ky_status make_upsample_linear1d(const ky_allocator *a, ky_module **out) {
+  return ky_nn_upsample_linear1d(a, 5, 0, out);
+}
+static ky_status make_aligned_linear1d(const ky_allocator *a, ky_module **out) {
+  return ky_nn_upsample_linear1d(a, 5, 1, out);
+}
+static ky_status make_upsample_bilinear2d(const ky_allocator *a, ky_module **out) {
+  return ky_nn_upsample_bilinear2d(a, 3, 5, 0, out);
+}
+static ky_status make_aligned_bilinear2d(const ky_allocator *a, ky_module **out) {
+  return ky_nn_upsample_bilinear2d(a, 3, 5, 1, out);
+}
 
 static const struct {
   bench_maker *make;
@@ -51,6 +83,16 @@ static const struct {
     {make_conv_transpose1d, "conv_transpose1d", "weight bias ", 3, {1, 4, 3}, 12},
     {make_conv_transpose2d, "conv_transpose2d", "weight bias ", 4, {1, 2, 2, 2}, 32},
     {make_conv_transpose3d, "conv_transpose3d", "weight ", 5, {1, 1, 2, 2, 3}, 32},
+    {make_max_pool1d, "max_pool1d", "", 3, {1, 2, 8}, 8},
+    {make_avg_pool1d, "avg_pool1d", "", 3, {1, 2, 8}, 8},
+    {make_adaptive_avg_pool1d, "adaptive_avg_pool1d", "", 3, {1, 2, 8}, 6},
+    {make_adaptive_avg_pool2d, "adaptive_avg_pool2d", "", 4, {1, 2, 3, 5}, 12},
+    {make_upsample_nearest1d, "upsample_nearest1d", "", 3, {1, 2, 3}, 10},
+    {make_upsample_nearest2d, "upsample_nearest2d", "", 4, {1, 1, 2, 3}, 15},
+    {make_upsample_linear1d, "upsample_linear1d", "", 3, {1, 2, 3}, 10},
+    {make_aligned_linear1d, "upsample_linear1d", "", 3, {1, 2, 3}, 10},
+    {make_upsample_bilinear2d, "upsample_bilinear2d", "", 4, {1, 1, 2, 3}, 15},
+    {make_aligned_bilinear2d, "upsample_bilinear2d", "", 4, {1, 1, 2, 3}, 15},
 };
 
 enum { LAYERS = sizeof layers / sizeof *layers };
@@ -89,6 +131,28 @@ static const double results[LAYERS][32] = {
     {-0.4,   0.1,  -0.475, 0.25,  -0.475, 0.025, -0.4,  0.325, 0.325, -0.4,  0.025,
      -0.475, 0.25, -0.475, 0.1,   -0.4,   0.275, -0.15, 0.2,   0,     0.225, -0.2,
      0.3,    0.1,  0,      0.275, -0.3,   0.2,   -0.05, 0.225, -0.2,  0.3},
+    /* max_pool1d */
+    {0.5, 0.5, 0.75, 0.25, 0.5, 0.75, 0.75, 0.5},
+    /* avg_pool1d */
+    {-0.083333333333333, 0, 0.166666666666667, -0.25, 0.166666666666667, 0.083333333333333,
+     0.25, -0.166666666666667},
+    /* adaptive_avg_pool1d */
+    {-0.083333333333333, 0.125, -0.25, 0, 0.0625, -0.166666666666667},
+    /* adaptive_avg_pool2d */
+    {-0.0625, -0.083333333333333, 0.1875, 0.0625, 0.041666666666667, -0.125, -0.125, 0, 0.125,
+     0, -0.166666666666667, -0.1875},
+    /* upsample_nearest1d */
+    {-0.75, -0.75, 0.5, 0.5, 0, -0.5, -0.5, 0.75, 0.75, 0.25},
+    /* upsample_nearest2d */
+    {-0.75, -0.75, 0.5, 0.5, 0, -0.75, -0.75, 0.5, 0.5, 0, -0.5, -0.5, 0.75, 0.75, 0.25},
+    /* upsample_linear1d */
+    {-0.75, -0.25, 0.5, 0.2, 0, -0.5, 0, 0.75, 0.45, 0.25},
+    /* aligned_linear1d */
+    {-0.75, -0.125, 0.5, 0.25, 0, -0.5, 0.125, 0.75, 0.5, 0.25},
+    /* upsample_bilinear2d */
+    {-0.75, -0.25, 0.5, 0.2, 0, -0.625, -0.125, 0.625, 0.325, 0.125, -0.5, 0, 0.75, 0.45, 0.25},
+    /* aligned_bilinear2d */
+    {-0.75, -0.125, 0.5, 0.25, 0, -0.625, 0, 0.625, 0.375, 0.125, -0.5, 0.125, 0.75, 0.5, 0.25},
 };
 
 static void layers_agree_with_pytorch(void **state) {
@@ -212,6 +276,26 @@ static void convolutions_refuse_nonsense(void **state) {
   assert_null(b->m);
 }
 
+static void pooling_and_resampling_refuse_nonsense(void **state) {
+  bench *b = *state;
+  ky_module **m = &b->m;
+  static const ky_pool_options unsized = {.kernel = {2}};
+  static const ky_pool_options pair = {.size = sizeof pair, .kernel = {2}};
+  assert_int_equal(ky_nn_max_pool1d(NULL, &pair, NULL), KY_BAD_ARGUMENT);
+  assert_int_equal(ky_nn_max_pool1d(NULL, NULL, m), KY_BAD_ARGUMENT);
+  assert_int_equal(ky_nn_avg_pool1d(NULL, &unsized, m), KY_BAD_ARGUMENT);
+  assert_int_equal(ky_nn_adaptive_avg_pool1d(NULL, 3, NULL), KY_BAD_ARGUMENT);
+  assert_int_equal(ky_nn_adaptive_avg_pool1d(NULL, 0, m), KY_BAD_SHAPE);
+  assert_int_equal(ky_nn_adaptive_avg_pool2d(NULL, 2, -1, m), KY_BAD_SHAPE);
+  assert_int_equal(ky_nn_upsample_nearest1d(NULL, 0, m), KY_BAD_SHAPE);
+  assert_int_equal(ky_nn_upsample_nearest2d(NULL, 0, 2, m), KY_BAD_SHAPE);
+  assert_int_equal(ky_nn_upsample_nearest2d(NULL, 2, 2, NULL), KY_BAD_ARGUMENT);
+  assert_int_equal(ky_nn_upsample_linear1d(NULL, -5, 0, m), KY_BAD_SHAPE);
+  assert_int_equal(ky_nn_upsample_bilinear2d(NULL, 2, 0, 1, m), KY_BAD_SHAPE);
+  assert_int_equal(ky_nn_upsample_bilinear2d(NULL, 2, 2, 1, NULL), KY_BAD_ARGUMENT);
+  assert_null(b->m);
+}
+
 int main(void) {
   print_message("seed %d\n", BENCH_SEED);
   const struct CMUnitTest tests[] = {
@@ -222,6 +306,7 @@ int main(void) {
       BENCH_TEST(norms_begin_with_ones_and_zeros),
       BENCH_TEST(norms_refuse_nonsense),
       BENCH_TEST(convolutions_refuse_nonsense),
+      BENCH_TEST(pooling_and_resampling_refuse_nonsense),
   };
   return cmocka_run_group_tests(tests, NULL, NULL);
 }

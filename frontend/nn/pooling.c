@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* Layers without weights that make images smaller, and then rows. */
+/* Layers without weights that make signals and images smaller, and then rows. */
 #define KY_NO_SITES
 #include "../block.h"
 #include "../options.h"
@@ -32,13 +32,21 @@ static ky_status make(const ky_allocator *allocator, const ky_module_kind *kind,
   return KY_OK;
 }
 
-static ky_var forward_max(ky_module *m, ky_tape *t, ky_var x) {
-  return ky_max_pool2d(t, x, &((pooling *)m)->options);
-}
-
-static ky_var forward_avg(ky_module *m, ky_tape *t, ky_var x) {
-  return ky_avg_pool2d(t, x, &((pooling *)m)->options);
-}
+#define X(op)                                                                                  \
+  static ky_var forward_##op(ky_module *m, ky_tape *t, ky_var x) {                             \
+    return ky_##op(t, x, &((const pooling *)m)->options);                                      \
+  }                                                                                            \
+  static const ky_module_kind kind_##op = {                                                    \
+      .size = sizeof(ky_module_kind), .name = #op, .forward = forward_##op, .free = destroy};  \
+  ky_status ky_nn_##op(const ky_allocator *allocator, const ky_pool_options *options,          \
+                       ky_module **out) {                                                      \
+    return make(allocator, &kind_##op, options, out);                                          \
+  }
+X(max_pool1d)
+X(max_pool2d)
+X(avg_pool1d)
+X(avg_pool2d)
+#undef X
 
 /* What is no value of the tape, reshape refuses. */
 static ky_var forward_flatten(ky_module *m, ky_tape *t, ky_var x) {
@@ -50,24 +58,10 @@ static ky_var forward_flatten(ky_module *m, ky_tape *t, ky_var x) {
   return ky_reshape(t, x, 2, dims);
 }
 
-static const ky_module_kind kind_max = {
-    .size = sizeof kind_max, .name = "max_pool2d", .forward = forward_max, .free = destroy};
-static const ky_module_kind kind_avg = {
-    .size = sizeof kind_avg, .name = "avg_pool2d", .forward = forward_avg, .free = destroy};
 static const ky_module_kind kind_flatten = {.size = sizeof kind_flatten,
                                             .name = "flatten",
                                             .forward = forward_flatten,
                                             .free = destroy};
-
-ky_status ky_nn_max_pool2d(const ky_allocator *allocator, const ky_pool_options *options,
-                           ky_module **out) {
-  return make(allocator, &kind_max, options, out);
-}
-
-ky_status ky_nn_avg_pool2d(const ky_allocator *allocator, const ky_pool_options *options,
-                           ky_module **out) {
-  return make(allocator, &kind_avg, options, out);
-}
 
 ky_status ky_nn_flatten(const ky_allocator *allocator, ky_module **out) {
   const ky_pool_options none = {.size = sizeof none};

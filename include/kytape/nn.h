@@ -187,13 +187,39 @@ KY_API ky_status ky_nn_conv_transpose3d(const ky_allocator *allocator, ky_dtype 
                                         const int64_t kernel[3], const ky_conv_options *options,
                                         int bias, ky_rng *rng, ky_module **out);
 
-/* Pooling, see ky_max_pool2d and ky_avg_pool2d: x [n,c,height,width] -> the same, smaller.
- * options: copied. Errors: BAD_ARGUMENT (out or options is null, the options' size),
- * NO_MEMORY. */
+/* Pooling, see ky_max_pool1d and ky_avg_pool1d: x [n,c,length] or [n,c,height,width] -> the
+ * same, smaller. options: copied. Errors: BAD_ARGUMENT (out or options is null, the options'
+ * size), NO_MEMORY. */
+KY_API ky_status ky_nn_max_pool1d(const ky_allocator *allocator, const ky_pool_options *options,
+                                  ky_module **out);
 KY_API ky_status ky_nn_max_pool2d(const ky_allocator *allocator, const ky_pool_options *options,
+                                  ky_module **out);
+KY_API ky_status ky_nn_avg_pool1d(const ky_allocator *allocator, const ky_pool_options *options,
                                   ky_module **out);
 KY_API ky_status ky_nn_avg_pool2d(const ky_allocator *allocator, const ky_pool_options *options,
                                   ky_module **out);
+
+/* Means of as many windows as asked for, see ky_adaptive_avg_pool1d: x [n,c,...] ->
+ * [n,c,length] or [n,c,height,width]. Errors: BAD_ARGUMENT (out is null), BAD_SHAPE (an extent
+ * is not positive), NO_MEMORY. */
+KY_API ky_status ky_nn_adaptive_avg_pool1d(const ky_allocator *allocator, int64_t length,
+                                           ky_module **out);
+KY_API ky_status ky_nn_adaptive_avg_pool2d(const ky_allocator *allocator, int64_t height,
+                                           int64_t width, ky_module **out);
+
+/* The nearest place, see ky_upsample_nearest1d. Shapes and errors: those of
+ * ky_nn_adaptive_avg_pool1d. */
+KY_API ky_status ky_nn_upsample_nearest1d(const ky_allocator *allocator, int64_t length,
+                                          ky_module **out);
+KY_API ky_status ky_nn_upsample_nearest2d(const ky_allocator *allocator, int64_t height,
+                                          int64_t width, ky_module **out);
+
+/* Linear and bilinear interpolation, see ky_upsample_linear1d, which tells what align_corners
+ * does; 0 in PyTorch. Shapes and errors: those of ky_nn_adaptive_avg_pool1d. */
+KY_API ky_status ky_nn_upsample_linear1d(const ky_allocator *allocator, int64_t length,
+                                         int align_corners, ky_module **out);
+KY_API ky_status ky_nn_upsample_bilinear2d(const ky_allocator *allocator, int64_t height,
+                                           int64_t width, int align_corners, ky_module **out);
 
 /* All axes but the first as one: x [n,...] -> [n,the product of the others]. Errors:
  * BAD_ARGUMENT (out is null), NO_MEMORY. */
