@@ -68,7 +68,8 @@ static bool fill(int file_number, const output *out) {
   const ky_saved *const *s = out->order->at;
   bool good = fwrite(out->header, 1, out->length, file) == out->length;
   for (size_t k = 0; good && k < out->order->count; k++) good = write_elements(file, s[k]);
-  good = good && fflush(file) == 0 && fsync(file_number) == 0;
+  good = good && fflush(file) == 0;
+  if (good && fsync(file_number) != 0) good = errno == EINVAL; /* some file systems cannot */
   const int number = errno;
   if (fclose(file) != 0) return false;
   errno = number;
@@ -106,6 +107,8 @@ static ky_status write_file(ky_checkpoint *c, const char *path, const output *ou
   if (exists && !S_ISREG(old.st_mode))
     return ky__checkpoint_blame(c, KY_NO_FILE, path,
                                 "cannot be written: it is no regular file");
+  if (exists && access(target, W_OK) != 0)
+    return ky__checkpoint_no_file(c, path, "written", errno);
   const size_t bytes = strlen(target) + sizeof ".part99";
   char *part = c->allocator.resize(c->allocator.user, NULL, 0, bytes);
   if (!part) return ky__checkpoint_no_memory(c);
