@@ -62,6 +62,8 @@ static ky_status open_file(input *in) {
   if (size < sizeof bytes || size > SIZE_MAX / 2) return no_safetensors(in, "of this size");
   ky_status status = read_bytes(in, 0, sizeof bytes, bytes);
   if (status != KY_OK) return status;
+  if (memcmp(bytes, "PK", 2) == 0)
+    return no_safetensors(in, "it is a zip, as torch.save makes");
   uint64_t length = 0;
   for (size_t k = 0; k < sizeof bytes; k++) length |= (uint64_t)bytes[k] << 8 * k;
   if (length > KY_SAFETENSORS_MOST) return no_safetensors(in, "its header is too long");
@@ -162,13 +164,42 @@ static ky_status read_arrays(input *in, const ky_list *saved) {
     if (count) status = read_bytes(in, first + s[k].begin, count, to);
     if (status != KY_OK) return status;
     ky__turn_bytes(ky_dtype_size(s[k].stored), count / ky_dtype_size(s[k].stored), to);
-    int64_t steps = 0;
-    if (s[k].optimizer && s[k].part == KY_STEPS) memcpy(&steps, to, sizeof steps);
-    if (steps < 0)
-      return ky__checkpoint_blame(in->c, KY_BAD_FILE, in->path, "%s is negative", s[k].name);
     to += count;
   }
   return status;
+}
+
+/* What is in the file of an optimizer is in the list, too. The count has been read. */
+static ky_status check_count(const input *in, const ky_list *saved, const ky_keeper *k,
+                             int64_t count) {
+  const ky_saved *s = saved->at;
+  int64_t found = 0;
+  for (size_t i = 0; i < saved->count; i++)
+    found += s[i].optimizer == k->optimizer && s[i].part == KY_STEPS && s[i].found;
+  if (found == count) return KY_OK;
+  return ky__checkpoint_blame(in->c, KY_BAD_FILE, in->path,
+                              "%s remembers %lld tensors there, of which the list has %lld",
+                              k->prefix, (long long)count, (long long)found);
+}
+
+/* Whether numbers in the arrays that were read are what they may be. */
+static ky_status check_numbers(const input *in, const ky_list *saved) {
+  const ky_saved *s = saved->at;
+  const ky_keeper *keepers = in->c->keepers.at;
+  const char *from = in->block;
+  for (size_t k = 0; k < saved->count; from += s[k].found ? stored_bytes(&s[k]) : 0, k++) {
+    int64_t number = 0;
+    if (!s[k].found || s[k].dtype != KY_I64 || s[k].rank > 0) continue;
+    memcpy(&number, from, sizeof number);
+    if (s[k].optimizer && number < 0)
+      return ky__checkpoint_blame(in->c, KY_BAD_FILE, in->path, "%s is negative", s[k].name);
+    for (size_t j = 0; j < in->c->keepers.count; j++)
+      if (s[k].data == &keepers[j].tensors) {
+        const ky_status status = check_count(in, saved, &keepers[j], number);
+        if (status != KY_OK) return status;
+      }
+  }
+  return KY_OK;
 }
 
 /* Makes the optimizers remember what was found. Where memory runs out, they remember what they
@@ -219,6 +250,7 @@ static ky_status read_file(input *in, const ky_list *saved, const ky_list *by_na
   ky_status status = open_file(in);
   if (status == KY_OK) status = look(in, saved, by_name);
   if (status == KY_OK) status = read_arrays(in, saved);
+  if (status == KY_OK) status = check_numbers(in, saved);
   if (status == KY_OK) status = make_room(in, saved);
   if (status == KY_OK) take_all(in, saved);
   return status;

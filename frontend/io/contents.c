@@ -119,20 +119,36 @@ static ky_status list_group(ky_checkpoint *c, ky_list *saved, const ky_keeper *k
   return KY_OK;
 }
 
+/* Of how many tensors an optimizer remembers something: always there, so that a file without
+ * this optimizer is told from one before its first step. */
+static ky_status list_count(ky_checkpoint *c, ky_list *saved, ky_keeper *k) {
+  const ky_entry *entries = c->entries.at;
+  k->tensors = 0;
+  for (size_t i = 0; i < c->entries.count; i++)
+    k->tensors +=
+        entries[i].trained && ky__optimizer_slot(k->optimizer, entries[i].tensor, false);
+  const ky_entry count = {.dtype = KY_I64, .data = &k->tensors};
+  ky_saved *s = append_saved(c, saved, &count, NULL);
+  if (!s) return ky__checkpoint_no_memory(c);
+  snprintf(s->name, sizeof s->name, "%s.tensors", k->prefix);
+  return KY_OK;
+}
+
 static ky_status list_all(ky_checkpoint *c, ky_list *saved) {
   const ky_entry *entries = c->entries.at;
-  const ky_keeper *keepers = c->keepers.at;
+  ky_keeper *keepers = c->keepers.at;
   for (size_t k = 0; k < c->entries.count; k++) {
     ky_saved *s = append_saved(c, saved, &entries[k], NULL);
     if (!s) return ky__checkpoint_no_memory(c);
     memcpy(s->name, entries[k].name, sizeof entries[k].name);
   }
-  for (size_t j = 0; j < c->keepers.count; j++)
-    for (size_t k = 0; keepers[j].optimizer->buffers && k < c->entries.count; k++) {
-      const ky_status status =
-          entries[k].trained ? list_group(c, saved, &keepers[j], &entries[k]) : KY_OK;
-      if (status != KY_OK) return status;
-    }
+  for (size_t j = 0; j < c->keepers.count; j++) {
+    ky_status status = list_count(c, saved, &keepers[j]);
+    for (size_t k = 0; keepers[j].optimizer->buffers && k < c->entries.count; k++)
+      if (status == KY_OK && entries[k].trained)
+        status = list_group(c, saved, &keepers[j], &entries[k]);
+    if (status != KY_OK) return status;
+  }
   return KY_OK;
 }
 

@@ -24,6 +24,7 @@ typedef struct ky_entry {
 typedef struct ky_keeper {
   char prefix[KY_CHECKPOINT_NAME];
   ky_optimizer *optimizer;
+  int64_t tensors; /* of which it remembers something, in the file */
 } ky_keeper;
 
 /* A vector of equal things. */
@@ -41,8 +42,8 @@ struct ky_checkpoint {
 /* "prefix.name.moment1" of the longest names */
 #define KY_SAVED_NAME (2 * KY_CHECKPOINT_NAME + 32)
 
-/* One array of a file: a tensor, an array of the caller's, or a part of what an optimizer
- * remembers of a tensor. All of that is one group, side by side; the others are alone. */
+/* One array of a file: a tensor, an array (the caller's, or the number of tensors that an
+ * optimizer remembers something of), or a part of what an optimizer remembers of a tensor. All of that is one group, side by side; the others are alone. */
 typedef struct ky_saved {
   char name[KY_SAVED_NAME];
   ky_dtype dtype;

@@ -28,7 +28,8 @@ typedef struct ky_checkpoint ky_checkpoint;
 KY_API ky_status ky_checkpoint_new(const ky_allocator *allocator, ky_checkpoint **out);
 
 /* Adds a tensor. A file may hold another floating type: reading converts it, as ky_convert
- * does. Errors: BAD_ARGUMENT (a null pointer; a name that is empty, too long, not UTF-8,
+ * does. A tensor may have several names; optimizers know it by the first one.
+ * Errors: BAD_ARGUMENT (a null pointer; a name that is empty, too long, not UTF-8,
  * "__metadata__", or there already), NO_MEMORY; the list is unchanged, and
  * ky_checkpoint_message tells more. */
 KY_API ky_status ky_checkpoint_add(ky_checkpoint *c, const char *name, ky_tensor *w);
@@ -46,11 +47,14 @@ KY_API ky_status ky_checkpoint_add_array(ky_checkpoint *c, const char *name, ky_
 KY_API ky_status ky_checkpoint_add_module(ky_checkpoint *c, const char *prefix, ky_module *m);
 
 /* Adds what an optimizer remembers of the tensors and weights in the list, be they added before
- * or later: with a prefix "adam", "adam.2.bias.moment1" and so on. What it does not remember is
- * not written, and what is not in a file it forgets in reading: after that it remembers of
- * these tensors just what the file has, nothing where the prefix was another. Its rate, clip
- * and options are the caller's to restore. Errors: those of ky_checkpoint_add, BAD_ARGUMENT
- * (the optimizer is there already, or the prefix is NULL or empty). */
+ * or later: with a prefix "adam", "adam.2.bias.moment1" and so on, and "adam.tensors", of how
+ * many it remembers something. What it does not remember is not written; after reading, it
+ * remembers of these tensors just what the file has, and that is all of it.
+ *   Other things that a training goes on with are the caller's to add or restore: the rate,
+ * clip and options of the optimizer; what random operations draw next (ky_tape_seed,
+ * ky_exec_seed); a ky_rng, as an array of KY_I64; the place in the data.
+ * Errors: those of ky_checkpoint_add, BAD_ARGUMENT (the optimizer is there already, or the
+ * prefix is NULL or empty). */
 KY_API ky_status ky_checkpoint_add_optimizer(ky_checkpoint *c, const char *prefix,
                                              ky_optimizer *o);
 
@@ -61,11 +65,12 @@ KY_API ky_status ky_checkpoint_add_optimizer(ky_checkpoint *c, const char *prefi
  * that is no regular file), NO_MEMORY: what was there is as it was. */
 KY_API ky_status ky_checkpoint_write(ky_checkpoint *c, const char *path);
 
-/* Fills all of it from a regular file, which may hold more. Tensors are changed through
- * ky_tensor_write; other numbers than 0 in a mask become 1. Errors: BAD_ARGUMENT (as for
- * writing), NO_FILE (it cannot be read), BAD_FILE (it is no safetensors file, is cut short, or
- * lacks something), BAD_SHAPE, BAD_DTYPE (it has something else by that name), NO_MEMORY:
- * nothing is changed then. */
+/* Fills all of it from a regular file, which may hold more, but nothing more of an optimizer in
+ * the list. Tensors are changed through ky_tensor_write: a tape or an execution that has run
+ * has the old values until the next forward sweep. Other numbers than 0 in a mask become 1.
+ * Errors: BAD_ARGUMENT (as for writing), NO_FILE (it cannot be read), BAD_FILE (it is no
+ * safetensors file, is cut short, or lacks something), BAD_SHAPE, BAD_DTYPE (it has something
+ * else by that name), NO_MEMORY: nothing is changed then. */
 KY_API ky_status ky_checkpoint_read(ky_checkpoint *c, const char *path);
 
 /* What was wrong in the last call, such as "net.safetensors: 2.bias is f32 [3], not f32 [4]"; ""
