@@ -33,9 +33,11 @@ float lgammaf_r(float x, int *sign);
 #define MISH(x)                    NAME(mish_of)(x, EXP((x) > 20 ? 20 : (x)))
 #define MISH_SLOPE(x)              NAME(mish_slope_of)(x, EXP((x) > 20 ? 20 : (x)))
 #define ATAN2_SLOPE(a, b)          NAME(atan2_slope_of)(a, b)
-#define DIGAMMA(x)                 QUICK(NAME(digamma_of)(x), NAME(if_near)(x, NAME(digamma_near)(x)))
-#define TRIGAMMA(x)                QUICK(NAME(trigamma_of)(x), NAME(if_near)(x, NAME(trigamma_near)(x)))
-#define TETRAGAMMA(x)              QUICK(NAME(tetragamma_of)(x), NAME(if_near)(x, NAME(tetragamma_near)(x)))
+#define QUICK_PSI(name, x)                                                                     \
+  QUICK(NAME(name##_of)(x), NAME(if_near)(x, NAME(name##_near)(x)))
+#define DIGAMMA(x)                 QUICK_PSI(digamma, x)
+#define TRIGAMMA(x)                QUICK_PSI(trigamma, x)
+#define TETRAGAMMA(x)              QUICK_PSI(tetragamma, x)
 #define FMOD(a, b)                 QUICK(M(fmod)(a, b), NAME(near_fmod_of)(a, b))
 #define CLAMP(x, lo, hi)           NAME(clamp_of)(x, lo, hi)
 #define DIFFERENCE(a, b)           NAME(difference_of)(a, b)
@@ -97,6 +99,7 @@ float lgammaf_r(float x, int *sign);
 #undef MISH
 #undef MISH_SLOPE
 #undef ATAN2_SLOPE
+#undef QUICK_PSI
 #undef DIGAMMA
 #undef TRIGAMMA
 #undef TETRAGAMMA
