@@ -11,6 +11,7 @@
 #include "opinfo.h"
 #include "ops/family.h"
 #include "tape/execution.h"
+#include "tensor/array.h"
 
 /* ---- errors and entry -------------------------------------------------------------------- */
 
@@ -371,7 +372,7 @@ static ky_status item(ky_exec *e, ky_var v, double *out) {
   if (count != 1)
     return ky__exec_fail(e, KY_BAD_SHAPE, "item: %%%u has %lld elements, wants 1",
                          (unsigned)v.id, (long long)count);
-  *out = ky__first_element((ky_dtype)code->ins[id].dtype, ky__data(&e->frame, id));
+  *out = ky__number((ky_dtype)code->ins[id].dtype, ky__data(&e->frame, id));
   return KY_OK;
 }
 

@@ -115,7 +115,4 @@ ky_status ky__verify_code(ky_code *code, ky_id *pc, ky_fault *fault);
 /* A value of a code as an array. dense: as the adjoint lies, in row-major order. */
 ky_array ky__describe(const ky_code *code, ky_id id, const void *data, bool dense);
 
-/* The first element of an array, as a double. */
-double ky__first_element(ky_dtype dtype, const void *data);
-
 #endif

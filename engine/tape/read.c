@@ -5,6 +5,7 @@
 
 #include "ops/family.h"
 #include "tape/program.h"
+#include "tensor/array.h"
 
 ky_array ky__describe(const ky_code *code, ky_id id, const void *data, bool dense) {
   const ky_layout layout = dense ? ky__dense(ky__layout(code, id)) : *ky__layout(code, id);
@@ -15,18 +16,6 @@ ky_array ky__describe(const ky_code *code, ky_id id, const void *data, bool dens
   memcpy(array.dims, layout.dims, sizeof array.dims);
   memcpy(array.strides, layout.strides, sizeof array.strides);
   return array;
-}
-
-double ky__first_element(ky_dtype dtype, const void *data) {
-  switch (dtype) {
-#define X(name, type, text)                                                                    \
-  case KY_##name: return (double)*(const type *)data;
-    KY_DTYPES(X)
-#undef X
-  case KY_BF16:
-  case KY_F16: break;
-  }
-  return (double)NAN;
 }
 
 /* What every reader starts with: arguments, pending errors, the var. */
@@ -80,7 +69,7 @@ ky_status ky_item(ky_tape *t, ky_var v, double *out) {
   if (array.count != 1)
     return ky__error(t, KY_BAD_SHAPE, "item: %s has %lld elements, wants 1",
                      ky__value_name(&t->code, v.id).text, (long long)array.count);
-  *out = ky__first_element(array.dtype, array.data);
+  *out = ky__number(array.dtype, array.data);
   return KY_OK;
 }
 

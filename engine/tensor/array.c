@@ -1,27 +1,26 @@
 /* SPDX-License-Identifier: MIT */
 /* Array views as people look at them: one element, or all of them printed. */
+#include "tensor/array.h"
+
 #include <math.h>
 #include <stdbool.h>
 
-#include "kytape/base.h"
 #include "kytape/tensor.h"
 
 #define WHOLE 1000 /* elements that are printed without leaving any out */
 #define EDGE  3    /* otherwise, so many at both ends of an axis */
 
-/* Of the element that lies `place` elements behind the first one. */
-static double element(const ky_array *a, int64_t place) {
-  const char *at = (const char *)a->data + place * (int64_t)ky_dtype_size(a->dtype);
-  switch (a->dtype) {
+double ky__number(ky_dtype dtype, const void *at) {
+  switch (dtype) {
 #define X(name, type, text)                                                                    \
-  case KY_##name: return (double)*(const type *)(const void *)at;
+  case KY_##name: return (double)*(const type *)at;
     KY_DTYPES(X)
 #undef X
   case KY_BF16:
   case KY_F16: break;
   }
   double value = (double)NAN;
-  ky_convert(KY_F64, &value, a->dtype, at, 1);
+  ky_convert(KY_F64, &value, dtype, at, 1);
   return value;
 }
 
@@ -32,7 +31,8 @@ double ky_array_item(const ky_array *a, const int64_t *index) {
     if (index[k] < 0 || index[k] >= a->dims[k]) return (double)NAN;
     place += index[k] * a->strides[k];
   }
-  return element(a, place);
+  const int64_t size = (int64_t)ky_dtype_size(a->dtype);
+  return ky__number(a->dtype, (const char *)a->data + place * size);
 }
 
 static void repeat(FILE *out, char c, int count) {
