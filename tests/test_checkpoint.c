@@ -77,6 +77,13 @@ static void assert_same(const training *a, const training *b) {
   assert_int_equal(ky_module_buffers(a->net, equal_tensor, &next), KY_OK);
 }
 
+static void assert_goes_on_alike(training *a, training *b) {
+  assert_same(a, b);
+  train(a, 2);
+  train(b, 2);
+  assert_same(a, b);
+}
+
 static void training_goes_on_with_the_same_bits(void **state) {
   fixture *f = *state;
   training a, b;
@@ -90,10 +97,7 @@ static void training_goes_on_with_the_same_bits(void **state) {
   assert_int_equal(ky_checkpoint_new(NULL, &other), KY_OK);
   name_training(other, &b);
   assert_int_equal(ky_checkpoint_read(other, PATH), KY_OK);
-  assert_same(&a, &b);
-  train(&a, 2);
-  train(&b, 2);
-  assert_same(&a, &b);
+  assert_goes_on_alike(&a, &b);
   ky_checkpoint_free(other);
   end_training(&a);
   end_training(&b);
@@ -108,10 +112,7 @@ static void optimizer_forgets_what_the_file_lacks(void **state) {
   assert_int_equal(ky_checkpoint_write(f->c, PATH), KY_OK); /* before the first step */
   train(&a, 3);
   assert_int_equal(ky_checkpoint_read(f->c, PATH), KY_OK);
-  assert_same(&a, &b);
-  train(&a, 2);
-  train(&b, 2);
-  assert_same(&a, &b);
+  assert_goes_on_alike(&a, &b);
   end_training(&a);
   end_training(&b);
 }
@@ -128,10 +129,7 @@ static void tensor_of_two_names_is_remembered_once(void **state) {
   assert_int_equal(ky_checkpoint_write(f->c, PATH), KY_OK);
   train(&a, 1);
   assert_int_equal(ky_checkpoint_read(f->c, PATH), KY_OK);
-  assert_same(&a, &b);
-  train(&a, 2);
-  train(&b, 2);
-  assert_same(&a, &b);
+  assert_goes_on_alike(&a, &b);
   end_training(&a);
   end_training(&b);
 }

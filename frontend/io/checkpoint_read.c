@@ -103,18 +103,15 @@ static ky_status find(void *user, const ky_record *r) {
   ky_saved *s = *place;
   ky_checkpoint *c = f->in->c;
   const char *path = f->in->path;
-  const ky_shape_text wanted = ky__shape_text(s->dtype, s->rank, s->dims);
   if (s->found) return ky__checkpoint_blame(c, KY_BAD_FILE, path, "has %s twice", s->name);
   const bool same_shape =
       r->rank == s->rank && memcmp(r->dims, s->dims, (size_t)r->rank * sizeof *r->dims) == 0;
-  if (!r->known)
-    return ky__checkpoint_blame(c, same_shape ? KY_BAD_DTYPE : KY_BAD_SHAPE, path,
-                                "%s is of a type or rank that kytape lacks, not %s", s->name,
-                                wanted.at);
-  if (!same_shape || !fits(s, r->dtype))
+  if (!r->known || !same_shape || !fits(s, r->dtype))
     return ky__checkpoint_blame(c, same_shape ? KY_BAD_DTYPE : KY_BAD_SHAPE, path,
                                 "%s is %s, not %s", s->name,
-                                ky__shape_text(r->dtype, r->rank, r->dims).at, wanted.at);
+                                r->known ? ky__shape_text(r->dtype, r->rank, r->dims).at
+                                         : "of a type or rank that kytape lacks",
+                                ky__shape_text(s->dtype, s->rank, s->dims).at);
   s->found = true;
   s->stored = r->dtype;
   s->begin = r->begin;
@@ -224,7 +221,7 @@ static const char *take(const ky_saved *s, const char *from) {
   const size_t size = ky_dtype_size(s->dtype), stored = ky_dtype_size(s->stored);
   const size_t count = ky__saved_bytes(s) / size;
   double room[CHUNK]; /* aligned, unlike the block */
-  for (size_t k = 0; k < count; k += CHUNK, from += CHUNK * stored) {
+  for (size_t k = 0; k < count; k += CHUNK) {
     const size_t n = count - k < CHUNK ? count - k : CHUNK;
     memcpy(room, from, n * stored);
     if (s->stored != s->dtype)
@@ -232,7 +229,7 @@ static const char *take(const ky_saved *s, const char *from) {
     else
       memcpy(to + k * size, room, n * size);
     for (size_t j = k; s->dtype == KY_MASK && j < k + n; j++) to[j] = to[j] != 0;
-    if (n < CHUNK) return from + n * stored;
+    from += n * stored;
   }
   return from;
 }

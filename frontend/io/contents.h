@@ -43,7 +43,8 @@ struct ky_checkpoint {
 #define KY_SAVED_NAME (2 * KY_CHECKPOINT_NAME + 32)
 
 /* One array of a file: a tensor, an array (the caller's, or the number of tensors that an
- * optimizer remembers something of), or a part of what an optimizer remembers of a tensor. All of that is one group, side by side; the others are alone. */
+ * optimizer remembers something of), or a part of what an optimizer remembers of a tensor. All
+ * of that is one group, side by side; the others are alone. */
 typedef struct ky_saved {
   char name[KY_SAVED_NAME];
   ky_dtype dtype;
@@ -96,7 +97,7 @@ size_t ky__saved_bytes(const ky_saved *s);
 const void *ky__saved_data(const ky_saved *s);
 void *ky__saved_write(const ky_saved *s);
 
-/* Elements of a file have their lowest byte first: turns them where those of memory have not. */
+/* Elements of a file have their lowest byte first: turns them where those of memory do not. */
 void ky__turn_bytes(size_t size, size_t count, void *elements);
 
 #endif

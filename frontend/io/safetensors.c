@@ -338,7 +338,11 @@ ky_status ky__safetensors_read(const ky_allocator *allocator, const char *json, 
                                void *user, const char **wrong) {
   header h = {.json = json, .wrong = "its header is no JSON"};
   *wrong = h.wrong;
-  if (length == 0 || memchr(json, 0, length) || !is_flat(json, length)) return KY_BAD_FILE;
+  if (length == 0 || memchr(json, 0, length)) return KY_BAD_FILE;
+  if (!is_flat(json, length)) {
+    *wrong = "the brackets of its header are too deep";
+    return KY_BAD_FILE;
+  }
   jsmn_parser parser;
   jsmn_init(&parser);
   h.count = jsmn_parse(&parser, json, length, NULL, 0);

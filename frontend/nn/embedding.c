@@ -57,31 +57,18 @@ static void destroy(ky_module *m) {
   ky__block_free(e->allocator, e, sizeof *e);
 }
 
-static const ky_module_kind embedding = {.size = sizeof embedding,
-                                         .name = "embedding",
-                                         .forward = forward_embedding,
-                                         .weights = weights,
-                                         .free = destroy};
-static const ky_module_kind layernorm = {.size = sizeof layernorm,
-                                         .name = "layernorm",
-                                         .forward = forward_layernorm,
-                                         .weights = weights,
-                                         .free = destroy};
-static const ky_module_kind rmsnorm = {.size = sizeof rmsnorm,
-                                       .name = "rmsnorm",
-                                       .forward = forward_rmsnorm,
-                                       .weights = weights,
-                                       .free = destroy};
-static const ky_module_kind groupnorm = {.size = sizeof groupnorm,
-                                         .name = "groupnorm",
-                                         .forward = forward_groupnorm,
-                                         .weights = weights,
-                                         .free = destroy};
-static const ky_module_kind instancenorm = {.size = sizeof instancenorm,
-                                            .name = "instancenorm",
-                                            .forward = forward_instancenorm,
-                                            .weights = weights,
-                                            .free = destroy};
+#define X(op)                                                                                  \
+  static const ky_module_kind op = {.size = sizeof(ky_module_kind),                            \
+                                    .name = #op,                                               \
+                                    .forward = forward_##op,                                   \
+                                    .weights = weights,                                        \
+                                    .free = destroy};
+X(embedding)
+X(layernorm)
+X(rmsnorm)
+X(groupnorm)
+X(instancenorm)
+#undef X
 
 static scaled *begin(const ky_module_kind *kind, const ky_allocator *allocator) {
   ky_allocator used;
