@@ -63,7 +63,7 @@ INLINE float remainder_of(float a, float b) {
   return copysignf(r < 0 ? r + y : r, a);
 }
 
-/* The logarithm of the gamma function's first three derivatives, of positive numbers: no vector
+/* The first three derivatives of the gamma function's logarithm, of positive numbers: no vector
  * library has them. Recurrence to x + 4, then the asymptotic series (NIST Digital Library of
  * Mathematical Functions, 5.5, 5.11, 5.15). */
 INLINE float digamma(float x) {

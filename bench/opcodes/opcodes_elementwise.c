@@ -46,9 +46,9 @@
   X(silu, WORK(.exp_f32 = ALL), WORK(.exp_f32 = ALL))                                          \
   X(mish, WORK(.exp_f32 = ALL), WORK(.exp_f32 = ALL))                                          \
   X(pow, WORK(.pow_f32 = ALL), WORK(.pow_f32 = ALL, .log_f32 = ALL))                           \
-  X(atan2, WORK(.atan2_f32 = ALL), WORK(.div_f32 = 4 * ALL))                                     \
+  X(atan2, WORK(.atan2_f32 = ALL), WORK(.div_f32 = 4 * ALL))                                   \
   X(hypot, WORK(.hypot_f32 = ALL), WORK(.div_f32 = 2 * ALL))                                   \
-  X(logaddexp, WORK(.exp_f32 = ALL, .log1p_f32 = ALL), WORK(.exp_f32 = 2 * ALL))                   \
+  X(logaddexp, WORK(.exp_f32 = ALL, .log1p_f32 = ALL), WORK(.exp_f32 = 2 * ALL))               \
   X(sqrt, WORK(.sqrt_f32 = ALL), WORK(.div_f32 = ALL))                                         \
   X(rsqrt, WORK(.sqrt_f32 = ALL, .div_f32 = ALL), NOTHING)                                     \
   X(recip, WORK(.div_f32 = ALL), NOTHING)                                                      \

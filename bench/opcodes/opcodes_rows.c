@@ -43,7 +43,7 @@ static const ky_class_options smooth = {.size = sizeof smooth, .smoothing = 0.1}
     ky_cross_entropy_with(s->t, GIVEN, LABELS, &smooth))                                       \
   X(nll, OF(ky_nll(s->t, GIVEN, LABELS, KY_REDUCE_MEAN)))                                      \
   X(mse, OF(ky_mse(s->t, GIVEN, TARGET, KY_REDUCE_MEAN)))                                      \
-  X(bce, SMALL, LARGE, WORK(.log_f32 = ALL, .log1p_f32 = ALL), NOTHING,                                      \
+  X(bce, SMALL, LARGE, WORK(.log_f32 = ALL, .log1p_f32 = ALL), NOTHING,                        \
     ky_bce(s->t, GIVEN, TARGET, KY_REDUCE_MEAN))                                               \
   X(bce_with_logits, SMALL, LARGE, WORK(.exp_f32 = ALL, .log1p_f32 = ALL), EXP,                \
     ky_bce_with_logits(s->t, GIVEN, TARGET, KY_REDUCE_MEAN))

@@ -73,8 +73,8 @@ KY_API ky_status ky_checkpoint_write(ky_checkpoint *c, const char *path);
  * else by that name), NO_MEMORY: nothing is changed then. */
 KY_API ky_status ky_checkpoint_read(ky_checkpoint *c, const char *path);
 
-/* What was wrong in the last call, such as "net.safetensors: 2.bias is f32 [3], not f32 [4]"; ""
- * if nothing was. Borrowed until the next call. "" for NULL. */
+/* What was wrong in the last call, such as "net.safetensors: 2.bias is f32 [3], not f32 [4]",
+ * or "" if nothing was. Borrowed until the next call. "" for NULL. */
 KY_API const char *ky_checkpoint_message(const ky_checkpoint *c);
 
 /* Frees the list, nothing that it names. NULL is fine. */

@@ -53,7 +53,8 @@ KY_API ky_status ky_convert(ky_dtype to, void *dst, ky_dtype from, const void *s
                             int64_t count);
 
 /* ky_convert of all elements into the tensor, through ky_tensor_write. src: ky_tensor_count
- * elements of dtype `from`, dense. Errors: BAD_DTYPE, BAD_ARGUMENT (null); the tensor is as it was. */
+ * elements of dtype `from`, dense. Errors: BAD_DTYPE, BAD_ARGUMENT (null); the tensor is as it
+ * was. */
 KY_API ky_status ky_tensor_assign(ky_tensor *w, ky_dtype from, const void *src);
 
 /* ky_convert of all elements out of the tensor. dst: room for ky_tensor_count elements of dtype
