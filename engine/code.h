@@ -14,7 +14,7 @@
 typedef struct ky_code {
   ky_ins *ins;
   uint32_t *layout; /* per instruction: index into layouts; 0 is rank 0 */
-  uint32_t *site;   /* per instruction: file << KY_SITE_SHIFT | line; 0 is unknown */
+  uint32_t *site;   /* per instruction: file << KY_SITE_SHIFT | line; file 0 is unknown */
   uint32_t count;
 
   int64_t *pool; /* attributes that do not fit an instruction; doubles as their bits */

@@ -23,9 +23,9 @@ static ky_var record(ky_tape *t, uint32_t count, const ky_var *operands, ky_draf
 /* Programs made of scalars record nothing else, millions of them: where all operands of an
  * elementwise instruction are live, of rank 0 and of one float dtype, its rule has nothing to
  * say. */
-static inline bool takes_points(const ky_tape *t, unsigned op, ky_rule *rule) {
-  return t && t->pending == KY_OK && t->code.count < t->capacity && !(t->flags & KY_EAGER) &&
-         t->here.file == t->site_file && ky__opinfo[op].rule == rule;
+static inline bool takes_points(const ky_tape *t) {
+  return t && t->code.count < t->open && t->here.file == t->site_file &&
+         (uint32_t)t->here.line < KY_SITE_LINES;
 }
 
 static inline bool is_live_point(const ky_tape *t, ky_var v) {
@@ -47,43 +47,40 @@ static inline ky_ins *append_point(ky_tape *t, unsigned op, uint8_t dtype, unsig
   ins->flags = (uint8_t)(wants | KY_POINT << KY_CLASS_SHIFT);
   ins->a = a;
   t->code.layout[id] = 0;
-  t->code.site[id] = ky__site(t);
-  t->frame.seen[id] = 0;
+  t->code.site[id] = t->site_base | (uint32_t)t->here.line;
   t->code.count = id + 1;
   return ins;
 }
 
 /* Everything else. Apart, because a draft is large and would make the functions below save
- * registers. */
-__attribute__((noinline)) static ky_var draft_1(ky_tape *t, unsigned op, ky_var a, double imm) {
+ * registers; and with their parameters, so that these are passed on where they lie. */
+__attribute__((noinline)) static ky_var draft_1(ky_tape *t, ky_var a, double imm, unsigned op) {
   ky_draft d;
   ky__draft(&d, op);
   d.ins.imm = imm;
   return record(t, 1, (ky_var[]){a}, &d);
 }
 
-__attribute__((noinline)) static ky_var draft_2(ky_tape *t, unsigned op, ky_var a, ky_var b) {
+__attribute__((noinline)) static ky_var draft_2(ky_tape *t, ky_var a, ky_var b, unsigned op) {
   ky_draft d;
   ky__draft(&d, op);
   return record(t, 2, (ky_var[]){a, b}, &d);
 }
 
-/* The opcode comes last: the public functions then pass on their arguments where they lie. */
 __attribute__((noinline)) static ky_var record_1(ky_tape *t, ky_var a, double imm,
                                                  unsigned op) {
-  if (!takes_points(t, op, ky__rule_unary) || !is_live_point(t, a))
-    return draft_1(t, op, a, imm);
+  if (!takes_points(t) || !is_live_point(t, a)) return draft_1(t, a, imm, op);
   const ky_ins *x = &t->code.ins[a.id];
-  if (!ky__is_float(x->dtype)) return draft_1(t, op, a, imm);
+  if (!ky__is_float(x->dtype)) return draft_1(t, a, imm, op);
   append_point(t, op, x->dtype, want_of(x, KY_WANT_A), a.id)->imm = imm;
   return ky__newest_var(t, t->code.count - 1);
 }
 
 __attribute__((noinline)) static ky_var record_2(ky_tape *t, ky_var a, ky_var b, unsigned op) {
-  if (!takes_points(t, op, ky__rule_binary) || !is_live_point(t, a) || !is_live_point(t, b))
-    return draft_2(t, op, a, b);
+  if (!takes_points(t) || !is_live_point(t, a) || !is_live_point(t, b))
+    return draft_2(t, a, b, op);
   const ky_ins *x = &t->code.ins[a.id], *y = &t->code.ins[b.id];
-  if (!ky__is_float(x->dtype) || x->dtype != y->dtype) return draft_2(t, op, a, b);
+  if (!ky__is_float(x->dtype) || x->dtype != y->dtype) return draft_2(t, a, b, op);
   ky_ins *ins =
       append_point(t, op, x->dtype, want_of(x, KY_WANT_A) | want_of(y, KY_WANT_B), a.id);
   ins->b = b.id;
@@ -93,58 +90,64 @@ __attribute__((noinline)) static ky_var record_2(ky_tape *t, ky_var a, ky_var b,
 
 /* ---- generated, by attr ------------------------------------------------------------------ */
 
-#define BUILD_1_NONE(name)                                                                     \
-  ky_var ky_##name(ky_tape *t, ky_var a) { return record_1(t, a, 0, KY_OP_##name); }
-#define BUILD_2_NONE(name)                                                                     \
-  ky_var ky_##name(ky_tape *t, ky_var a, ky_var b) { return record_2(t, a, b, KY_OP_##name); }
-#define BUILD_3_NONE(name)                                                                     \
+#define BUILD_1_NONE(name, rule)                                                               \
+  ky_var ky_##name(ky_tape *t, ky_var a) {                                                     \
+    return (rule == ky__rule_unary ? record_1 : draft_1)(t, a, 0, KY_OP_##name);               \
+  }
+#define BUILD_1_IMM(name, rule)                                                                \
+  ky_var ky_##name(ky_tape *t, ky_var a, double s) {                                           \
+    return (rule == ky__rule_unary ? record_1 : draft_1)(t, a, s, KY_OP_##name);               \
+  }
+#define BUILD_2_NONE(name, rule)                                                               \
+  ky_var ky_##name(ky_tape *t, ky_var a, ky_var b) {                                           \
+    return (rule == ky__rule_binary ? record_2 : draft_2)(t, a, b, KY_OP_##name);              \
+  }
+#define BUILD_3_NONE(name, ...)                                                                \
   ky_var ky_##name(ky_tape *t, ky_var a, ky_var b, ky_var c) {                                 \
     ky_draft d;                                                                                \
     ky__draft(&d, KY_OP_##name);                                                               \
     return record(t, 3, (ky_var[]){a, b, c}, &d);                                              \
   }
-#define BUILD_3_OPT_C(name)                                                                    \
+#define BUILD_3_OPT_C(name, ...)                                                               \
   ky_var ky_##name(ky_tape *t, ky_var a, ky_var b, ky_var c) {                                 \
     ky_draft d;                                                                                \
     ky__draft(&d, KY_OP_##name);                                                               \
     return record(t, c.id ? 3 : 2, (ky_var[]){a, b, c}, &d);                                   \
   }
-#define BUILD_1_IMM(name)                                                                      \
-  ky_var ky_##name(ky_tape *t, ky_var a, double s) { return record_1(t, a, s, KY_OP_##name); }
-#define BUILD_1_IMM2(name)                                                                     \
+#define BUILD_1_IMM2(name, ...)                                                                \
   ky_var ky_##name(ky_tape *t, ky_var a, double s, double u) {                                 \
     ky_draft d;                                                                                \
     ky__draft(&d, KY_OP_##name);                                                               \
     if (t) d.ins.b = ky__push(t, &d, 2, (const int64_t[]){ky__f64_bits(s), ky__f64_bits(u)});  \
     return record(t, 1, (ky_var[]){a}, &d);                                                    \
   }
-#define BUILD_1_DTYPE(name)                                                                    \
+#define BUILD_1_DTYPE(name, ...)                                                               \
   ky_var ky_##name(ky_tape *t, ky_var a, ky_dtype dtype) {                                     \
     ky_draft d;                                                                                \
     ky__draft(&d, KY_OP_##name);                                                               \
     d.ins.b = (uint32_t)dtype;                                                                 \
     return record(t, 1, (ky_var[]){a}, &d);                                                    \
   }
-#define BUILD_1_AXES(name)                                                                     \
+#define BUILD_1_AXES(name, ...)                                                                \
   ky_var ky_##name(ky_tape *t, ky_var a, int count, const int64_t *axes, int keepdim) {        \
     return over_axes(t, KY_OP_##name, a, count, axes, keepdim, 0);                             \
   }                                                                                            \
   ky_var ky_##name##_all(ky_tape *t, ky_var a) {                                               \
     return over_axes(t, KY_OP_##name, a, 0, NULL, 0, 0);                                       \
   }
-#define BUILD_1_AXES_N(name)                                                                   \
+#define BUILD_1_AXES_N(name, ...)                                                              \
   ky_var ky_##name(ky_tape *t, ky_var a, int count, const int64_t *axes, int keepdim, int n) { \
     return over_axes(t, KY_OP_##name, a, count, axes, keepdim, n);                             \
   }
-#define BUILD_1_AXIS(name)                                                                     \
+#define BUILD_1_AXIS(name, ...)                                                                \
   ky_var ky_##name(ky_tape *t, ky_var a, int64_t axis) {                                       \
     return along_axis(t, KY_OP_##name, a, axis, 0);                                            \
   }
-#define BUILD_1_AXIS_KEEP(name)                                                                \
+#define BUILD_1_AXIS_KEEP(name, ...)                                                           \
   ky_var ky_##name(ky_tape *t, ky_var a, int64_t axis, int keepdim) {                          \
     return along_axis(t, KY_OP_##name, a, axis, keepdim);                                      \
   }
-#define BUILD_2_REDUCTION(name)                                                                \
+#define BUILD_2_REDUCTION(name, ...)                                                           \
   ky_var ky_##name(ky_tape *t, ky_var a, ky_var b, ky_reduction reduction) {                   \
     ky_draft d;                                                                                \
     ky__draft(&d, KY_OP_##name);                                                               \
@@ -153,7 +156,7 @@ __attribute__((noinline)) static ky_var record_2(ky_tape *t, ky_var a, ky_var b,
       ky__fail(&d.fault, KY_BAD_ARGUMENT, "unknown reduction %d", (int)reduction);             \
     return record(t, 2, (ky_var[]){a, b}, &d);                                                 \
   }
-#define BUILD_2_TRANS(name)                                                                    \
+#define BUILD_2_TRANS(name, ...)                                                               \
   ky_var ky_##name(ky_tape *t, ky_var a, ky_var b) { return ky_##name##_trans(t, a, b, 0); }   \
   ky_var ky_##name##_trans(ky_tape *t, ky_var a, ky_var b, unsigned flags) {                   \
     ky_draft d;                                                                                \
@@ -163,21 +166,21 @@ __attribute__((noinline)) static ky_var record_2(ky_tape *t, ky_var a, ky_var b,
       ky__fail(&d.fault, KY_BAD_ARGUMENT, "unknown transpose flags 0x%x", flags);              \
     return record(t, 2, (ky_var[]){a, b}, &d);                                                 \
   }
-#define BUILD_1_SHAPE(name)                                                                    \
+#define BUILD_1_SHAPE(name, ...)                                                               \
   ky_var ky_##name(ky_tape *t, ky_var a, int rank, const int64_t *dims) {                      \
     ky_draft d;                                                                                \
     ky__draft(&d, KY_OP_##name);                                                               \
     draft_dims(&d, rank, dims);                                                                \
     return record(t, 1, (ky_var[]){a}, &d);                                                    \
   }
-#define BUILD_1_PERM(name)                                                                     \
+#define BUILD_1_PERM(name, ...)                                                                \
   ky_var ky_##name(ky_tape *t, ky_var a, int rank, const int64_t *axes) {                      \
     ky_draft d;                                                                                \
     ky__draft(&d, KY_OP_##name);                                                               \
     draft_permutation(&d, rank, axes);                                                         \
     return record(t, 1, (ky_var[]){a}, &d);                                                    \
   }
-#define BUILD_1_SLICE(name)                                                                    \
+#define BUILD_1_SLICE(name, ...)                                                               \
   ky_var ky_##name(ky_tape *t, ky_var a, int64_t axis, int64_t start, int64_t stop,            \
                    int64_t step) {                                                             \
     ky_draft d;                                                                                \
@@ -186,35 +189,35 @@ __attribute__((noinline)) static ky_var record_2(ky_tape *t, ky_var a, ky_var b,
     if (t) d.ins.b = ky__push(t, &d, 4, (const int64_t[]){axis, start, stop, step});           \
     return record(t, 1, (ky_var[]){a}, &d);                                                    \
   }
-#define BUILD_LIST_LIST_AXIS(name)                                                             \
+#define BUILD_LIST_LIST_AXIS(name, ...)                                                        \
   ky_var ky_##name(ky_tape *t, size_t count, const ky_var *vars, int64_t axis) {               \
     return list_along_axis(t, KY_OP_##name, count, vars, axis);                                \
   }
-#define BUILD_LIST_FUSED(name)      /* a pass */
-#define BUILD_LIST_LIST_CLASS(name) /* class_losses.c */
-#define BUILD_LIST_CUSTOM(name)     /* record_custom.c */
-#define BUILD_LIST_LIST_CONV(name)  /* window.c */
-#define BUILD_LIST_LIST_NORM(name)  /* normalization.c */
-#define BUILD_LIST_ATTENTION(name)  /* sequence.c */
-#define BUILD_0_RANDOM(name)        /* random.c */
-#define BUILD_1_RANDOM(name)        /* random.c */
-#define BUILD_1_POOL(name)          /* window.c */
-#define BUILD_1_RESIZE(name)        /* window.c */
-#define BUILD_1_ROPE(name)          /* sequence.c */
-#define BUILD_LIST_RECURRENT(name)  /* sequence.c */
-#define BUILD_LIST_CTC(name)        /* sequence.c */
-#define BUILD_1_CLASSES(name)       /* choose.c */
-#define BUILD_1_ORDER(name)         /* choose.c */
-#define BUILD_1_DIAGONAL(name)      /* rearrange.c */
-#define BUILD_1_PAD(name)           /* rearrange.c */
-#define BUILD_2_AXIS_C(name)        /* choose.c */
-#define BUILD_2_PADDING(name)       /* choose.c */
-#define BUILD_2_MATRICES(name)      /* linear_algebra.c */
-#define BUILD_2_TRIANGLE(name)      /* linear_algebra.c */
-#define BUILD_0_NONE(name)
-#define BUILD_0_BIND(name)
-#define BUILD_0_BLOB(name)
-#define BUILD_0_IMM(name)
+#define BUILD_LIST_FUSED(name, ...)      /* a pass */
+#define BUILD_LIST_LIST_CLASS(name, ...) /* class_losses.c */
+#define BUILD_LIST_CUSTOM(name, ...)     /* record_custom.c */
+#define BUILD_LIST_LIST_CONV(name, ...)  /* window.c */
+#define BUILD_LIST_LIST_NORM(name, ...)  /* normalization.c */
+#define BUILD_LIST_ATTENTION(name, ...)  /* sequence.c */
+#define BUILD_0_RANDOM(name, ...)        /* random.c */
+#define BUILD_1_RANDOM(name, ...)        /* random.c */
+#define BUILD_1_POOL(name, ...)          /* window.c */
+#define BUILD_1_RESIZE(name, ...)        /* window.c */
+#define BUILD_1_ROPE(name, ...)          /* sequence.c */
+#define BUILD_LIST_RECURRENT(name, ...)  /* sequence.c */
+#define BUILD_LIST_CTC(name, ...)        /* sequence.c */
+#define BUILD_1_CLASSES(name, ...)       /* choose.c */
+#define BUILD_1_ORDER(name, ...)         /* choose.c */
+#define BUILD_1_DIAGONAL(name, ...)      /* rearrange.c */
+#define BUILD_1_PAD(name, ...)           /* rearrange.c */
+#define BUILD_2_AXIS_C(name, ...)        /* choose.c */
+#define BUILD_2_PADDING(name, ...)       /* choose.c */
+#define BUILD_2_MATRICES(name, ...)      /* linear_algebra.c */
+#define BUILD_2_TRIANGLE(name, ...)      /* linear_algebra.c */
+#define BUILD_0_NONE(name, ...)
+#define BUILD_0_BIND(name, ...)
+#define BUILD_0_BLOB(name, ...)
+#define BUILD_0_IMM(name, ...)
 
 /* Axes count from the end when negative; the instruction stores them from the front. */
 static void normalize_axis(ky_tape *t, ky_draft *d, ky_var a, int64_t *axis) {
@@ -306,7 +309,7 @@ static ky_var list_along_axis(ky_tape *t, ky_op op, size_t count, const ky_var *
   return ky__record(t, &d);
 }
 
-#define OP(name, arity, attr, ...) BUILD_##arity##_##attr(name)
+#define OP(name, arity, attr, rule, ...) BUILD_##arity##_##attr(name, ky__rule_##rule)
 #include "ops.def"
 #undef OP
 

@@ -301,9 +301,9 @@ static void fill_report(const checker *c, const finding *findings, size_t worst,
   r->analytic = f->worst.analytic;
   r->numeric = f->worst.numeric;
   r->smooth = f->worst.smooth;
-  const uint32_t site = code->site[id];
-  r->file = site ? code->files[(site >> KY_SITE_SHIFT) - 1] : NULL;
-  r->line = (int)(site & (KY_SITE_LINES - 1));
+  const ky_line at = ky__line_of(code, code->site[id]);
+  r->file = at.file;
+  r->line = at.line;
   ky_text text = {r->text, sizeof r->text, 0};
   ky__say(&text, "gradient of ");
   say_place(&text, c, c->output);

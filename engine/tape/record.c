@@ -46,10 +46,14 @@ void ky__say_line(ky_text *text, ky_line at) {
   ky__say(text, "%s:%d", slash ? slash + 1 : at.file, at.line);
 }
 
+ky_line ky__line_of(const ky_code *code, uint32_t site) {
+  const uint32_t file = site >> KY_SITE_SHIFT;
+  if (!file) return (ky_line){0};
+  return (ky_line){code->files[file - 1], (int)(site & (KY_SITE_LINES - 1))};
+}
+
 void ky__say_site(ky_text *text, const ky_code *code, uint32_t site) {
-  if (!site) return;
-  ky__say_line(text, (ky_line){code->files[(site >> KY_SITE_SHIFT) - 1],
-                               (int)(site & (KY_SITE_LINES - 1))});
+  ky__say_line(text, ky__line_of(code, site));
 }
 
 /* ---- drafts ------------------------------------------------------------------------------ */
@@ -77,7 +81,7 @@ uint32_t ky__push(ky_tape *t, ky_draft *d, uint32_t count, const int64_t *words)
 static ky_var refuse(ky_tape *t, const ky_draft *d, bool operands_known) {
   t->code.pool_count = t->pool_kept;
   if (t->pending != KY_OK) return (ky_var){0};
-  t->pending = d->fault.status;
+  ky__set_pending(t, d->fault.status);
   const ky_opinfo *info = &ky__opinfo[d->ins.op];
   ky_text text = {t->message, sizeof t->message, 0};
   ky__say_line(&text, t->here);
@@ -98,7 +102,7 @@ static ky_var refuse(ky_tape *t, const ky_draft *d, bool operands_known) {
 
 ky_var ky_tape_fail(ky_tape *t, ky_status status, const char *text) {
   if (!t || t->pending != KY_OK) return (ky_var){0};
-  t->pending = status == KY_OK ? KY_BAD_ARGUMENT : status;
+  ky__set_pending(t, status == KY_OK ? KY_BAD_ARGUMENT : status);
   ky_text message = {t->message, sizeof t->message, 0};
   ky__say_line(&message, t->here);
   ky__say(&message, "%s%s", message.length ? ": " : "",
@@ -132,6 +136,7 @@ ky_status ky__reserve(ky_tape *t, uint32_t need) {
   t->capacity = UINT32_MAX;
   for (int k = 0; k < KY_COLUMNS; k++)
     if (t->column_capacity[k] < t->capacity) t->capacity = t->column_capacity[k];
+  ky__set_pending(t, t->pending);
   return KY_OK;
 }
 
@@ -207,8 +212,8 @@ ky_var ky__record(ky_tape *t, ky_draft *d) {
   }
   t->code.ins[count] = ins;
   t->code.layout[count] = q.layout;
-  t->code.site[count] = ky__site(t);
-  t->frame.seen[count] = 0;
+  const uint32_t line = (uint32_t)t->here.line;
+  t->code.site[count] = line < KY_SITE_LINES ? t->site_base | line : 0;
   t->code.count = count + 1;
   if (t->flags & KY_EAGER) {
     const bool drew = t->frame.drew;
@@ -218,7 +223,7 @@ ky_var ky__record(ky_tape *t, ky_draft *d) {
       t->code.count = count;
       t->code.pool_count = t->pool_kept;
       withdraw(t, values, aux_count);
-      if (t->pending == KY_OK) t->pending = status;
+      if (t->pending == KY_OK) ky__set_pending(t, status);
       return (ky_var){0};
     }
   }

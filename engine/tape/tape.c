@@ -27,7 +27,6 @@ static ky_status start(ky_tape *t, const ky_tape_options *o) {
   t->eras[t->era_count++] = (ky_era){0, t->era_number};
   t->code.ins[0] = (ky_ins){.op = KY_OP_nop};
   t->code.layout[0] = t->code.site[0] = 0;
-  t->frame.seen[0] = 0;
   t->code.count = 1;
   t->done = 1;
   return KY_OK;
@@ -108,7 +107,7 @@ size_t ky_tape_bytes(const ky_tape *t) {
 ky_status ky_tape_check(ky_tape *t) {
   if (!t) return KY_BAD_ARGUMENT;
   const ky_status status = t->pending;
-  t->pending = KY_OK;
+  ky__set_pending(t, KY_OK);
   return status;
 }
 

@@ -30,6 +30,7 @@ struct ky_tape {
   bool gemm_ready;   /* BLIS has allocated what it needs */
   uint32_t capacity; /* instructions that every column has room for */
   uint32_t column_capacity[KY_COLUMNS];
+  uint32_t open;         /* the same, but 0 while recording is more than appending */
   const char *site_file; /* whose sites begin at site_base; 0 is unknown */
   uint32_t site_base;
 
@@ -70,6 +71,9 @@ __attribute__((format(printf, 3, 4))) ky_status ky__error(ky_tape *t, ky_status 
 /* BAD_VAR, and "call: why", unless `v` is live. Why there is a null var said the last error. */
 ky_status ky__refuse_var(ky_tape *t, const char *call, ky_var v);
 
+/* The line that a site stands for; its file is null where that is unknown. */
+ky_line ky__line_of(const ky_code *code, uint32_t site);
+
 /* "train.c:12"; nothing for an unknown line. And of a site. */
 void ky__say_line(ky_text *text, ky_line at);
 void ky__say_site(ky_text *text, const ky_code *code, uint32_t site);
@@ -80,6 +84,12 @@ typedef struct ky_value_name {
 } ky_value_name;
 
 ky_value_name ky__value_name(const ky_code *code, ky_id id);
+
+/* Makes `status` the pending error, or OK none. */
+static inline void ky__set_pending(ky_tape *t, ky_status status) {
+  t->pending = status;
+  t->open = status == KY_OK && !(t->flags & KY_EAGER) ? t->capacity : 0;
+}
 
 /* ---- vars ------------------------------------------------------------------------------- */
 
@@ -99,7 +109,7 @@ static inline ky_var ky__newest_var(const ky_tape *t, ky_id id) {
 
 static inline bool ky__is_live(const ky_tape *t, ky_var v) {
   return v.tape == t && v.id < t->code.count &&
-         v.era == ky__era_of(t->eras, t->era_count, v.id);
+         (v.era == t->era_number || v.era == ky__era_of(t->eras, t->era_count, v.id));
 }
 
 /* Why `v` is no live value of `t`, as a sentence; NULL when it is one. */
@@ -139,12 +149,6 @@ ky_id ky__operand_id(const ky_tape *t, ky_draft *d, ky_var v);
 /* Appends words to the pool, cut off again if the recording fails; returns the first one's
  * index. */
 uint32_t ky__push(ky_tape *t, ky_draft *d, uint32_t count, const int64_t *words);
-
-/* What an instruction that is recorded now carries, once `here.file` is `site_file`. */
-static inline uint32_t ky__site(const ky_tape *t) {
-  const uint32_t line = (uint32_t)t->here.line;
-  return t->site_base && line < KY_SITE_LINES && line > 0 ? t->site_base | line : 0;
-}
 
 /* Appends the draft's instruction if its rule agrees. Otherwise the tape is as it was, the
  * reason is its pending error ("file:line: op: shapes: reason"), and the null var comes back.
