@@ -54,9 +54,9 @@ static void make(desk *d, const way *how, const float *x, int *updates) {
                                 .without = &how->without,
                                 .without_count = how->without != NULL,
                                 .fuse_least = 1};
-  const ky_exec_options o = {.size = sizeof o,
-                             .flags = how->exec_flags,
-                             .update = {updates ? count_updates : NULL, NULL, updates}};
+  const ky_update counting = {.size = sizeof counting, .apply = count_updates, .user = updates};
+  const ky_exec_options o = {
+      .size = sizeof o, .flags = how->exec_flags, .update = updates ? &counting : NULL};
   assert_int_equal(ky_compile(d->t, d->loss, &c, &d->p), KY_OK);
   assert_int_equal(ky_exec_new(d->p, &o, &d->e), KY_OK);
 }
@@ -126,8 +126,9 @@ static void adjoint_stops_the_sweep_before_the_step(void **state) {
                                   .without = &fuse,
                                   .without_count = fused ? 0 : 1,
                                   .fuse_least = 1};
-    const ky_exec_options o = {
-        .size = sizeof o, .flags = KY_CHECK_FINITE, .update = {count_updates, NULL, &updates}};
+    const ky_update counting = {
+        .size = sizeof counting, .apply = count_updates, .user = &updates};
+    const ky_exec_options o = {.size = sizeof o, .flags = KY_CHECK_FINITE, .update = &counting};
     assert_int_equal(ky_compile(t, root, &c, &p), KY_OK);
     assert_int_equal(ky_exec_new(p, &o, &e), KY_OK);
     assert_int_equal(ky_exec_step(e, NULL), KY_NONFINITE);

@@ -1,77 +1,9 @@
 /* SPDX-License-Identifier: MIT */
 /* Programs and executions: what they promise, and each documented error. */
 #include <math.h>
-#include <stdlib.h>
 #include <string.h>
 
-#include "close.h"
-#include "kytape/ops.h"
-#include "kytape/optim.h"
-
-enum { BATCH = 4, IN = 3, OUT = 2 };
-
-/* A linear classifier, compiled with all defaults unless a test does it. */
-typedef struct desk {
-  ky_tape *t, *other;
-  ky_tensor *weight, *bias;
-  float data[BATCH * IN];
-  int32_t labels[BATCH];
-  ky_var x, y, w, b, logits, loss;
-  ky_program *p;
-  ky_exec *e;
-} desk;
-
-static void fill_weights(desk *d) {
-  float *w = ky_tensor_write(d->weight), *b = ky_tensor_write(d->bias);
-  for (int k = 0; k < OUT * IN; k++) w[k] = 0.3F * (float)(k % 4) - 0.4F;
-  for (int k = 0; k < OUT; k++) b[k] = 0.1F * (float)k;
-}
-
-static int set_up(void **state) {
-  desk *d = calloc(1, sizeof *d);
-  *state = d;
-  d->t = ky_tape_new(NULL);
-  d->other = ky_tape_new(NULL);
-  if (ky_tensor_new(NULL, KY_F32, KY_SHAPE(OUT, IN), &d->weight) != KY_OK) return 1;
-  if (ky_tensor_new(NULL, KY_F32, KY_SHAPE(OUT), &d->bias) != KY_OK) return 1;
-  fill_weights(d);
-  for (int k = 0; k < BATCH * IN; k++) d->data[k] = (float)(k % 5) - 2;
-  for (int k = 0; k < BATCH; k++) d->labels[k] = k % OUT;
-  d->x = ky_input(d->t, KY_F32, KY_SHAPE(BATCH, IN), d->data);
-  d->y = ky_input(d->t, KY_I32, KY_SHAPE(BATCH), d->labels);
-  d->w = ky_param(d->t, d->weight);
-  d->b = ky_param(d->t, d->bias);
-  d->logits = ky_linear(d->t, d->x, d->w, d->b);
-  d->loss = ky_cross_entropy(d->t, d->logits, d->y, KY_REDUCE_MEAN);
-  return 0;
-}
-
-static int tear_down(void **state) {
-  desk *d = *state;
-  ky_exec_free(d->e);
-  ky_program_free(d->p);
-  ky_tape_free(d->t);
-  ky_tape_free(d->other);
-  ky_tensor_free(d->weight);
-  ky_tensor_free(d->bias);
-  free(d);
-  return 0;
-}
-
-#define OPTIONS(...)                                                                           \
-  &(ky_compile_options) { .size = sizeof(ky_compile_options), __VA_ARGS__ }
-
-static void start(desk *d, const ky_compile_options *options) {
-  assert_int_equal(ky_compile(d->t, d->loss, options, &d->p), KY_OK);
-  assert_int_equal(ky_exec_new(d->p, NULL, &d->e), KY_OK);
-}
-
-static ky_exec *start_updating(desk *d, ky_update update) {
-  assert_int_equal(ky_compile(d->t, d->loss, OPTIONS(.updates = 1), &d->p), KY_OK);
-  const ky_exec_options o = {.size = sizeof o, .update = update};
-  assert_int_equal(ky_exec_new(d->p, &o, &d->e), KY_OK);
-  return d->e;
-}
+#include "program_desk.h"
 
 /* ---- compiling --------------------------------------------------------------------------- */
 
@@ -164,14 +96,14 @@ static void functions_of_nothing_do_nothing(void **state) {
   assert_int_equal(ky_program_memory(NULL).total, 0);
   assert_int_equal(ky_program_dump(NULL, stdout), KY_BAD_ARGUMENT);
   assert_string_equal(ky_exec_message(NULL), "the execution is null");
-  start(d, NULL);
+  desk_start(d, NULL);
   assert_int_equal(ky_program_dump(d->p, NULL), KY_BAD_ARGUMENT);
   assert_string_equal(ky_exec_message(d->e), "");
 }
 
 static void an_execution_outlives_the_name_of_its_program(void **state) {
   desk *d = *state;
-  start(d, NULL);
+  desk_start(d, NULL);
   double before, after;
   assert_int_equal(ky_exec_step(d->e, NULL), KY_OK);
   assert_int_equal(ky_exec_item(d->e, d->loss, &before), KY_OK);
@@ -211,7 +143,7 @@ static void names_are_those_of_the_tape_when_it_was_compiled(void **state) {
 static void inputs_are_checked(void **state) {
   desk *d = *state;
   ky_var dead = ky_input(d->t, KY_F32, KY_SHAPE(2), d->data), sum = ky_sum_all(d->t, dead);
-  start(d, NULL);
+  desk_start(d, NULL);
   ky_var later = ky_input(d->t, KY_F32, KY_SHAPE(2), d->data);
   assert_int_equal(ky_exec_input(NULL, d->x, d->data), KY_BAD_ARGUMENT);
   assert_int_equal(ky_exec_input(d->e, ky_none(), d->data), KY_BAD_VAR);
@@ -228,7 +160,7 @@ static void inputs_are_checked(void **state) {
 
 static void arrays_are_checked(void **state) {
   desk *d = *state;
-  start(d, NULL);
+  desk_start(d, NULL);
   const ky_array good = {.data = d->data,
                          .dtype = KY_F32,
                          .rank = 2,
@@ -260,7 +192,7 @@ static void arrays_are_checked(void **state) {
 
 static void executions_need_a_program_and_its_kind_of_update(void **state) {
   desk *d = *state;
-  start(d, NULL);
+  desk_start(d, NULL);
   ky_optimizer *sgd;
   assert_int_equal(ky_sgd_new(NULL, 0.1, &sgd), KY_OK);
   ky_exec *e = d->e;
@@ -280,7 +212,7 @@ static void executions_need_a_program_and_its_kind_of_update(void **state) {
 
 static void a_failed_forward_sweep_can_be_repeated(void **state) {
   desk *d = *state;
-  start(d, NULL);
+  desk_start(d, NULL);
   d->labels[2] = OUT;
   ky_grads grads = {1, NULL};
   assert_int_equal(ky_exec_step(d->e, &grads), KY_BAD_INDEX);
@@ -296,7 +228,7 @@ static void a_failed_forward_sweep_can_be_repeated(void **state) {
 
 static void backward_needs_a_forward_sweep_of_its_own(void **state) {
   desk *d = *state;
-  start(d, NULL);
+  desk_start(d, NULL);
   assert_int_equal(ky_exec_forward(NULL), KY_BAD_ARGUMENT);
   assert_int_equal(ky_exec_backward(NULL, NULL), KY_BAD_ARGUMENT);
   assert_int_equal(ky_exec_step(NULL, NULL), KY_BAD_ARGUMENT);
@@ -326,7 +258,7 @@ static void backward_needs_a_root(void **state) {
 
 static void a_weight_that_changed_is_stale(void **state) {
   desk *d = *state;
-  start(d, NULL);
+  desk_start(d, NULL);
   assert_int_equal(ky_exec_forward(d->e), KY_OK);
   ky_tensor_write(d->bias);
   assert_int_equal(ky_exec_backward(d->e, NULL), KY_STALE);
@@ -354,7 +286,7 @@ static void a_vanished_weight_hides_no_stale_one(void **state) {
 
 static void values_are_there_after_a_sweep(void **state) {
   desk *d = *state;
-  start(d, OPTIONS(.keep = &d->logits, .keep_count = 1));
+  desk_start(d, OPTIONS(.keep = &d->logits, .keep_count = 1));
   ky_array array;
   double value;
   float logits[BATCH * OUT];
@@ -387,7 +319,7 @@ static void values_are_there_after_a_sweep(void **state) {
 
 static void gradients_are_there_after_a_reverse_sweep(void **state) {
   desk *d = *state;
-  start(d, OPTIONS(.wrt = &d->w, .wrt_count = 1, .keep = &d->logits, .keep_count = 1));
+  desk_start(d, OPTIONS(.wrt = &d->w, .wrt_count = 1, .keep = &d->logits, .keep_count = 1));
   ky_array array;
   assert_int_equal(ky_exec_forward(d->e), KY_OK);
   assert_int_equal(ky_exec_grad(d->e, d->w, &array), KY_NOT_RUN);
@@ -409,190 +341,35 @@ static void gradients_are_there_after_a_reverse_sweep(void **state) {
 /* What is wanted must not depend on which passes run. */
 static void only_what_is_wanted_is_listed(void **state) {
   desk *d = *state;
-  start(d, OPTIONS(.wrt = &d->b, .wrt_count = 1, .without = ky_program_passes(),
-                   .without_count = 1));
+  desk_start(d, OPTIONS(.wrt = &d->b, .wrt_count = 1, .without = ky_program_passes(),
+                        .without_count = 1));
   ky_grads grads;
   assert_int_equal(ky_exec_step(d->e, &grads), KY_OK);
   assert_int_equal(grads.count, 1);
   assert_ptr_equal(grads.pairs[0].weight, d->bias);
 }
 
-/* ---- updates ----------------------------------------------------------------------------- */
-
-/* An update that looks at what it is given, and calls back. */
-typedef struct witness {
-  desk *d;
-  int calls, fail_at, refuse_at;
-  size_t elements; /* of the weight being updated, so far */
-  const ky_tensor *order[4];
-} witness;
-
-static ky_status watch_begin(void *user, const ky_tensor *weight, void **state) {
-  witness *v = user;
-  v->order[v->calls++ % 4] = weight;
-  *state = v;
-  v->elements = 0;
-  return v->calls == v->refuse_at ? KY_BAD_ARGUMENT : KY_OK;
-}
-
-static ky_status watch_update(void *user, const ky_update_part *part) {
-  witness *v = user;
-  assert_non_null(part->grad);
-  assert_ptr_equal(part->state, v);
-  assert_ptr_equal(part->weight, v->order[(v->calls - 1) % 4]);
-  assert_ptr_equal(part->w, (const float *)ky_tensor_data(part->weight) + part->first);
-  assert_int_equal(part->first, v->elements);
-  v->elements += part->count;
-  assert_true(v->elements <= (size_t)ky_tensor_count(part->weight));
-  if (v->calls == v->fail_at) return KY_NONFINITE;
-  ((float *)part->w)[0] -= ((const float *)part->grad)[0];
-  return KY_OK;
-}
-
-static void each_weight_is_updated_once_a_step(void **state) {
-  desk *d = *state;
-  witness v = {.d = d};
-  start_updating(d, (ky_update){.apply = watch_update, .begin = watch_begin, .user = &v});
-  ky_grads grads = {7, NULL};
-  ky_array array;
-  for (int k = 1; k <= 3; k++) {
-    assert_int_equal(ky_exec_step(d->e, &grads), KY_OK);
-    assert_int_equal(v.calls, 2 * k);
-    assert_int_equal(grads.count, 0);
-  }
-  assert_ptr_equal(v.order[0], d->weight);
-  assert_ptr_equal(v.order[1], d->bias);
-  assert_int_equal(ky_exec_grad(d->e, d->w, &array), KY_BAD_VAR);
-}
-
-static void a_weight_that_is_not_wanted_is_not_updated(void **state) {
-  desk *d = *state;
-  witness v = {.d = d};
-  const ky_exec_options o = {.size = sizeof o, .update = {watch_update, watch_begin, &v}};
-  assert_int_equal(ky_compile(d->t, d->loss,
-                              OPTIONS(.updates = 1, .wrt = &d->b, .wrt_count = 1,
-                                      .without = ky_program_passes(), .without_count = 1),
-                              &d->p),
-                   KY_OK);
-  assert_int_equal(ky_exec_new(d->p, &o, &d->e), KY_OK);
-  assert_int_equal(ky_exec_step(d->e, NULL), KY_OK);
-  assert_int_equal(v.calls, 1);
-  assert_ptr_equal(v.order[0], d->bias);
-}
-
-static void a_failing_update_ends_the_step(void **state) {
-  desk *d = *state;
-  witness v = {.d = d, .fail_at = 2};
-  start_updating(d, (ky_update){.apply = watch_update, .begin = watch_begin, .user = &v});
-  double value;
-  assert_int_equal(ky_exec_step(d->e, NULL), KY_NONFINITE);
-  assert_non_null(strstr(ky_exec_message(d->e), "a value is NaN or infinite"));
-  assert_int_equal(ky_exec_backward(d->e, NULL), KY_NOT_RUN);
-  assert_int_equal(ky_exec_item(d->e, d->loss, &value), KY_NOT_RUN);
-  assert_int_equal(ky_exec_step(d->e, NULL), KY_OK);
-  assert_int_equal(v.calls, 4);
-  assert_int_equal(ky_exec_item(d->e, d->loss, &value), KY_OK);
-}
-
-static void an_update_that_cannot_begin_ends_the_step(void **state) {
-  desk *d = *state;
-  witness v = {.d = d, .refuse_at = 1};
-  start_updating(d, (ky_update){.apply = watch_update, .begin = watch_begin, .user = &v});
-  assert_int_equal(ky_exec_step(d->e, NULL), KY_BAD_ARGUMENT);
-  assert_non_null(strstr(ky_exec_message(d->e), "update of the weight"));
-  assert_int_equal(v.elements, 0);
-  assert_int_equal(ky_exec_step(d->e, NULL), KY_OK);
-}
-
-static ky_status call_back(void *user, const ky_update_part *part) {
-  witness *v = user;
-  desk *d = v->d;
-  ky_array array;
-  double value;
-  float word;
-  (void)part;
-  v->calls++;
-  assert_int_equal(ky_exec_forward(d->e), KY_BUSY);
-  assert_int_equal(ky_exec_backward(d->e, NULL), KY_BUSY);
-  assert_int_equal(ky_exec_step(d->e, NULL), KY_BUSY);
-  assert_int_equal(ky_exec_input(d->e, d->x, d->data), KY_BUSY);
-  assert_int_equal(ky_exec_bind(d->e, d->x, (ky_array){0}), KY_BUSY);
-  assert_int_equal(ky_exec_data(d->e, d->loss, &array), KY_BUSY);
-  assert_int_equal(ky_exec_read(d->e, d->loss, &word, sizeof word), KY_BUSY);
-  assert_int_equal(ky_exec_item(d->e, d->loss, &value), KY_BUSY);
-  assert_int_equal(ky_exec_grad(d->e, d->w, &array), KY_BUSY);
-  return KY_OK;
-}
-
-static void a_busy_execution_says_so(void **state) {
-  desk *d = *state;
-  witness v = {.d = d};
-  start_updating(d, (ky_update){.apply = call_back, .user = &v});
-  assert_int_equal(ky_exec_step(d->e, NULL), KY_OK);
-  assert_int_equal(v.calls, 2);
-  assert_string_equal(ky_exec_message(d->e), "");
-}
-
-/* Both uses of a shared weight must have run: one of its old value, one for its gradient. */
-static void a_shared_weight_is_updated_after_its_first_use(void **state) {
-  desk *d = *state;
-  ky_var turned = ky_permute(d->t, d->w, KY_AXES(1, 0)); /* a view: reads the weight's memory */
-  ky_var h = ky_tanh(d->t, ky_matmul(d->t, d->logits, d->w));
-  d->loss = ky_mean_all(d->t, ky_square(d->t, ky_matmul(d->t, h, turned)));
-  ky_optimizer *sgd;
-  assert_int_equal(ky_sgd_new(NULL, 0.5, &sgd), KY_OK);
-  float want[2][OUT * IN];
-  for (int k = 0; k < 2; k++) {
-    ky_grads grads;
-    assert_int_equal(ky_forward(d->t), KY_OK);
-    assert_int_equal(ky_backward(d->t, d->loss, &grads), KY_OK);
-    assert_int_equal(ky_optimizer_step(sgd, &grads), KY_OK);
-    memcpy(want[k], ky_tensor_data(d->weight), sizeof want[k]);
-  }
-  fill_weights(d);
-  start_updating(d, ky_optimizer_update(sgd));
-  for (int k = 0; k < 2; k++) {
-    assert_int_equal(ky_exec_step(d->e, NULL), KY_OK);
-    assert_memory_equal(ky_tensor_data(d->weight), want[k], sizeof want[k]);
-  }
-  ky_optimizer_free(sgd);
-}
-
-static void no_optimizer_is_no_update(void **state) {
-  (void)state;
-  assert_true(ky_optimizer_update(NULL).apply == NULL);
-}
-
-#define TEST(name) cmocka_unit_test_setup_teardown(name, set_up, tear_down)
-
 int main(void) {
   const struct CMUnitTest tests[] = {
-      TEST(compile_refuses_null_pointers),
-      TEST(compile_refuses_vars_that_are_no_values),
-      TEST(compile_refuses_roots_that_have_no_gradient),
-      TEST(compile_refuses_unknown_passes),
-      TEST(compile_returns_a_pending_error),
-      TEST(functions_of_nothing_do_nothing),
-      TEST(an_execution_outlives_the_name_of_its_program),
-      TEST(names_are_those_of_the_tape_when_it_was_compiled),
-      TEST(inputs_are_checked),
-      TEST(arrays_are_checked),
-      TEST(executions_need_a_program_and_its_kind_of_update),
-      TEST(a_failed_forward_sweep_can_be_repeated),
-      TEST(backward_needs_a_forward_sweep_of_its_own),
-      TEST(backward_needs_a_root),
-      TEST(a_weight_that_changed_is_stale),
-      TEST(a_vanished_weight_hides_no_stale_one),
-      TEST(values_are_there_after_a_sweep),
-      TEST(gradients_are_there_after_a_reverse_sweep),
-      TEST(only_what_is_wanted_is_listed),
-      TEST(each_weight_is_updated_once_a_step),
-      TEST(a_weight_that_is_not_wanted_is_not_updated),
-      TEST(a_failing_update_ends_the_step),
-      TEST(an_update_that_cannot_begin_ends_the_step),
-      TEST(a_busy_execution_says_so),
-      TEST(a_shared_weight_is_updated_after_its_first_use),
-      TEST(no_optimizer_is_no_update),
+      DESK_TEST(compile_refuses_null_pointers),
+      DESK_TEST(compile_refuses_vars_that_are_no_values),
+      DESK_TEST(compile_refuses_roots_that_have_no_gradient),
+      DESK_TEST(compile_refuses_unknown_passes),
+      DESK_TEST(compile_returns_a_pending_error),
+      DESK_TEST(functions_of_nothing_do_nothing),
+      DESK_TEST(an_execution_outlives_the_name_of_its_program),
+      DESK_TEST(names_are_those_of_the_tape_when_it_was_compiled),
+      DESK_TEST(inputs_are_checked),
+      DESK_TEST(arrays_are_checked),
+      DESK_TEST(executions_need_a_program_and_its_kind_of_update),
+      DESK_TEST(a_failed_forward_sweep_can_be_repeated),
+      DESK_TEST(backward_needs_a_forward_sweep_of_its_own),
+      DESK_TEST(backward_needs_a_root),
+      DESK_TEST(a_weight_that_changed_is_stale),
+      DESK_TEST(a_vanished_weight_hides_no_stale_one),
+      DESK_TEST(values_are_there_after_a_sweep),
+      DESK_TEST(gradients_are_there_after_a_reverse_sweep),
+      DESK_TEST(only_what_is_wanted_is_listed),
   };
   return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -144,9 +144,9 @@ refuse(const ky_exec_options *o, ky_status status, const char *format, ...) {
 }
 
 static ky_status check(const ky_program *p, const ky_exec_options *o) {
-  if (p->updates && !o->update.apply)
+  if (p->updates && !o->update)
     return refuse(o, KY_BAD_ARGUMENT, "the program was compiled with updates, none is given");
-  if (!p->updates && o->update.apply)
+  if (!p->updates && o->update)
     return refuse(o, KY_BAD_ARGUMENT, "an update for a program compiled without updates");
   if (o->flags & ~(uint32_t)KY_CHECK_FINITE)
     return refuse(o, KY_BAD_ARGUMENT, "unknown flags 0x%x", (unsigned)o->flags);
@@ -183,14 +183,18 @@ ky_status ky_exec_new(const ky_program *p, const ky_exec_options *options, ky_ex
   if (!p || !out)
     return refuse(&o, KY_BAD_ARGUMENT, "the %s is null", p ? "result pointer" : "program");
   KY_TRY(check(p, &o));
+  ky_update update = {0};
+  if (!ky__take_options(&update, sizeof update, o.update))
+    return refuse(&o, KY_BAD_ARGUMENT, "the update has no size");
+  if (o.update && !update.apply) return refuse(&o, KY_BAD_ARGUMENT, "the update has no apply");
   const ky_allocator allocator = ky__allocator(&o.allocator);
   ky_exec *e = ky__resize(&allocator, NULL, 0, sizeof *e);
   if (!e) return refuse(&o, KY_NO_MEMORY, "%s", ky_status_text(KY_NO_MEMORY));
   memset(e, 0, sizeof *e);
   e->allocator = allocator;
   e->program = p;
+  e->update = update;
   atomic_fetch_add(&shared(p)->users, 1);
-  e->update = o.update;
   e->check = p->check || (o.flags & KY_CHECK_FINITE) != 0;
   atomic_flag_clear(&e->busy);
   e->frame.code = &p->code;

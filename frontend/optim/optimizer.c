@@ -221,14 +221,17 @@ static ky_status apply(void *user, const ky_update_part *part) {
   return KY_OK;
 }
 
-ky_update ky_optimizer_update(ky_optimizer *o) {
-  return (ky_update){.apply = o ? apply : NULL,
-                     .begin = begin,
-                     .user = o,
-                     .refusal =
-                         "the optimizer clips by the norm of all gradients, which is not "
-                         "known yet: compile without updates and call ky_optimizer_step",
-                     .outer = o && o->kind->change_outer[0] && o->buffers == 0};
+const ky_update *ky_optimizer_update(ky_optimizer *o) {
+  if (!o) return NULL;
+  o->update =
+      (ky_update){.size = sizeof(ky_update),
+                  .apply = apply,
+                  .begin = begin,
+                  .user = o,
+                  .refusal = "the optimizer clips by the norm of all gradients, which is not "
+                             "known yet: compile without updates and call ky_optimizer_step",
+                  .outer = o->kind->change_outer[0] && o->buffers == 0};
+  return &o->update;
 }
 
 /* ---- settings ---------------------------------------------------------------------------- */

@@ -37,7 +37,8 @@ struct ky_optimizer {
   ky_allocator allocator;
   size_t buffers; /* arrays that it remembers for each weight; without any there are no slots */
   double rate;
-  double clip; /* largest norm of all gradients; 0 for any */
+  ky_update update; /* of programs */
+  double clip;      /* largest norm of all gradients; 0 for any */
   ky_slot *slots;
   size_t slot_count, slot_capacity;
   size_t next; /* where the slot of the next weight is, if weights come in their usual order */

@@ -82,11 +82,11 @@ KY_API ky_status ky_adamw_new(const ky_allocator *allocator, double rate,
 KY_API ky_status ky_optimizer_step(ky_optimizer *o, const ky_grads *grads);
 
 /* The optimizer as the update inside of a compiled training step, for ky_exec_options. `o` must
- * outlive the execution; a null function for NULL. Steps in this way fail with BAD_ARGUMENT
+ * outlive the execution. Borrowed until ky_optimizer_free; NULL for NULL. Steps in this way fail with BAD_ARGUMENT
  * while a clip is set, because no gradient waits there for the norm of all: compile without
  * `updates` and give what ky_exec_step returns to ky_optimizer_step. Weights that are not in
  * ky_compile_options.wrt stay as they are. */
-KY_API ky_update ky_optimizer_update(ky_optimizer *o);
+KY_API const ky_update *ky_optimizer_update(ky_optimizer *o);
 
 /* The learning rate. NaN for NULL. */
 KY_API double ky_optimizer_rate(const ky_optimizer *o);

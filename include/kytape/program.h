@@ -100,6 +100,7 @@ typedef struct ky_update_part {
  * weight. Anything but OK ends the sweep with that status; weights whose turn came before have
  * made their step then. */
 typedef struct ky_update {
+  size_t size; /* sizeof(ky_update) */
   ky_status (*apply)(void *user, const ky_update_part *part);
   /* Once a step, before the parts; may be NULL. */
   ky_status (*begin)(void *user, const ky_tensor *weight, void **state);
@@ -113,9 +114,9 @@ typedef struct ky_update {
 /* Options of ky_exec_new. Set `size` to sizeof(ky_exec_options); zero means the default. */
 typedef struct ky_exec_options {
   size_t size;
-  ky_allocator allocator; /* of the execution; copied; a null function means malloc */
-  ky_update update;       /* for programs compiled with `updates`, else a null function */
-  int threads;            /* that share one run, the caller's among them: 1..256; 0 means 1 */
+  ky_allocator allocator;  /* of the execution; copied; a null function means malloc */
+  const ky_update *update; /* for programs compiled with `updates`, else NULL; copied */
+  int threads;             /* that share one run, the caller's among them: 1..256; 0 means 1 */
   size_t grain;         /* elements of work that are worth waking a thread for; 0 means 16384 */
   char *message;        /* where ky_exec_new writes why it failed; may be NULL */
   size_t message_bytes; /* of `message`, the ending 0 included */
@@ -131,8 +132,8 @@ typedef struct ky_exec_options {
  * options: NULL for the defaults.
  * *out: free it with ky_exec_free, which ends the threads. Errors: BAD_ARGUMENT (a null
  * pointer; an update for a program compiled without `updates`, or none for one with; a number
- * of threads out of range; unknown flags; no size in the options), NO_THREAD, NO_MEMORY; *out
- * is NULL then. */
+ * of threads out of range; unknown flags; no size in the options or the update), NO_THREAD,
+ * NO_MEMORY; *out is NULL then. */
 KY_API ky_status ky_exec_new(const ky_program *p, const ky_exec_options *options,
                              ky_exec **out);
 
