@@ -22,6 +22,8 @@ ky_status ky__optimizer_new(const ky_allocator *allocator, const ky_optimizer_ki
   o->allocator = used;
   o->rate = rate;
   o->buffers = buffers;
+  o->slots.size = sizeof(ky_slot);
+  o->factors.size = sizeof(ky_factors);
   *out = o;
   return KY_OK;
 }
@@ -36,90 +38,60 @@ static size_t state_bytes(const ky_optimizer *o, const ky_slot *slot) {
 
 static void empty_slot(const ky_optimizer *o, ky_slot *slot) {
   ky__block_free(o->allocator, slot->state, state_bytes(o, slot));
-  slot->state = NULL;
+}
+
+static void forget_steps(ky_optimizer *o, const ky_tensor *weight) {
+  ky_slot *slot = ky__weight_find(&o->slots, weight);
+  if (slot) empty_slot(o, slot);
+  ky__weight_remove(&o->slots, weight);
 }
 
 void ky_optimizer_forget(ky_optimizer *o, const ky_tensor *weight) {
   if (!o) return;
-  size_t left = 0;
-  for (size_t k = 0; k < o->slot_count; k++) {
-    if (o->slots[k].weight == weight)
-      empty_slot(o, &o->slots[k]);
-    else
-      o->slots[left++] = o->slots[k];
-  }
-  o->slot_count = left;
-  o->next = 0;
+  forget_steps(o, weight);
+  ky__weight_remove(&o->factors, weight);
 }
 
 void ky_optimizer_forget_all(ky_optimizer *o) {
   if (!o) return;
-  for (size_t k = 0; k < o->slot_count; k++) empty_slot(o, &o->slots[k]);
-  o->slot_count = o->next = 0;
+  for (size_t k = 0; k < o->slots.count; k++) empty_slot(o, (ky_slot *)(void *)o->slots.at + k);
+  o->slots.count = o->slots.next = 0;
 }
 
 void ky_optimizer_free(ky_optimizer *o) {
   if (!o) return;
   ky_optimizer_forget_all(o);
-  ky__block_free(o->allocator, o->slots, o->slot_capacity * sizeof *o->slots);
+  ky__weight_table_free(&o->slots, &o->allocator);
+  ky__weight_table_free(&o->factors, &o->allocator);
   ky__block_free(o->allocator, o, o->kind->bytes);
 }
 
 /* ---- slots ------------------------------------------------------------------------------- */
-
-/* The slot of a weight, wherever it is; null when there is none. */
-static ky_slot *find_slot(ky_optimizer *o, const ky_tensor *weight) {
-  for (size_t k = 0; k < o->slot_count; k++) {
-    const size_t at = (o->next + k) % o->slot_count;
-    if (o->slots[at].weight != weight) continue;
-    o->next = at + 1;
-    return &o->slots[at];
-  }
-  return NULL;
-}
 
 static bool is_of(const ky_slot *slot, const ky_tensor *weight) {
   return slot->dtype == ky_tensor_dtype(weight) &&
          slot->count == (size_t)ky_tensor_count(weight);
 }
 
-/* Makes room for one more slot. */
-static ky_status grow(ky_optimizer *o) {
-  if (o->slot_count < o->slot_capacity) return KY_OK;
-  const size_t capacity = o->slot_capacity ? 2 * o->slot_capacity : 16;
-  ky_slot *slots = o->allocator.resize(
-      o->allocator.user, o->slots, o->slot_capacity * sizeof *slots, capacity * sizeof *slots);
-  if (!slots) return KY_NO_MEMORY;
-  o->slots = slots;
-  o->slot_capacity = capacity;
-  return KY_OK;
-}
-
-/* The slot of a weight, made now if there is none; null when memory ran out. A weight that has
- * another size is another one at the address of an old one. */
-static ky_slot *slot_of(ky_optimizer *o, const ky_tensor *weight) {
-  ky_slot *slot = find_slot(o, weight);
-  if (slot && is_of(slot, weight)) return slot;
-  if (slot) ky_optimizer_forget(o, weight);
-  if (grow(o) != KY_OK) return NULL;
-  ky_slot made = {.weight = weight,
-                  .dtype = ky_tensor_dtype(weight),
-                  .count = (size_t)ky_tensor_count(weight)};
-  const size_t bytes = state_bytes(o, &made);
-  if (bytes) {
-    made.state = o->allocator.resize(o->allocator.user, NULL, 0, bytes);
-    if (!made.state) return NULL;
-    memset(made.state, 0, bytes);
-  }
-  o->slots[o->slot_count] = made;
-  o->next = o->slot_count + 1;
-  return &o->slots[o->slot_count++];
-}
-
+/* A weight that has another size is another one at the address of an old one. */
 ky_slot *ky__optimizer_slot(ky_optimizer *o, const ky_tensor *weight, bool make) {
-  if (make) return slot_of(o, weight);
-  ky_slot *slot = find_slot(o, weight);
-  return slot && is_of(slot, weight) ? slot : NULL;
+  ky_slot *slot = ky__weight_find(&o->slots, weight);
+  if (slot && is_of(slot, weight)) return slot;
+  if (!make) return NULL;
+  forget_steps(o, weight);
+  slot = ky__weight_append(&o->slots, &o->allocator, weight);
+  if (!slot) return NULL;
+  slot->dtype = ky_tensor_dtype(weight);
+  slot->count = (size_t)ky_tensor_count(weight);
+  const size_t bytes = state_bytes(o, slot);
+  if (!bytes) return slot;
+  slot->state = o->allocator.resize(o->allocator.user, NULL, 0, bytes);
+  if (!slot->state) {
+    ky__weight_remove(&o->slots, weight);
+    return NULL;
+  }
+  memset(slot->state, 0, bytes);
+  return slot;
 }
 
 void *ky__slot_array(const ky_slot *slot, size_t k) {
@@ -140,7 +112,7 @@ static double scale_of(const ky_optimizer *o, const ky_grads *grads) {
 #define CHUNK 256
 
 /* A part of a weight of bf16 or f16: steps in f32, rounded back. */
-static void change_half(const ky_optimizer *o, const ky_slot *slot, double scale,
+static void change_half(const ky_optimizer *o, const ky_step *step,
                         const ky_update_part *part) {
   const ky_dtype dtype = ky_tensor_dtype(part->weight);
   const size_t size = ky_dtype_size(dtype);
@@ -149,39 +121,44 @@ static void change_half(const ky_optimizer *o, const ky_slot *slot, double scale
     float w[CHUNK];
     char *stored = (char *)part->w + k * size;
     ky_convert(KY_F32, w, dtype, stored, (int64_t)n);
-    o->kind->change[0](o, slot, scale, part->first + k, n, w, (const float *)part->grad + k);
+    o->kind->change[0](o, step, part->first + k, n, w, (const float *)part->grad + k);
     ky_convert(dtype, stored, KY_F32, w, (int64_t)n);
   }
 }
 
-/* slot: may be null. */
-static void change(const ky_optimizer *o, const ky_slot *slot, double scale,
-                   const ky_update_part *part) {
+static void change(const ky_optimizer *o, const ky_step *step, const ky_update_part *part) {
   const ky_dtype dtype = ky_tensor_dtype(part->weight);
   if (dtype != KY_F32 && dtype != KY_F64)
-    change_half(o, slot, scale, part);
+    change_half(o, step, part);
   else
-    o->kind->change[dtype == KY_F64](o, slot, scale, part->first, part->count, part->w,
-                                     part->grad);
+    o->kind->change[dtype == KY_F64](o, step, part->first, part->count, part->w, part->grad);
+}
+
+/* The step of one weight. slot: null without buffers. */
+static ky_step step_of(ky_optimizer *o, const ky_tensor *weight, const ky_slot *slot,
+                       double scale) {
+  const ky_factors *f = o->factors.count ? ky__weight_find(&o->factors, weight) : NULL;
+  return (ky_step){slot, scale, f ? o->rate * f->rate : o->rate, f ? f->decay : 1};
 }
 
 /* Slots first, so that no weight has changed when memory runs out. */
 static ky_status step(ky_optimizer *o, const ky_grads *grads) {
   const bool remembers = o->buffers > 0;
-  const size_t first = o->next;
+  const size_t first = o->slots.next;
   for (size_t k = 0; remembers && k < grads->count; k++)
-    if (!slot_of(o, grads->pairs[k].weight)) return KY_NO_MEMORY;
+    if (!ky__optimizer_slot(o, grads->pairs[k].weight, true)) return KY_NO_MEMORY;
   const double scale = scale_of(o, grads);
-  o->next = first; /* the same walk again */
+  o->slots.next = first; /* the same walk again */
   for (size_t k = 0; k < grads->count; k++) {
     const ky_grad_pair *pair = &grads->pairs[k];
-    ky_slot *slot = remembers ? find_slot(o, pair->weight) : NULL;
+    ky_slot *slot = remembers ? ky__weight_find(&o->slots, pair->weight) : NULL;
     if (slot) slot->steps++;
+    const ky_step one = step_of(o, pair->weight, slot, scale);
     const ky_update_part whole = {.weight = pair->weight,
                                   .count = (size_t)ky_tensor_count(pair->weight),
                                   .w = ky_tensor_write(pair->weight),
                                   .grad = pair->grad};
-    change(o, slot, scale, &whole);
+    change(o, &one, &whole);
   }
   return KY_OK;
 }
@@ -203,21 +180,24 @@ ky_status ky_optimizer_step(ky_optimizer *o, const ky_grads *grads) {
 /* There is one gradient there, not all of which the norm is wanted. */
 static ky_status begin(void *user, const ky_tensor *weight, void **state) {
   ky_optimizer *o = user;
+  (void)state;
   if (o->clip != 0) return KY_BAD_ARGUMENT;
-  if (o->buffers == 0) return KY_OK;
-  ky_slot *slot = slot_of(o, weight);
-  if (!slot) return KY_NO_MEMORY;
-  slot->steps++;
-  *state = slot;
+  ky_slot *slot = NULL;
+  if (o->buffers > 0) {
+    slot = ky__optimizer_slot(o, weight, true);
+    if (!slot) return KY_NO_MEMORY;
+    slot->steps++;
+  }
+  o->now = step_of(o, weight, slot, 1);
   return KY_OK;
 }
 
 static ky_status apply(void *user, const ky_update_part *part) {
   const ky_optimizer *o = user;
   if (part->grad)
-    change(o, part->state, 1, part);
+    change(o, &o->now, part);
   else
-    o->kind->change_outer[ky_tensor_dtype(part->weight) == KY_F64](o, part);
+    o->kind->change_outer[ky_tensor_dtype(part->weight) == KY_F64](o, &o->now, part);
   return KY_OK;
 }
 
@@ -241,6 +221,18 @@ double ky_optimizer_rate(const ky_optimizer *o) { return o ? o->rate : (double)N
 ky_status ky_optimizer_set_rate(ky_optimizer *o, double rate) {
   if (!o || !isfinite(rate)) return KY_BAD_ARGUMENT;
   o->rate = rate;
+  return KY_OK;
+}
+
+ky_status ky_optimizer_set_factors(ky_optimizer *o, const ky_tensor *weight, double rate,
+                                   double decay) {
+  if (!o || !weight || !isfinite(rate) || !(decay >= 0 && isfinite(decay)))
+    return KY_BAD_ARGUMENT;
+  ky_factors *f = ky__weight_find(&o->factors, weight);
+  if (!f) f = ky__weight_append(&o->factors, &o->allocator, weight);
+  if (!f) return KY_NO_MEMORY;
+  f->rate = rate;
+  f->decay = decay;
   return KY_OK;
 }
 

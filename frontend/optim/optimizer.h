@@ -1,12 +1,13 @@
 /* SPDX-License-Identifier: MIT */
-/* What every optimizer begins with, the kind that says how it steps, and what it remembers of a
- * weight. */
+/* What every optimizer begins with, the kind that says how it steps, and what is remembered and
+ * set of single weights. */
 #ifndef KY_OPTIMIZER_H
 #define KY_OPTIMIZER_H
 
 #include <stdbool.h>
 
 #include "kytape/optim.h"
+#include "weight_table.h"
 
 /* What an optimizer remembers of a weight: `buffers` arrays of `count` elements, one behind the
  * other, of the weight's dtype (f32 for bf16 and f16), all zero before the first step. */
@@ -18,17 +19,32 @@ typedef struct ky_slot {
   void *state;
 } ky_slot;
 
+/* What is multiplied for one weight. */
+typedef struct ky_factors {
+  const ky_tensor *weight;
+  double rate, decay;
+} ky_factors;
+
+/* The numbers of one step of one weight, that kinds differ in the use of. */
+typedef struct ky_step {
+  const ky_slot *slot; /* null without buffers; its steps include this one */
+  double scale;        /* of gradients */
+  double rate,
+      decay; /* what the weight's rate is, and what its weight decay is multiplied by */
+} ky_step;
+
 typedef struct ky_optimizer_kind {
   size_t bytes;             /* of the optimizer's own struct */
   const char *const *names; /* of what it remembers; null when that is never anything */
 
-  /* Changes n elements of a weight, from the `first` on, by scale * g; indexed by dtype. w, g:
-   * the first of them. slot: null without buffers; its steps include this one. */
-  void (*change[2])(const ky_optimizer *o, const ky_slot *slot, double scale, size_t first,
-                    size_t n, void *w, const void *g);
+  /* Changes n elements of a weight, from the `first` on, by g; indexed by dtype. w, g: the first
+   * of them. */
+  void (*change[2])(const ky_optimizer *o, const ky_step *step, size_t first, size_t n, void *w,
+                    const void *g);
 
   /* The same by left right', of a whole number of rows, without buffers; null: not that way. */
-  void (*change_outer[2])(const ky_optimizer *o, const ky_update_part *part);
+  void (*change_outer[2])(const ky_optimizer *o, const ky_step *step,
+                          const ky_update_part *part);
 } ky_optimizer_kind;
 
 /* The first member of every optimizer's own struct. */
@@ -37,11 +53,11 @@ struct ky_optimizer {
   ky_allocator allocator;
   size_t buffers; /* arrays that it remembers for each weight; without any there are no slots */
   double rate;
-  ky_update update; /* of programs */
-  double clip;      /* largest norm of all gradients; 0 for any */
-  ky_slot *slots;
-  size_t slot_count, slot_capacity;
-  size_t next; /* where the slot of the next weight is, if weights come in their usual order */
+  ky_update update;        /* of programs */
+  ky_step now;             /* of the weight that a program updates */
+  double clip;             /* largest norm of all gradients; 0 for any */
+  ky_weight_table slots;   /* of ky_slot */
+  ky_weight_table factors; /* of ky_factors; those of other weights are 1 */
 };
 
 /* Makes an optimizer of `kind`, zeroed otherwise. Errors: those of ky_sgd_new. */

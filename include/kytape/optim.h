@@ -95,14 +95,23 @@ KY_API double ky_optimizer_rate(const ky_optimizer *o);
  * Errors: BAD_ARGUMENT (o is null, or rate is not finite), rate unchanged. */
 KY_API ky_status ky_optimizer_set_rate(ky_optimizer *o, double rate);
 
+/* What the learning rate and the weight decay of one weight are multiplied by, instead of 1:
+ * (1, 0) for biases and norms, which should not decay, (0.1, 1) for a layer that is trained
+ * already. They hold for the steps to come, until ky_optimizer_forget of this weight; a
+ * checkpoint does not have them. rate: finite. decay: 0 or more, finite. Errors: BAD_ARGUMENT (a
+ * null pointer, or a factor is out of range), NO_MEMORY, factors unchanged. */
+KY_API ky_status ky_optimizer_set_factors(ky_optimizer *o, const ky_tensor *weight, double rate,
+                                          double decay);
+
 /* Lets steps multiply all gradients by min(1, norm / (n + 1e-6)), where n is the norm of all of
  * them together, as PyTorch's clip_grad_norm_ does; the gradients themselves stay as they are.
  * norm: positive, or 0 for no clipping. Errors: BAD_ARGUMENT (o is null, or norm is negative or
  * not finite), nothing changed. */
 KY_API ky_status ky_optimizer_set_clip(ky_optimizer *o, double norm);
 
-/* Forgets what is remembered of a weight, as is due before the weight is freed; or of all of
- * them, as a new run wants. NULL is fine, and then nothing is forgotten. */
+/* Forgets what is remembered of a weight, and its factors, as is due before the weight is freed;
+ * or what is remembered of all of them, but no factors, as a new run wants. NULL is fine, and
+ * then nothing is forgotten. */
 KY_API void ky_optimizer_forget(ky_optimizer *o, const ky_tensor *weight);
 KY_API void ky_optimizer_forget_all(ky_optimizer *o);
 

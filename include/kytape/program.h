@@ -102,7 +102,7 @@ typedef struct ky_update_part {
 typedef struct ky_update {
   size_t size; /* sizeof(ky_update) */
   ky_status (*apply)(void *user, const ky_update_part *part);
-  /* Once a step, before the parts; may be NULL. */
+  /* Once a step for each weight, right before its parts; may be NULL. */
   ky_status (*begin)(void *user, const ky_tensor *weight, void **state);
   void *user;
   int outer; /* 1: `apply` takes gradients as outer products, too. That of a linear layer is one
