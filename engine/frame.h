@@ -93,9 +93,12 @@ static inline ky_dest ky__dest(ky_frame *f, ky_id id, unsigned want) {
   return (ky_dest){(void *)(uintptr_t)ky__adjoint(f, id), beta};
 }
 
+/* The draw of the sweep that comes. */
+static inline uint64_t ky__coming_draw(const ky_frame *f) { return f->draw + f->drew; }
+
 /* Gives random instructions new numbers in the sweep that begins, if they have had any. */
 static inline void ky__next_draw(ky_frame *f) {
-  f->draw += f->drew;
+  f->draw = ky__coming_draw(f);
   f->drew = false;
 }
 

@@ -181,6 +181,43 @@ static void record_net(ky_tape *t, net *n) {
   n->loss = ky_sum_all(t, ky_add(t, ky_mul(t, y, n->noise), n->kept));
 }
 
+static uint64_t draw_of(const ky_tape *t) {
+  uint64_t draw = 99;
+  assert_int_equal(ky_tape_draw(t, &draw), KY_OK);
+  return draw;
+}
+
+/* Three runs, or two, and one that goes on after them. */
+static void the_draw_says_where_to_go_on(void **state) {
+  ky_tape *t = *state, *later = ky_tape_new(NULL);
+  double third[N], on[N];
+  assert_int_equal(ky_tape_seed(t, 7, 0), KY_OK);
+  const ky_var x = ky_normal(t, KY_F64, KY_SHAPE(N), 0, 1);
+  const ky_var y = ky_normal(later, KY_F64, KY_SHAPE(N), 0, 1);
+  assert_int_equal(draw_of(t), 0);
+  for (uint64_t k = 1; k < 3; k++) {
+    assert_int_equal(ky_forward(t), KY_OK);
+    assert_int_equal(draw_of(t), k);
+  }
+  assert_int_equal(ky_tape_seed(later, 7, draw_of(t)), KY_OK);
+  assert_int_equal(ky_forward(t), KY_OK);
+  read(t, x, third);
+  read(later, y, on);
+  assert_int_equal(draw_of(later), draw_of(t));
+  ky_tape_free(later);
+  assert_true(same(third, on));
+}
+
+static void a_step_that_draws_nothing_is_no_draw(void **state) {
+  ky_tape *t = *state;
+  ky_square(t, ky_scalar(t, KY_F64, 3));
+  assert_int_equal(ky_forward(t), KY_OK);
+  assert_int_equal(draw_of(t), 0);
+  uint64_t draw;
+  assert_int_equal(ky_tape_draw(NULL, &draw), KY_BAD_ARGUMENT);
+  assert_int_equal(ky_tape_draw(t, NULL), KY_BAD_ARGUMENT);
+}
+
 static void program_has_the_numbers_of_the_tape(void **state) {
   ky_tape *t = *state;
   net n;
@@ -215,6 +252,12 @@ static void program_has_the_numbers_of_the_tape(void **state) {
     assert_int_equal(ky_exec_grad(e, n.in, &gb), KY_OK);
     assert_true(same(ga.data, gb.data));
   }
+  uint64_t draw;
+  assert_int_equal(ky_exec_draw(e, &draw), KY_OK);
+  assert_int_equal(draw, draw_of(t));
+  assert_int_equal(draw, 10);
+  assert_int_equal(ky_exec_draw(e, NULL), KY_BAD_ARGUMENT);
+  assert_int_equal(ky_exec_draw(NULL, &draw), KY_BAD_ARGUMENT);
   assert_int_equal(ky_exec_seed(e, 0, (uint64_t)1 << 48), KY_BAD_ARGUMENT);
   assert_non_null(strstr(ky_exec_message(e), "2^48"));
   ky_exec_free(e);
@@ -317,6 +360,8 @@ int main(void) {
       TEST(what_runs_later_in_a_step_has_its_draw),
       TEST(refused_call_takes_no_stream),
       TEST(seed_refuses_what_is_too_large),
+      TEST(the_draw_says_where_to_go_on),
+      TEST(a_step_that_draws_nothing_is_no_draw),
       TEST(dropout_pulls_back_through_the_mask_of_its_value),
       TEST(masks_are_the_same_in_both_dtypes),
       TEST(program_has_the_numbers_of_the_tape),

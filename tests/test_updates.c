@@ -119,6 +119,8 @@ static ky_status call_back(void *user, const ky_update_part *part) {
   assert_int_equal(ky_exec_read(d->e, d->loss, &word, sizeof word), KY_BUSY);
   assert_int_equal(ky_exec_item(d->e, d->loss, &value), KY_BUSY);
   assert_int_equal(ky_exec_grad(d->e, d->w, &array), KY_BUSY);
+  assert_int_equal(ky_exec_seed(d->e, 0, 0), KY_BUSY);
+  assert_int_equal(ky_exec_draw(d->e, &(uint64_t){0}), KY_BUSY);
   return KY_OK;
 }
 

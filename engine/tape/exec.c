@@ -325,6 +325,14 @@ ky_status ky_exec_seed(ky_exec *e, uint64_t seed, uint64_t draw) {
   return ky__exec_leave(e, KY_OK);
 }
 
+ky_status ky_exec_draw(ky_exec *e, uint64_t *draw) {
+  KY_TRY(ky__exec_enter(e));
+  if (!draw)
+    return ky__exec_leave(e, ky__exec_fail(e, KY_BAD_ARGUMENT, "draw: the result is null"));
+  *draw = ky__coming_draw(&e->frame);
+  return ky__exec_leave(e, KY_OK);
+}
+
 /* ---- reading ----------------------------------------------------------------------------- */
 
 /* The instruction whose value `v` has, if a sweep has computed it. */

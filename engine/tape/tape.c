@@ -147,6 +147,12 @@ ky_status ky_tape_seed(ky_tape *t, uint64_t seed, uint64_t draw) {
   return KY_OK;
 }
 
+ky_status ky_tape_draw(const ky_tape *t, uint64_t *draw) {
+  if (!t || !draw) return KY_BAD_ARGUMENT;
+  *draw = ky__coming_draw(&t->frame);
+  return KY_OK;
+}
+
 /* ---- marks and rewinding ----------------------------------------------------------------- */
 
 ky_var ky__var(const ky_tape *t, ky_id id) {

@@ -51,8 +51,8 @@ KY_API ky_status ky_checkpoint_add_module(ky_checkpoint *c, const char *prefix, 
  * many it remembers something. What it does not remember is not written; after reading, it
  * remembers of these tensors just what the file has, and that is all of it.
  *   Other things that a training goes on with are the caller's to add or restore: the rate,
- * clip and options of the optimizer; what random operations draw next (ky_tape_seed,
- * ky_exec_seed); a ky_rng, as an array of KY_I64; the place in the data.
+ * clip, options and factors of the optimizer; what random operations draw next (ky_tape_draw,
+ * ky_exec_draw); a ky_rng, as an array of KY_I64; the place in the data.
  * Errors: those of ky_checkpoint_add, BAD_ARGUMENT (the optimizer is there already, or the
  * prefix is NULL or empty). */
 KY_API ky_status ky_checkpoint_add_optimizer(ky_checkpoint *c, const char *prefix,

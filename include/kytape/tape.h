@@ -149,6 +149,10 @@ KY_API ky_status ky_watch(ky_tape *t, ky_var v);
  * draw: below 2^48. Errors: BAD_ARGUMENT. */
 KY_API ky_status ky_tape_seed(ky_tape *t, uint64_t seed, uint64_t draw);
 
+/* The draw of the next step: with it, and the same seed, ky_tape_seed lets another run go on
+ * after what this one has run. Errors: BAD_ARGUMENT (a null pointer). */
+KY_API ky_status ky_tape_draw(const ky_tape *t, uint64_t *draw);
+
 /* ---- Reading --------------------------------------------------------------------------- */
 
 /* The value of `v` as a borrowed array, which may be strided; runs what is pending.
