@@ -79,6 +79,8 @@ static ky_status open_file(input *in) {
 typedef struct search {
   const input *in;
   const ky_list *by_name;
+  size_t unlisted;             /* arrays of the file that are not in the list, */
+  char example[KY_SAVED_NAME]; /* and the name of the first one */
 } search;
 
 static int against_name(const void *name, const void *saved) {
@@ -94,12 +96,20 @@ static bool fits(const ky_saved *s, ky_dtype stored) {
   return stored == s->dtype || (s->tensor && is_float(s->dtype) && is_float(stored));
 }
 
+/* A name that the file chose, made harmless for a message. */
+static void note_unlisted(search *f, const char *name) {
+  if (f->unlisted++ > 0) return;
+  snprintf(f->example, sizeof f->example, "%s", name);
+  for (char *c = f->example; *c; c++)
+    if ((unsigned char)*c < ' ' || *c == 127) *c = '?';
+}
+
 static ky_status find(void *user, const ky_record *r) {
-  const search *f = user;
+  search *f = user;
   ky_saved **place = f->by_name->count ? bsearch(r->name, f->by_name->at, f->by_name->count,
                                                  sizeof *place, against_name)
                                        : NULL;
-  if (!place) return KY_OK;
+  if (!place) return note_unlisted(f, r->name), KY_OK;
   ky_saved *s = *place;
   ky_checkpoint *c = f->in->c;
   const char *path = f->in->path;
@@ -119,25 +129,30 @@ static ky_status find(void *user, const ky_record *r) {
 }
 
 /* An optimizer may have remembered nothing of a tensor; everything else must be there. */
-static ky_status check_complete(const input *in, const ky_list *saved) {
+static ky_status check_complete(const search *f, const ky_list *saved) {
+  const input *in = f->in;
   const ky_saved *s = saved->at;
   for (size_t k = 0; k < saved->count; k++) {
     bool wanted = !s[k].optimizer;
     for (size_t j = s[k].first; j < s[k].first + s[k].group; j++) wanted |= s[j].found;
-    if (wanted && !s[k].found)
+    if (!wanted || s[k].found) continue;
+    if (!f->unlisted)
       return ky__checkpoint_blame(in->c, KY_BAD_FILE, in->path, "lacks %s", s[k].name);
+    return ky__checkpoint_blame(in->c, KY_BAD_FILE, in->path,
+                                "lacks %s, and has %zu that are not in the list, such as %s",
+                                s[k].name, f->unlisted, f->example);
   }
   return KY_OK;
 }
 
 static ky_status look(input *in, const ky_list *saved, const ky_list *by_name) {
-  search f = {in, by_name};
+  search f = {.in = in, .by_name = by_name};
   const char *wrong;
   const ky_status status =
       ky__safetensors_read(&in->c->allocator, in->block, in->header_bytes, in->array_bytes,
                            KY_SAVED_NAME, find, &f, &wrong);
   if (status == KY_NO_MEMORY) return ky__checkpoint_no_memory(in->c);
-  if (status == KY_OK) return check_complete(in, saved);
+  if (status == KY_OK) return check_complete(&f, saved);
   return in->c->message[0] ? status : no_safetensors(in, wrong);
 }
 
@@ -211,7 +226,7 @@ static ky_status make_room(const input *in, const ky_list *saved) {
   }
   if (good) return KY_OK;
   while (k-- > 0)
-    if (s[k].made) ky_optimizer_forget(s[k].optimizer, s[k].tensor);
+    if (s[k].made) ky__optimizer_forget_steps(s[k].optimizer, s[k].tensor);
   return ky__checkpoint_no_memory(in->c);
 }
 
@@ -238,7 +253,7 @@ static void take_all(const input *in, const ky_list *saved) {
   const ky_saved *s = saved->at;
   const char *from = in->block;
   for (size_t k = 0; k < saved->count; k++)
-    if (!s[k].found) ky_optimizer_forget(s[k].optimizer, s[k].tensor);
+    if (!s[k].found) ky__optimizer_forget_steps(s[k].optimizer, s[k].tensor);
   for (size_t k = 0; k < saved->count; k++)
     if (s[k].found) from = take(&s[k], from);
 }

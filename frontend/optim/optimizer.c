@@ -40,7 +40,7 @@ static void empty_slot(const ky_optimizer *o, ky_slot *slot) {
   ky__block_free(o->allocator, slot->state, state_bytes(o, slot));
 }
 
-static void forget_steps(ky_optimizer *o, const ky_tensor *weight) {
+void ky__optimizer_forget_steps(ky_optimizer *o, const ky_tensor *weight) {
   ky_slot *slot = ky__weight_find(&o->slots, weight);
   if (slot) empty_slot(o, slot);
   ky__weight_remove(&o->slots, weight);
@@ -48,7 +48,7 @@ static void forget_steps(ky_optimizer *o, const ky_tensor *weight) {
 
 void ky_optimizer_forget(ky_optimizer *o, const ky_tensor *weight) {
   if (!o) return;
-  forget_steps(o, weight);
+  ky__optimizer_forget_steps(o, weight);
   ky__weight_remove(&o->factors, weight);
 }
 
@@ -78,7 +78,7 @@ ky_slot *ky__optimizer_slot(ky_optimizer *o, const ky_tensor *weight, bool make)
   ky_slot *slot = ky__weight_find(&o->slots, weight);
   if (slot && is_of(slot, weight)) return slot;
   if (!make) return NULL;
-  forget_steps(o, weight);
+  ky__optimizer_forget_steps(o, weight);
   slot = ky__weight_append(&o->slots, &o->allocator, weight);
   if (!slot) return NULL;
   slot->dtype = ky_tensor_dtype(weight);

@@ -68,6 +68,9 @@ ky_status ky__optimizer_new(const ky_allocator *allocator, const ky_optimizer_ki
  * is; with `make` a memory of zeros then, or null when memory ran out. */
 ky_slot *ky__optimizer_slot(ky_optimizer *o, const ky_tensor *weight, bool make);
 
+/* Forgets the steps of a weight, not its factors. */
+void ky__optimizer_forget_steps(ky_optimizer *o, const ky_tensor *weight);
+
 /* The k-th array of a slot. */
 void *ky__slot_array(const ky_slot *slot, size_t k);
 
