@@ -2,6 +2,7 @@
 /* Modules for signals and images beyond plain convolution: what PyTorch makes of the same
  * weights, what they begin with, what they refuse, failing memory. */
 #include <math.h>
+#include <string.h>
 
 #include "module_bench.h"
 
@@ -230,6 +231,35 @@ static void norms_begin_with_ones_and_zeros(void **state) {
 
 /* ---- refusals ---------------------------------------------------------------------------- */
 
+static void rows_become_samples_again(void **state) {
+  bench *b = *state;
+  ky_module *list[2];
+  assert_int_equal(ky_nn_flatten(NULL, &list[0]), KY_OK);
+  assert_int_equal(ky_nn_unflatten(NULL, KY_SHAPE(1, 2, 3), &list[1]), KY_OK);
+  assert_int_equal(ky_nn_sequential(NULL, 2, list, &b->m), KY_OK);
+  for (int64_t n = 0; n < 3; n++) {
+    ky_array a;
+    const ky_var x = ky_full(b->t, KY_F32, KY_SHAPE(n, 1, 2, 3), 1);
+    assert_int_equal(ky_shape(b->t, ky_module_forward(b->t, b->m, x), &a), KY_OK);
+    const int64_t want[4] = {n, 1, 2, 3};
+    assert_int_equal(a.rank, 4);
+    assert_memory_equal(a.dims, want, sizeof want);
+  }
+  ky_module_forward(b->t, b->m, ky_full(b->t, KY_F32, KY_SHAPE(2, 5), 1));
+  assert_int_equal(ky_tape_check(b->t), KY_BAD_SHAPE);
+  assert_non_null(strstr(ky_tape_message(b->t), "reshape: [2,5]: "));
+}
+
+static void unflatten_refuses_nonsense(void **state) {
+  bench *b = *state;
+  assert_int_equal(ky_nn_unflatten(NULL, KY_SHAPE(2), NULL), KY_BAD_ARGUMENT);
+  assert_int_equal(ky_nn_unflatten(NULL, 1, NULL, &b->m), KY_BAD_ARGUMENT);
+  assert_int_equal(ky_nn_unflatten(NULL, -1, NULL, &b->m), KY_BAD_SHAPE);
+  assert_int_equal(ky_nn_unflatten(NULL, KY_MAX_RANK, NULL, &b->m), KY_BAD_SHAPE);
+  assert_int_equal(ky_nn_unflatten(NULL, KY_SHAPE(2, -1), &b->m), KY_BAD_SHAPE);
+  assert_null(b->m);
+}
+
 static void norms_refuse_nonsense(void **state) {
   bench *b = *state;
   ky_module **m = &b->m;
@@ -304,6 +334,8 @@ int main(void) {
       BENCH_TEST(layers_want_an_axis_behind_the_channels),
       BENCH_TEST(transposed_convolution_starts_like_pytorch),
       BENCH_TEST(norms_begin_with_ones_and_zeros),
+      BENCH_TEST(rows_become_samples_again),
+      BENCH_TEST(unflatten_refuses_nonsense),
       BENCH_TEST(norms_refuse_nonsense),
       BENCH_TEST(convolutions_refuse_nonsense),
       BENCH_TEST(pooling_and_resampling_refuse_nonsense),

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* Layers without weights that make signals and images smaller, and then rows. */
+/* Layers without weights that make signals and images smaller. */
 #define KY_NO_SITES
 #include "../block.h"
 #include "../options.h"
@@ -8,7 +8,7 @@
 typedef struct pooling {
   ky_module base;
   ky_allocator allocator;
-  ky_pool_options options; /* flatten has none */
+  ky_pool_options options;
 } pooling;
 
 static void destroy(ky_module *m) {
@@ -47,23 +47,3 @@ X(max_pool2d)
 X(avg_pool1d)
 X(avg_pool2d)
 #undef X
-
-/* What is no value of the tape, reshape refuses. */
-static ky_var forward_flatten(ky_module *m, ky_tape *t, ky_var x) {
-  (void)m;
-  ky_array a = {0};
-  int64_t dims[2] = {1, 1};
-  ky_shape(t, x, &a);
-  for (int k = 0; k < a.rank; k++) dims[k > 0] *= a.dims[k];
-  return ky_reshape(t, x, 2, dims);
-}
-
-static const ky_module_kind kind_flatten = {.size = sizeof kind_flatten,
-                                            .name = "flatten",
-                                            .forward = forward_flatten,
-                                            .free = destroy};
-
-ky_status ky_nn_flatten(const ky_allocator *allocator, ky_module **out) {
-  const ky_pool_options none = {.size = sizeof none};
-  return make(allocator, &kind_flatten, &none, out);
-}
