@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /* compile: what compiling costs an instruction, over tapes of scalars and of layers, both as
- * long as they are deep. Where the cost grows with the length, a pass is not linear. */
+ * long as they are deep, and over slices of one weight that are all joined again. Where the cost
+ * grows with the length, a pass is not linear. */
 #include <stdio.h>
 #include <stdlib.h>
 
@@ -22,6 +23,7 @@ typedef struct problem {
   size_t length;
   double point;
   float w[WIDTH * WIDTH], b[WIDTH], x[BATCH * WIDTH];
+  float *row; /* [length] */
 } problem;
 
 static ky_var record_chain(taped *s) {
@@ -55,8 +57,34 @@ static void layer_weights(taped *s) {
   }
 }
 
-static const taped_model chain = {"compile", record_chain, NULL};
-static const taped_model layers = {"compile", record_layers, NULL};
+/* An element of the weight after the other: as wide as the tape is long. */
+static ky_var record_slices(taped *s) {
+  const int64_t n = ky_tensor_count(s->weight[0]);
+  ky_var *const slice = bench_alloc((size_t)n, sizeof *slice);
+  for (int64_t k = 0; k < n; k++) slice[k] = ky_slice(s->t, s->param[0], 0, k, k + 1, 1);
+  const ky_var loss = ky_sum_all(s->t, ky_square(s->t, ky_concat(s->t, (size_t)n, slice, 0)));
+  free(slice);
+  return loss;
+}
+
+static void slice_weights(taped *s) {
+  problem *p = s->problem;
+  taped_weight(s, KY_F32, KY_SHAPE((int64_t)p->length), p->row);
+}
+
+typedef struct shape {
+  const char *name;
+  taped_model model;
+  void (*weights)(taped *s);
+} shape;
+
+static const shape shapes[] = {
+    {"scalars", {"compile", record_chain, NULL}, chain_weights},
+    {"layers", {"compile", record_layers, NULL}, layer_weights},
+    {"slices", {"compile", record_slices, NULL}, slice_weights},
+};
+
+#define SHAPES (sizeof shapes / sizeof *shapes)
 
 /* ---- the calls --------------------------------------------------------------------------- */
 
@@ -82,18 +110,18 @@ static void execute_new(void *state) {
 /* ---- the workload ------------------------------------------------------------------------ */
 
 static bool run_case(const bench_setup *setup, bench_sheet *sheet, size_t length,
-                     bool of_layers) {
-  problem p = {.length = length, .point = 0.5};
+                     const shape *of) {
+  problem p = {.length = length, .point = 0.5, .row = bench_alloc(length, sizeof *p.row)};
   taped again, tape; /* one is recorded again and again, the other compiled */
   for (int k = 0; k < 2; k++) {
     taped *s = k ? &tape : &again;
-    taped_open(s, of_layers ? &layers : &chain, &p);
-    (of_layers ? layer_weights : chain_weights)(s);
+    taped_open(s, &of->model, &p);
+    of->weights(s);
     taped_start(s, 0);
   }
   taped_compile(&tape);
   char title[32];
-  snprintf(title, sizeof title, "%s, %.0e", of_layers ? "layers" : "scalars", (double)length);
+  snprintf(title, sizeof title, "%s, %.0e", of->name, (double)length);
   bool good = taped_ok(&tape, BENCH_COMPILED);
   if (good) {
     contest c;
@@ -113,6 +141,7 @@ static bool run_case(const bench_setup *setup, bench_sheet *sheet, size_t length
   }
   taped_close(&tape);
   taped_close(&again);
+  free(p.row);
   return good;
 }
 
@@ -120,8 +149,8 @@ bool workload_compile(const bench_setup *setup, bench_sheet *sheet) {
   sheet->extras = extras;
   sheet->extra_count = EXTRA_COUNT;
   const size_t most = setup->quick ? 1000 : 1000000;
-  for (int of_layers = 0; of_layers < 2; of_layers++)
+  for (size_t k = 0; k < SHAPES; k++)
     for (size_t length = 1000; length <= most; length *= 10)
-      if (!run_case(setup, sheet, length, of_layers)) return false;
+      if (!run_case(setup, sheet, length, &shapes[k])) return false;
   return true;
 }

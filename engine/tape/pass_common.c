@@ -22,16 +22,20 @@ static ky_ins canonical(const ky_code *code, ky_id id, const ky_id *become) {
   return i;
 }
 
+/* The k-th word of what an instruction has in the pool. */
+static int64_t pool_word(const ky_code *code, const ky_ins *i, uint32_t k,
+                         const ky_id *become) {
+  const int64_t word = code->pool[i->b + k];
+  const bool operand = ky__opinfo[i->op].arity == KY_ARITY_LIST && k < ky__list_length(i);
+  return operand ? become[word] : word;
+}
+
 static bool same_pool(const ky_code *code, ky_id x, ky_id y, const ky_id *become) {
   const ky_ins *a = &code->ins[x], *b = &code->ins[y];
   const uint32_t words = ky__pool_words(code, a);
-  const bool list = ky__opinfo[a->op].arity == KY_ARITY_LIST;
   if (ky__pool_words(code, b) != words) return false;
-  for (uint32_t k = 0; k < words; k++) {
-    const int64_t u = code->pool[a->b + k], v = code->pool[b->b + k];
-    const bool operand = list && k < ky__list_length(a);
-    if (operand ? become[u] != become[v] : u != v) return false;
-  }
+  for (uint32_t k = 0; k < words; k++)
+    if (pool_word(code, a, k, become) != pool_word(code, b, k, become)) return false;
   return true;
 }
 
@@ -41,14 +45,19 @@ static bool same(const ky_code *code, ky_id x, ky_id y, const ky_id *become) {
          same_pool(code, x, y, become);
 }
 
+static uint64_t mix(uint64_t h, uint64_t word) {
+  h = (h ^ word) * 0x9E3779B97F4A7C15u;
+  return h ^ h >> 32;
+}
+
 static uint32_t hash(const ky_code *code, ky_id id, const ky_id *become) {
   const ky_ins i = canonical(code, id, become);
   uint64_t words[2], h = 1469598103934665603u ^ code->layout[id];
   memcpy(words, &i, sizeof words);
-  for (int k = 0; k < 2; k++) {
-    h = (h ^ words[k]) * 0x9E3779B97F4A7C15u;
-    h ^= h >> 32;
-  }
+  h = mix(mix(h, words[0]), words[1]);
+  const uint32_t pool_words = ky__pool_words(code, &code->ins[id]);
+  for (uint32_t k = 0; k < pool_words; k++)
+    h = mix(h, (uint64_t)pool_word(code, &code->ins[id], k, become));
   return (uint32_t)h;
 }
 

@@ -139,11 +139,12 @@ static ky_id group_to_join(const fuser *z, ky_id pc) {
 
 static void place(fuser *z, ky_id pc) {
   member *m = &z->at[pc];
-  const ky_id joined = space_of(z, pc) ? group_to_join(z, pc) : 0;
+  const bool fusible = space_of(z, pc) != 0;
+  const ky_id joined = fusible ? group_to_join(z, pc) : 0;
   const ky_id group = joined ? joined : pc;
   member *head = &z->at[group];
-  const uint32_t inputs = new_inputs(z, pc, group);
-  m->group = joined || space_of(z, pc) ? group : 0;
+  const uint32_t inputs = fusible ? new_inputs(z, pc, group) : 0;
+  m->group = fusible ? group : 0;
   if (joined) {
     m->next = head->next;
     head->next = pc;
