@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /* What strangers get wrong: each gets an answer that says so, and nothing is left behind. */
 #include <math.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -73,6 +74,57 @@ static void nothing_is_recorded_behind_an_error(void **state) {
   assert_refused(t, ky_mse(t, x, x, KY_REDUCE_SUM), length, KY_BAD_SHAPE, "matmul: ");
   assert_int_not_equal(ky_linear(t, x, x, ky_none()).id, 0);
   ky_tensor_free(weight);
+}
+
+static ky_status count_calls(ky_custom_shape_call *call) {
+  ++*(int *)call->user;
+  return KY_OK;
+}
+
+static ky_status do_nothing(const ky_custom_forward_call *call) {
+  (void)call;
+  return KY_OK;
+}
+
+/* Whatever is called next, and wherever: the error is that of the call which failed. */
+static void an_error_is_not_told_in_the_name_of_a_later_call(void **state) {
+  ky_tape *t = ((bench *)*state)->t;
+  const ky_var x = ky_full(t, KY_F64, KY_SHAPE(2, 3), 1);
+  int calls = 0;
+  const ky_custom_op op = {.size = sizeof op,
+                           .name = "mine",
+                           .user = &calls,
+                           .shape = count_calls,
+                           .forward = do_nothing};
+  char first[256];
+  ky_matmul(t, x, x);
+  snprintf(first, sizeof first, "%s", ky_tape_message(t));
+  for (int line = 0; line < 2; line++) { /* the line of the error, and another one */
+    ky_var order = x;
+    if (line) ky_at(t, "elsewhere.c", 7);
+    (ky_solve)(t, x, x);
+    (ky_triangular_solve)(t, x, x, 0);
+    (ky_sort)(t, x, 0, 0, &order);
+    (ky_custom)(t, &op, 1, &x);
+    assert_int_equal(order.id, 0);
+    assert_string_equal(ky_tape_message(t), first);
+  }
+  assert_int_equal(calls, 0);
+  assert_int_equal(ky_tape_check(t), KY_BAD_SHAPE);
+}
+
+static void the_mark_of_an_empty_tape_is_no_value(void **state) {
+  (void)state;
+  ky_tape *t = ky_tape_new(NULL);
+  const ky_mark mark = ky_tape_mark(t);
+  assert_int_equal(ky_neg(t, mark.last).id, 0);
+  assert_int_equal(ky_tape_check(t), KY_BAD_VAR);
+  assert_non_null(strstr(ky_tape_message(t), "neg: the var is null"));
+  ky_scalar(t, KY_F64, 1);
+  assert_int_equal(ky_tape_rewind(t, mark), KY_OK);
+  assert_int_equal(ky_tape_length(t), 1);
+  assert_int_equal(ky_tape_rewind(t, (ky_mark){0}), KY_BAD_VAR);
+  ky_tape_free(t);
 }
 
 static void what_did_not_run_is_not_read(void **state) {
@@ -399,6 +451,8 @@ int main(void) {
   const struct CMUnitTest tests[] = {
       TEST(calls_that_fail_late_leave_nothing),
       TEST(nothing_is_recorded_behind_an_error),
+      TEST(an_error_is_not_told_in_the_name_of_a_later_call),
+      TEST(the_mark_of_an_empty_tape_is_no_value),
       TEST(what_did_not_run_is_not_read),
       TEST(gradients_of_scalars_outlive_recording),
       TEST(sizes_that_cannot_be_counted_are_refused),

@@ -4,7 +4,6 @@
 #define KY_NO_SITES
 #include "kytape/ops.h"
 
-#include "tape/arguments.h"
 #include "tape/composition.h"
 
 /* ---- by index ---------------------------------------------------------------------------- */

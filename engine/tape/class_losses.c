@@ -8,7 +8,6 @@
 
 #include "base/options.h"
 #include "ops/family.h"
-#include "tape/arguments.h"
 #include "tape/composition.h"
 
 /* False, with a pending error, when the options have no size; for a null tape, too. */
@@ -63,12 +62,14 @@ static bool begin(ky_composition *c, ky_tape *t, const char *name, int count,
   if (!ky__compose(c, t, name, count, count - 1, vars)) return false;
   const ky_layout *rows = layout_of(c, vars[0]);
   if (rows->rank == 0)
-    return ky__compose_fail(c, KY_BAD_SHAPE, "wants rows, got rank 0"), false;
+    return ky__refuse(c->t, KY_BAD_SHAPE, c->name, "wants rows, got rank 0"), false;
   if ((unsigned)o->reduction > KY_REDUCE_MEAN)
-    return ky__compose_fail(c, KY_BAD_ARGUMENT, "unknown reduction %d", (int)o->reduction),
+    return ky__refuse(c->t, KY_BAD_ARGUMENT, c->name, "unknown reduction %d",
+                      (int)o->reduction),
            false;
   if (!(o->smoothing >= 0 && o->smoothing <= 1))
-    return ky__compose_fail(c, KY_BAD_ARGUMENT, "smoothing is %g, wants 0 to 1", o->smoothing),
+    return ky__refuse(c->t, KY_BAD_ARGUMENT, c->name, "smoothing is %g, wants 0 to 1",
+                      o->smoothing),
            false;
   if (!o->weights.id) return true;
   const ky_layout *weights = layout_of(c, o->weights);
@@ -76,8 +77,8 @@ static bool begin(ky_composition *c, ky_tape *t, const char *name, int count,
   char dims[128];
   ky_text text = {dims, sizeof dims, 0};
   ky__say_dims(&text, weights);
-  return ky__compose_fail(c, KY_BAD_SHAPE, "weights are %s, want [%lld]", dims,
-                          (long long)rows->dims[rows->rank - 1]),
+  return ky__refuse(c->t, KY_BAD_SHAPE, c->name, "weights are %s, want [%lld]", dims,
+                    (long long)rows->dims[rows->rank - 1]),
          false;
 }
 
@@ -90,9 +91,9 @@ ky_var ky_cross_entropy_soft(ky_tape *t, ky_var logits, ky_var targets,
     return (ky_var){0};
   const ky_layout *rows = layout_of(&c, logits);
   if (!ky__same_dims(rows, layout_of(&c, targets)))
-    return ky__compose_fail(&c, KY_BAD_SHAPE, "the shapes of logits and targets differ");
+    return ky__refuse(c.t, KY_BAD_SHAPE, c.name, "the shapes of logits and targets differ");
   if (o.ignore)
-    return ky__compose_fail(&c, KY_BAD_ARGUMENT, "probabilities have no label to ignore");
+    return ky__refuse(c.t, KY_BAD_ARGUMENT, c.name, "probabilities have no label to ignore");
   const double classes = (double)rows->dims[rows->rank - 1];
   ky_var q = targets;
   if (o.smoothing > 0)
@@ -118,13 +119,13 @@ ky_var ky_nll_with(ky_tape *t, ky_var log_p, ky_var labels, const ky_class_optio
   if (!take(t, "nll_with", options, &o)) return (ky_var){0};
   if (!begin(&c, t, "nll_with", 2, (ky_var[]){log_p, o.weights}, &o)) return (ky_var){0};
   if (o.smoothing > 0)
-    return ky__compose_fail(&c, KY_BAD_ARGUMENT, "smoothing is %g, wants 0", o.smoothing);
+    return ky__refuse(c.t, KY_BAD_ARGUMENT, c.name, "smoothing is %g, wants 0", o.smoothing);
   const char *reason = ky__bad_var(t, labels);
-  if (reason) return ky__compose_fail(&c, KY_BAD_VAR, "%s", reason);
+  if (reason) return ky__refuse(c.t, KY_BAD_VAR, c.name, "%s", reason);
   const ky_dtype index = (ky_dtype)t->code.ins[labels.id].dtype;
   if (index != KY_I32 && index != KY_I64)
-    return ky__compose_fail(&c, KY_BAD_DTYPE, "labels must be i32 or i64, got %s",
-                            ky_dtype_name(index));
+    return ky__refuse(c.t, KY_BAD_DTYPE, c.name, "labels must be i32 or i64, got %s",
+                      ky_dtype_name(index));
   if (is_plain(&o)) return ky__composed(&c, ky_nll(t, log_p, labels, o.reduction));
   const ky_dtype dtype = (ky_dtype)t->code.ins[log_p.id].dtype;
   ky_var counts = {0}, y = labels, mass = {0};

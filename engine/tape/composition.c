@@ -6,19 +6,43 @@
 
 #include "ops/family.h"
 
-ky_var ky__compose_fail(const ky_composition *c, ky_status status, const char *format, ...) {
+/* ---- operands ---------------------------------------------------------------------------- */
+
+ky_var ky__refuse(ky_tape *t, ky_status status, const char *call, const char *reason, ...) {
   char words[512];
   ky_text text = {words, sizeof words, 0};
-  ky__say(&text, "%s: ", c->name);
+  ky__say(&text, "%s: ", call);
   va_list args;
-  va_start(args, format);
-  ky__say_list(&text, format, args);
+  va_start(args, reason);
+  ky__say_list(&text, reason, args);
   va_end(args);
-  return ky_tape_fail(c->t, status, words);
+  return ky_tape_fail(t, status, words);
 }
 
+bool ky__look(ky_tape *t, ky_var v, const char *call, ky_layout *layout) {
+  if (!t || t->pending != KY_OK) return false;
+  const char *reason = ky__bad_var(t, v);
+  if (reason)
+    ky__refuse(t, KY_BAD_VAR, call, "%s", reason);
+  else
+    *layout = *ky__layout(&t->code, v.id);
+  return !reason;
+}
+
+bool ky__axis(ky_tape *t, const char *call, int rank, int64_t *axis) {
+  ky_fault fault = {0};
+  if (ky__check_axis(*axis, rank, &fault) != KY_OK) {
+    ky__refuse(t, KY_BAD_AXIS, call, "%s", fault.text);
+    return false;
+  }
+  if (*axis < 0) *axis += rank;
+  return true;
+}
+
+/* ---- beginning and end ------------------------------------------------------------------- */
+
 ky_composition ky__begin_composition(ky_tape *t, const char *name) {
-  return (ky_composition){t, name, ky_tape_mark(t), t->frame.drew};
+  return (ky_composition){t, name, ky_tape_mark(t), t->frame.drew, t->pending != KY_OK};
 }
 
 bool ky__compose(ky_composition *c, ky_tape *t, const char *name, int count, int required,
@@ -29,16 +53,16 @@ bool ky__compose(ky_composition *c, ky_tape *t, const char *name, int count, int
   for (int k = 0; k < count; k++) {
     if (k >= required && vars[k].id == 0) continue;
     const char *reason = ky__bad_var(t, vars[k]);
-    if (reason) return ky__compose_fail(c, KY_BAD_VAR, "%s", reason), false;
+    if (reason) return ky__refuse(t, KY_BAD_VAR, name, "%s", reason), false;
     const unsigned dtype = t->code.ins[vars[k].id].dtype;
     if (!ky__is_float(dtype))
-      return ky__compose_fail(c, KY_BAD_DTYPE, "wants f32 or f64, got %s",
-                              ky_dtype_name((ky_dtype)dtype)),
+      return ky__refuse(t, KY_BAD_DTYPE, name, "wants f32 or f64, got %s",
+                        ky_dtype_name((ky_dtype)dtype)),
              false;
     if (k == 0) first = dtype;
     if (dtype != first)
-      return ky__compose_fail(c, KY_BAD_DTYPE, "dtypes %s and %s differ",
-                              ky_dtype_name((ky_dtype)first), ky_dtype_name((ky_dtype)dtype)),
+      return ky__refuse(t, KY_BAD_DTYPE, name, "dtypes %s and %s differ",
+                        ky_dtype_name((ky_dtype)first), ky_dtype_name((ky_dtype)dtype)),
              false;
   }
   return true;
@@ -60,7 +84,7 @@ static void blame_call(const ky_composition *c) {
 
 ky_var ky__composed(const ky_composition *c, ky_var r) {
   if (r.id) return r;
-  if (c->t->pending != KY_OK) blame_call(c);
+  if (c->t->pending != KY_OK && !c->late) blame_call(c);
   ky__withdraw(c->t, c->mark);
   c->t->frame.drew = c->drew;
   return r;

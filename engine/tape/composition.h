@@ -6,11 +6,24 @@
 
 #include "tape/tape.h"
 
+/* The call's error, unless one is pending: "train.c:12: flip: " and the reason. The null var.
+ */
+__attribute__((format(printf, 4, 5))) ky_var
+ky__refuse(ky_tape *t, ky_status status, const char *call, const char *reason, ...);
+
+/* Copies the layout of `v`; false, and the call's error, when that is no value of the tape. */
+bool ky__look(ky_tape *t, ky_var v, const char *call, ky_layout *layout);
+
+/* Counts `*axis` from the front; false, and the call's error, when it is not in -rank..rank-1.
+ */
+bool ky__axis(ky_tape *t, const char *call, int rank, int64_t *axis);
+
 typedef struct ky_composition {
   ky_tape *t;
   const char *name;
   ky_mark mark;
   bool drew; /* random numbers when it began: a call that fails is no step */
+  bool late; /* an error was pending before: it is not the call's */
 } ky_composition;
 
 /* Begins without a look at operands: the caller has checked them. t: not null. */
@@ -20,10 +33,6 @@ ky_composition ky__begin_composition(ky_tape *t, const char *name);
  * Those from number `required` on may be ky_none(). A null tape is false as well. */
 bool ky__compose(ky_composition *c, ky_tape *t, const char *name, int count, int required,
                  const ky_var *vars);
-
-/* "name: text" becomes the pending error; returns the null var. */
-__attribute__((format(printf, 3, 4))) ky_var
-ky__compose_fail(const ky_composition *c, ky_status status, const char *format, ...);
 
 /* Ends with the result `r`; where that is null, what was recorded goes, and the message names
  * the call. */

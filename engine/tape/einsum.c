@@ -6,7 +6,6 @@
 #define KY_NO_SITES
 #include "kytape/ops.h"
 
-#include "tape/arguments.h"
 #include "tape/composition.h"
 
 /* A label: those of the ellipsis, counted from its last axis, then the letters in ASCII order.
@@ -77,8 +76,8 @@ static int read_labels(const einsum *e, const char **at, uint8_t label[LABELS], 
     if (**at == ' ') continue;
     if (**at == '.') {
       if ((*at)[1] != '.' || (*at)[2] != '.' || *ellipsis >= 0) {
-        ky__compose_fail(&e->c, KY_BAD_ARGUMENT, "\"%s\": %s at %d", e->equation,
-                         *ellipsis >= 0 ? "a second ellipsis" : "not three dots", place);
+        ky__refuse(e->c.t, KY_BAD_ARGUMENT, e->c.name, "\"%s\": %s at %d", e->equation,
+                   *ellipsis >= 0 ? "a second ellipsis" : "not three dots", place);
         return -1;
       }
       *ellipsis = count;
@@ -87,8 +86,8 @@ static int read_labels(const einsum *e, const char **at, uint8_t label[LABELS], 
     }
     const int l = label_of(**at);
     if (l < 0 || count == LABELS) {
-      ky__compose_fail(&e->c, KY_BAD_ARGUMENT, "\"%s\": '%c' at %d is %s", e->equation, **at,
-                       place, l < 0 ? "no label" : "one label too many");
+      ky__refuse(e->c.t, KY_BAD_ARGUMENT, e->c.name, "\"%s\": '%c' at %d is %s", e->equation,
+                 **at, place, l < 0 ? "no label" : "one label too many");
       return -1;
     }
     label[count++] = (uint8_t)l;
@@ -105,8 +104,9 @@ static bool read_term(einsum *e, const char **at, size_t k, ky_var v, term *x) {
   *x = (term){.v = v, .rank = ky__layout(&e->c.t->code, v.id)->rank};
   const int dots = ellipsis < 0 ? 0 : x->rank - count;
   if (dots < 0 || count + dots != x->rank) {
-    ky__compose_fail(&e->c, KY_BAD_SHAPE, "\"%s\": operand %zu has rank %d, the equation %s %d",
-                     e->equation, k, x->rank, ellipsis < 0 ? "wants" : "wants at least", count);
+    ky__refuse(e->c.t, KY_BAD_SHAPE, e->c.name,
+               "\"%s\": operand %zu has rank %d, the equation %s %d", e->equation, k, x->rank,
+               ellipsis < 0 ? "wants" : "wants at least", count);
     return false;
   }
   for (int n = 0, letter = 0; n < x->rank; n++) {
@@ -128,9 +128,9 @@ static bool check_extents(einsum *e, size_t k, const term *x) {
     for (int m = 0; m < n; m++)
       if (x->label[m] == l) fits &= extent == extent_of(e, x, m);
     if (!fits) {
-      ky__compose_fail(&e->c, KY_BAD_SHAPE, "\"%s\": '%c' is %lld before, %lld in operand %zu",
-                       e->equation, letter_of(l), (long long)e->extent[l], (long long)extent,
-                       k);
+      ky__refuse(e->c.t, KY_BAD_SHAPE, e->c.name,
+                 "\"%s\": '%c' is %lld before, %lld in operand %zu", e->equation, letter_of(l),
+                 (long long)e->extent[l], (long long)extent, k);
       return false;
     }
     if (!e->waiting[l] || e->extent[l] == 1) e->extent[l] = extent;
@@ -144,13 +144,13 @@ static bool check_extents(einsum *e, size_t k, const term *x) {
 static bool add_output(einsum *e, int label) {
   for (int k = 0; k < e->rank; k++)
     if (e->output[k] == label) {
-      ky__compose_fail(&e->c, KY_BAD_ARGUMENT, "\"%s\": '%c' is twice in the output",
-                       e->equation, letter_of(label));
+      ky__refuse(e->c.t, KY_BAD_ARGUMENT, e->c.name, "\"%s\": '%c' is twice in the output",
+                 e->equation, letter_of(label));
       return false;
     }
   if (e->rank == KY_MAX_RANK) {
-    ky__compose_fail(&e->c, KY_BAD_SHAPE, "\"%s\": the output has more than %d axes",
-                     e->equation, KY_MAX_RANK);
+    ky__refuse(e->c.t, KY_BAD_SHAPE, e->c.name, "\"%s\": the output has more than %d axes",
+               e->equation, KY_MAX_RANK);
     return false;
   }
   e->output[e->rank++] = (uint8_t)label;
@@ -170,16 +170,17 @@ static bool read_output(einsum *e, const char *at) {
   const int count = read_labels(e, &at, label, &ellipsis);
   if (count < 0) return false;
   if (*at) {
-    ky__compose_fail(&e->c, KY_BAD_ARGUMENT, "\"%s\": the output ends at %d", e->equation,
-                     (int)(at - e->equation));
+    ky__refuse(e->c.t, KY_BAD_ARGUMENT, e->c.name, "\"%s\": the output ends at %d", e->equation,
+               (int)(at - e->equation));
     return false;
   }
   for (int k = 0; k <= count; k++) {
     if (k == ellipsis && !add_dots(e)) return false;
     if (k == count) break;
     if (!e->waiting[label[k]]) {
-      ky__compose_fail(&e->c, KY_BAD_ARGUMENT, "\"%s\": the output's '%c' is in no operand",
-                       e->equation, letter_of(label[k]));
+      ky__refuse(e->c.t, KY_BAD_ARGUMENT, e->c.name,
+                 "\"%s\": the output's '%c' is in no operand", e->equation,
+                 letter_of(label[k]));
       return false;
     }
     if (!add_output(e, label[k])) return false;
@@ -209,14 +210,14 @@ static bool read_equation(einsum *e, size_t count, const ky_var *vars) {
       at += more;
       continue;
     }
-    ky__compose_fail(&e->c, KY_BAD_ARGUMENT, "\"%s\": %zu operands for an equation of %s",
-                     e->equation, count, more ? "more" : "fewer");
+    ky__refuse(e->c.t, KY_BAD_ARGUMENT, e->c.name, "\"%s\": %zu operands for an equation of %s",
+               e->equation, count, more ? "more" : "fewer");
     return false;
   }
   if (!*at) return infer_output(e);
   if (at[1] == '>') return read_output(e, at + 2);
-  ky__compose_fail(&e->c, KY_BAD_ARGUMENT, "\"%s\": no '>' behind the '-' at %d", e->equation,
-                   (int)(at - e->equation));
+  ky__refuse(e->c.t, KY_BAD_ARGUMENT, e->c.name, "\"%s\": no '>' behind the '-' at %d",
+             e->equation, (int)(at - e->equation));
   return false;
 }
 
@@ -380,9 +381,9 @@ static bool append(const einsum *e, term *r, label_set set) {
   for (int l = 0; l < LABELS; l++) {
     if (!(set & bit(l))) continue;
     if (r->rank == KY_MAX_RANK) {
-      ky__compose_fail(&e->c, KY_BAD_SHAPE,
-                       "\"%s\": a product on the way has more than %d axes", e->equation,
-                       KY_MAX_RANK);
+      ky__refuse(e->c.t, KY_BAD_SHAPE, e->c.name,
+                 "\"%s\": a product on the way has more than %d axes", e->equation,
+                 KY_MAX_RANK);
       return false;
     }
     r->label[r->rank++] = (uint8_t)l;

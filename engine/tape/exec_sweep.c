@@ -14,7 +14,19 @@ static ky_status report(ky_exec *e, ky_id pc) {
   return e->fault.status;
 }
 
-/* What a reverse sweep computed again lies where it is first computed. */
+/* "train.c:12: update of the weight %3: why", by the line and the id that the weight has on the
+ * tape. */
+static ky_status blame_weight(ky_exec *e, ky_id param, ky_status status, const char *call,
+                              const char *why) {
+  const ky_program *p = e->program;
+  ky_text text = {e->message, sizeof e->message, 0};
+  ky__say_site(&text, &p->code, p->code.site[param]);
+  ky__say(&text, "%s%s of the weight %%%u: %s", text.length ? ": " : "", call,
+          (unsigned)p->bound[p->code.ins[param].b], why);
+  return status;
+}
+
+/* Points values that a reverse sweep computed again back to their places in the forward one. */
 static void go_back(ky_exec *e) {
   const ky_program *p = e->program;
   for (uint32_t k = 0; k < p->again_count; k++) {
@@ -23,7 +35,8 @@ static void go_back(ky_exec *e) {
   }
 }
 
-/* Runs what comes before `end`: with checks what the caller has bound, too. */
+/* Runs the instructions before `end`. With checks those that refer to memory of the caller's run
+ * too, so that it is looked at. */
 static ky_status forward(ky_exec *e, ky_id end) {
   const ky_program *p = e->program;
   go_back(e);
@@ -64,11 +77,8 @@ static ky_status begin_whole(ky_exec *e, ky_id param, ky_update_part *whole) {
 static ky_status end_update(ky_exec *e, ky_id param, ky_status status) {
   if (status == KY_OK) return KY_OK;
   const bool refused = status == KY_BAD_ARGUMENT && e->update.refusal;
-  ky_text text = {e->message, sizeof e->message, 0};
-  ky__say_site(&text, &e->program->code, e->program->code.site[param]);
-  ky__say(&text, "%supdate of the weight %%%u: %s", text.length ? ": " : "", (unsigned)param,
-          refused ? e->update.refusal : ky_status_text(status));
-  return status;
+  return blame_weight(e, param, status, "update",
+                      refused ? e->update.refusal : ky_status_text(status));
 }
 
 static bool begin_parts(updating *u, ky_exec *e, ky_id param) {
@@ -152,7 +162,7 @@ static bool begin_sink(void *context) {
 }
 
 /* Runs the adjoints from `pc` down to the one behind `end`, and computes again what they want
- * on the way: what is next of it is *k. */
+ * on the way. *k: the index of the next entry of p->again. */
 static ky_status sweep(ky_exec *e, ky_id pc, ky_id end, uint32_t *k) {
   const ky_program *p = e->program;
   ky_frame *f = &e->frame;
@@ -243,9 +253,8 @@ static void note_weights(ky_exec *e) {
 static ky_status check_weights(ky_exec *e) {
   const ky_program *p = e->program;
   const ky_id stale = ky__stale_weight(&p->code, e->frame.bind, p->root);
-  return stale ? ky__exec_fail(e, KY_STALE,
-                               "backward: the weight %%%u changed since the forward sweep",
-                               (unsigned)stale)
+  return stale ? blame_weight(e, stale, KY_STALE, "gradient",
+                              "it changed since the forward sweep")
                : KY_OK;
 }
 
@@ -287,13 +296,18 @@ ky_status ky_exec_backward(ky_exec *e, ky_grads *grads) {
   return ky__exec_leave(e, backward_alone(e, grads));
 }
 
+/* The forward sweep and the reverse one behind it. The root's value is looked at before its
+ * adjoint, under checks; else both may come in one walk. */
+static ky_status step(ky_exec *e, ky_grads *grads) {
+  const ky_program *p = e->program;
+  const bool turns = p->turns && !e->check;
+  KY_TRY(check_root(e));
+  KY_TRY(forward(e, turns ? p->root : p->code.count));
+  return backward(e, grads, turns);
+}
+
 ky_status ky_exec_step(ky_exec *e, ky_grads *grads) {
   if (grads) *grads = (ky_grads){0, NULL};
   KY_TRY(ky__exec_enter(e));
-  const ky_program *p = e->program;
-  const bool turns =
-      p->turns && !e->check; /* the root's value is looked at before its adjoint */
-  ky_status status = forward(e, turns ? p->root : p->code.count);
-  if (status == KY_OK) status = check_root(e);
-  return ky__exec_leave(e, status == KY_OK ? backward(e, grads, turns) : status);
+  return ky__exec_leave(e, step(e, grads));
 }

@@ -66,8 +66,8 @@ static bool are_vectors(const ky_composition *c, ky_var a, ky_var b, bool same) 
   ky_text ta = {words[0], sizeof words[0], 0}, tb = {words[1], sizeof words[1], 0};
   ky__say_dims(&ta, la);
   ky__say_dims(&tb, lb);
-  ky__compose_fail(c, KY_BAD_SHAPE, "wants two vectors%s, got %s and %s",
-                   same ? " of one size" : "", words[0], words[1]);
+  ky__refuse(c->t, KY_BAD_SHAPE, c->name, "wants two vectors%s, got %s and %s",
+             same ? " of one size" : "", words[0], words[1]);
   return false;
 }
 

@@ -31,14 +31,16 @@ static bool begin(ky_composition *c, ky_tape *t, const char *name, int count,
                   const ky_var *vars, ky_reduction reduction) {
   if (!ky__compose(c, t, name, count, count, vars)) return false;
   if ((unsigned)reduction > KY_REDUCE_MEAN)
-    return ky__compose_fail(c, KY_BAD_ARGUMENT, "unknown reduction %d", (int)reduction), false;
+    return ky__refuse(c->t, KY_BAD_ARGUMENT, c->name, "unknown reduction %d", (int)reduction),
+           false;
   ky_layout space = *layout_of(c, vars[0]);
   for (int k = 1; k < count; k++) {
     ky_fault fault = {0};
     const ky_layout so_far = space;
     if (ky__broadcast(&so_far, layout_of(c, vars[k]), &space, &fault) == KY_OK) continue;
     const shapes said = say_shapes(&so_far, layout_of(c, vars[k]));
-    return ky__compose_fail(c, fault.status, "%s x %s: %s", said.a, said.b, fault.text), false;
+    return ky__refuse(c->t, fault.status, c->name, "%s x %s: %s", said.a, said.b, fault.text),
+           false;
   }
   return true;
 }
@@ -48,10 +50,11 @@ static bool same_shapes(const ky_composition *c, int count, const ky_var *vars) 
   for (int k = 1; k < count; k++) {
     if (ky__same_dims(first, layout_of(c, vars[k]))) continue;
     const shapes said = say_shapes(first, layout_of(c, vars[k]));
-    return ky__compose_fail(c, KY_BAD_SHAPE, "shapes %s and %s differ", said.a, said.b), false;
+    return ky__refuse(c->t, KY_BAD_SHAPE, c->name, "shapes %s and %s differ", said.a, said.b),
+           false;
   }
   if (first->rank > 0) return true;
-  return ky__compose_fail(c, KY_BAD_SHAPE, "wants vectors, got rank 0"), false;
+  return ky__refuse(c->t, KY_BAD_SHAPE, c->name, "wants vectors, got rank 0"), false;
 }
 
 static ky_var reduce(const ky_composition *c, ky_var loss, ky_reduction reduction) {
@@ -81,7 +84,7 @@ ky_var ky_smooth_l1(ky_tape *t, ky_var a, ky_var b, double beta, ky_reduction re
   ky_composition c;
   if (!begin(&c, t, "smooth_l1", 2, (ky_var[]){a, b}, reduction)) return (ky_var){0};
   if (!(beta >= 0 && beta < INFINITY))
-    return ky__compose_fail(&c, KY_BAD_ARGUMENT, "beta is %g, wants 0 or more", beta);
+    return ky__refuse(c.t, KY_BAD_ARGUMENT, c.name, "beta is %g, wants 0 or more", beta);
   const ky_var d = distance(t, a, b);
   return reduce(&c, beta == 0 ? d : ky_div_scalar(t, bent(t, d, beta), beta), reduction);
 }
@@ -90,7 +93,7 @@ ky_var ky_huber(ky_tape *t, ky_var a, ky_var b, double delta, ky_reduction reduc
   ky_composition c;
   if (!begin(&c, t, "huber", 2, (ky_var[]){a, b}, reduction)) return (ky_var){0};
   if (!(delta > 0 && delta < INFINITY))
-    return ky__compose_fail(&c, KY_BAD_ARGUMENT, "delta is %g, wants more than 0", delta);
+    return ky__refuse(c.t, KY_BAD_ARGUMENT, c.name, "delta is %g, wants more than 0", delta);
   return reduce(&c, bent(t, distance(t, a, b), delta), reduction);
 }
 
@@ -133,9 +136,9 @@ ky_var ky_cosine_similarity(ky_tape *t, ky_var a, ky_var b, int64_t axis, double
   const int rank = layout_of(&c, a)->rank;
   ky_fault fault = {0};
   if (ky__check_axis(axis, rank, &fault) != KY_OK)
-    return ky__compose_fail(&c, KY_BAD_AXIS, "%s", fault.text);
+    return ky__refuse(c.t, KY_BAD_AXIS, c.name, "%s", fault.text);
   if (!(eps > 0))
-    return ky__compose_fail(&c, KY_BAD_ARGUMENT, "eps is %g, wants more than 0", eps);
+    return ky__refuse(c.t, KY_BAD_ARGUMENT, c.name, "eps is %g, wants more than 0", eps);
   return ky__composed(&c, cosine(t, a, b, axis, eps));
 }
 
@@ -146,7 +149,7 @@ static bool fits_rows(const ky_composition *c, ky_var vectors, ky_var y) {
   ky__layout_settle(&rows);
   ky_fault fault = {0};
   if (ky__broadcast(&rows, layout_of(c, y), &space, &fault) == KY_OK) return true;
-  return ky__compose_fail(c, fault.status, "%s", fault.text), false;
+  return ky__refuse(c->t, fault.status, c->name, "%s", fault.text), false;
 }
 
 ky_var ky_cosine_embedding(ky_tape *t, ky_var a, ky_var b, ky_var y, double margin,
@@ -157,7 +160,7 @@ ky_var ky_cosine_embedding(ky_tape *t, ky_var a, ky_var b, ky_var y, double marg
       !fits_rows(&c, a, y))
     return (ky_var){0};
   if ((unsigned)reduction > KY_REDUCE_MEAN)
-    return ky__compose_fail(&c, KY_BAD_ARGUMENT, "unknown reduction %d", (int)reduction);
+    return ky__refuse(c.t, KY_BAD_ARGUMENT, c.name, "unknown reduction %d", (int)reduction);
   const ky_var cos = cosine(t, a, b, -1, 1e-8);
   const ky_var apart = ky_relu(t, ky_add_scalar(t, cos, -margin));
   return reduce(&c, ky_where(t, ky_gt_scalar(t, y, 0), ky_rsub_scalar(t, cos, 1), apart),
@@ -186,7 +189,7 @@ ky_var ky_gaussian_nll(ky_tape *t, ky_var mean, ky_var y, ky_var variance, doubl
   if (!begin(&c, t, "gaussian_nll", 3, (ky_var[]){mean, y, variance}, reduction))
     return (ky_var){0};
   if (!(eps > 0))
-    return ky__compose_fail(&c, KY_BAD_ARGUMENT, "eps is %g, wants more than 0", eps);
+    return ky__refuse(c.t, KY_BAD_ARGUMENT, c.name, "eps is %g, wants more than 0", eps);
   const ky_var v = ky_maximum_scalar(t, variance, eps);
   const ky_var off = ky_div(t, ky_square(t, ky_sub(t, mean, y)), v);
   return reduce(&c, ky_mul_scalar(t, ky_add(t, ky_log(t, v), off), 0.5), reduction);

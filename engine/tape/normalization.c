@@ -46,7 +46,8 @@ static bool begin(ky_composition *c, ky_tape *t, const char *name, int count, in
   if (!ky__compose(c, t, name, count, required, vars)) return false;
   const ky_layout *x = layout_of(c, vars[0]);
   if (x->rank < 2)
-    return ky__compose_fail(c, KY_BAD_SHAPE, "wants [n,c,...], got rank %d", (int)x->rank),
+    return ky__refuse(c->t, KY_BAD_SHAPE, c->name, "wants [n,c,...], got rank %d",
+                      (int)x->rank),
            false;
   for (int k = 1; k < count; k++) {
     if (!vars[k].id) continue;
@@ -55,12 +56,12 @@ static bool begin(ky_composition *c, ky_tape *t, const char *name, int count, in
     ky_text text = {got, sizeof got, 0};
     ky__say_dims(&text, v);
     if (v->rank != 1 || v->dims[0] != x->dims[1])
-      return ky__compose_fail(c, KY_BAD_SHAPE, "%s does not fit %lld channels", got,
-                              (long long)x->dims[1]),
+      return ky__refuse(c->t, KY_BAD_SHAPE, c->name, "%s does not fit %lld channels", got,
+                        (long long)x->dims[1]),
              false;
   }
   if (eps >= 0) return true;
-  return ky__compose_fail(c, KY_BAD_ARGUMENT, "eps is %g, wants 0 or more", eps), false;
+  return ky__refuse(c->t, KY_BAD_ARGUMENT, c->name, "eps is %g, wants 0 or more", eps), false;
 }
 
 /* [c] as [c,1,...], which broadcasts to x. */
@@ -86,9 +87,8 @@ static ky_var groups_of(ky_tape *t, const char *name, ky_var x, const int64_t *w
   const int64_t channels = shape.dims[1];
   const int64_t groups = wanted ? *wanted : channels;
   if (wanted && (groups < 1 || channels % groups != 0))
-    return ky__compose_fail(&c, groups < 1 ? KY_BAD_ARGUMENT : KY_BAD_SHAPE,
-                            "%lld channels in %lld groups", (long long)channels,
-                            (long long)groups);
+    return ky__refuse(c.t, groups < 1 ? KY_BAD_ARGUMENT : KY_BAD_SHAPE, c.name,
+                      "%lld channels in %lld groups", (long long)channels, (long long)groups);
   int64_t each = groups ? channels / groups : 0;
   for (int k = 2; k < shape.rank; k++) each *= shape.dims[k];
   const int64_t dims[3] = {shape.dims[0], groups, each};

@@ -5,7 +5,6 @@
 
 #include <string.h>
 
-#include "tape/arguments.h"
 #include "tape/composition.h"
 
 /* Marks the axes named, all for a count of 0; false, and the call's error, when one is out of

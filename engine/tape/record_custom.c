@@ -66,7 +66,7 @@ static ky_status ask(ky_tape *t, ky_draft *d, const ky_custom_op *op, size_t cou
 }
 
 ky_var ky_custom(ky_tape *t, const ky_custom_op *op, size_t count, const ky_var *x) {
-  if (!t) return (ky_var){0};
+  if (!t || t->pending != KY_OK) return (ky_var){0};
   ky_draft d;
   ky__draft(&d, KY_OP_custom);
   ky_id id[KY_CUSTOM_OPERANDS];

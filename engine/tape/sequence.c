@@ -89,8 +89,8 @@ static bool fits_gates(const ky_composition *c, const char *which, const ky_rnn_
   char words[128];
   ky_text text = {words, sizeof words, 0};
   ky__say_dims(&text, b);
-  ky__compose_fail(c, KY_BAD_SHAPE, "the %s bias is %s, wants [%lld]", which, words,
-                   (long long)rows->dims[0]);
+  ky__refuse(c->t, KY_BAD_SHAPE, c->name, "the %s bias is %s, wants [%lld]", which, words,
+             (long long)rows->dims[0]);
   return false;
 }
 
@@ -99,8 +99,7 @@ static int64_t begin_layer(ky_composition *c, ky_tape *t, const char *name, ky_v
                            const ky_rnn_weights *w, ky_var h0, ky_var c0) {
   if (!t) return 0;
   if (!w) {
-    *c = (ky_composition){.t = t, .name = name};
-    ky__compose_fail(c, KY_BAD_ARGUMENT, "the weights are null");
+    ky__refuse(t, KY_BAD_ARGUMENT, name, "the weights are null");
     return 0;
   }
   const ky_var vars[7] = {x, w->w_ih, w->w_hh, w->b_ih, w->b_hh, h0, c0};
@@ -109,9 +108,9 @@ static int64_t begin_layer(ky_composition *c, ky_tape *t, const char *name, ky_v
   const ky_layout *l = ky__layout(&t->code, x.id);
   if (l->rank == 3 && l->dims[0] > 0) return l->dims[0];
   if (l->rank == 3)
-    ky__compose_fail(c, KY_BAD_SHAPE, "there are no steps");
+    ky__refuse(t, KY_BAD_SHAPE, name, "there are no steps");
   else
-    ky__compose_fail(c, KY_BAD_SHAPE, "wants x [t,b,n], got rank %d", (int)l->rank);
+    ky__refuse(t, KY_BAD_SHAPE, name, "wants x [t,b,n], got rank %d", (int)l->rank);
   return 0;
 }
 

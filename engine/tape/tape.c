@@ -161,9 +161,9 @@ ky_var ky__var(const ky_tape *t, ky_id id) {
 
 const char *ky__bad_var(const ky_tape *t, ky_var v) {
   if (ky__is_live(t, v)) return NULL;
-  return v.tape == t ? "the value was rewound"
-         : v.tape    ? "the var is of another tape"
-                     : "the var is null";
+  return !v.id || !v.tape ? "the var is null"
+         : v.tape == t    ? "the value was rewound"
+                          : "the var is of another tape";
 }
 
 ky_mark ky_tape_mark(const ky_tape *t) {
@@ -211,7 +211,8 @@ void ky__withdraw(ky_tape *t, ky_mark mark) {
 
 ky_status ky_tape_rewind(ky_tape *t, ky_mark mark) {
   if (!t) return KY_BAD_ARGUMENT;
-  if (ky__bad_var(t, mark.last))
+  const ky_var last = mark.last; /* of an empty tape: no value, and never rewound */
+  if (last.id ? ky__bad_var(t, last) != NULL : last.tape != t)
     return ky__error(t, KY_BAD_VAR, "rewind: the mark is not of this tape or was rewound");
   const ky_id end = mark.last.id + 1;
   if (end < t->code.count) {

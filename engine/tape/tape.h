@@ -107,8 +107,9 @@ static inline ky_var ky__newest_var(const ky_tape *t, ky_id id) {
   return (ky_var){t, id, t->era_number};
 }
 
+/* Ids of values are 1..count-1. */
 static inline bool ky__is_live(const ky_tape *t, ky_var v) {
-  return v.tape == t && v.id < t->code.count &&
+  return v.tape == t && v.id - 1 < t->code.count - 1 &&
          (v.era == t->era_number || v.era == ky__era_of(t->eras, t->era_count, v.id));
 }
 

@@ -114,12 +114,13 @@ static ky_var adaptive(ky_composition *c, ky_var x, int axes, const int64_t *out
   bool one = true, equal = true;
   ky_pool_options window = {.size = sizeof window};
   if (shape.rank != axes + 2)
-    return ky__compose_fail(c, KY_BAD_SHAPE, "wants rank %d, batch and channels first, got %d",
-                            axes + 2, (int)shape.rank);
+    return ky__refuse(c->t, KY_BAD_SHAPE, c->name,
+                      "wants rank %d, batch and channels first, got %d", axes + 2,
+                      (int)shape.rank);
   for (int k = 0; k < axes; k++) {
     if (out[k] < 1 || shape.dims[2 + k] < 1)
-      return ky__compose_fail(c, KY_BAD_SHAPE, "%lld places of axis %d become %lld",
-                              (long long)shape.dims[2 + k], k, (long long)out[k]);
+      return ky__refuse(c->t, KY_BAD_SHAPE, c->name, "%lld places of axis %d become %lld",
+                        (long long)shape.dims[2 + k], k, (long long)out[k]);
     one &= out[k] == 1;
     equal &= shape.dims[2 + k] % out[k] == 0;
     window.kernel[k] = shape.dims[2 + k] / out[k];
