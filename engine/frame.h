@@ -35,7 +35,7 @@ typedef struct ky_bind {
  * never kept as a whole. */
 typedef struct ky_sink {
   ky_id pc, param; /* the only adjoint that contributes, and the weight; 0: nobody */
-  bool (*begin)(void *context); /* false after a fault: then nothing is taken */
+  bool (*begin)(void *context); /* false: the update refused, and nothing is taken */
   void (*take)(void *context, size_t first, size_t count, const void *grad); /* on any thread */
   /* Takes rows of `width` whose element (i, j) is left[i] right[j]; null: they are put together
    * for `take`. */

@@ -60,7 +60,7 @@ typedef enum ky_class {
   KY_A_ONE,   /* b is dense with the result's shape, a has one element */
   KY_B_ONE,   /* a is dense with the result's shape, b has one element */
   KY_GENERAL, /* rows, columns, strided views: nested loops */
-  KY_TINY,    /* a dense matrix with hardly an element, one dense vector: two plain loops */
+  KY_TINY,    /* linear: few weights and one sample, both dense: two plain loops */
 } ky_class;
 
 #define KY_CLASS_SHIFT 3u

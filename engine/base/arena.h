@@ -26,7 +26,7 @@ typedef struct ky_arena {
   size_t used;      /* bytes of it */
 } ky_arena;
 
-/* A position: chunk and offset. Also names a block, for code, which holds no pointers. */
+/* A position: chunk and offset. */
 typedef struct ky_place {
   uint32_t chunk;
   size_t offset;

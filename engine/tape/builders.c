@@ -29,7 +29,7 @@ static inline bool takes_points(const ky_tape *t) {
 }
 
 static inline bool is_live_point(const ky_tape *t, ky_var v) {
-  return ky__is_live(t, v) && ky__is_point(&t->code, v.id);
+  return ky__is_known(t, v) && ky__is_point(&t->code, v.id);
 }
 
 static inline unsigned want_of(const ky_ins *x, unsigned want) {

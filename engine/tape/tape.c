@@ -25,7 +25,7 @@ static ky_status start(ky_tape *t, const ky_tape_options *o) {
   KY_TRY(ky__grow(&t->allocator, &t->eras, &t->era_capacity, 1, sizeof *t->eras));
   t->era_number = first_era();
   t->eras[t->era_count++] = (ky_era){0, t->era_number};
-  t->code.ins[0] = (ky_ins){.op = KY_OP_nop};
+  t->code.ins[0] = (ky_ins){.op = KY_OP_nop, .dtype = KY_MASK}; /* no operand of floats */
   t->code.layout[0] = t->code.site[0] = 0;
   t->code.count = 1;
   t->done = 1;

@@ -30,7 +30,8 @@ struct ky_tape {
   bool gemm_ready;   /* BLIS has allocated what it needs */
   uint32_t capacity; /* instructions that every column has room for */
   uint32_t column_capacity[KY_COLUMNS];
-  uint32_t open;         /* the same, but 0 while recording is more than appending */
+  uint32_t open; /* capacity, or 0 while an error is pending or the tape is eager: below it,
+                    scalars are appended without a further look */
   const char *site_file; /* whose sites begin at site_base; 0 is unknown */
   uint32_t site_base;
 
@@ -68,7 +69,8 @@ struct ky_tape {
 __attribute__((format(printf, 3, 4))) ky_status ky__error(ky_tape *t, ky_status status,
                                                           const char *format, ...);
 
-/* BAD_VAR, and "call: why", unless `v` is live. Why there is a null var said the last error. */
+/* BAD_VAR, and "call: why", unless `v` is live. The message about a null var ends with the last
+ * error: it is why the var is null, most likely. */
 ky_status ky__refuse_var(ky_tape *t, const char *call, ky_var v);
 
 /* The line that a site stands for; its file is null where that is unknown. */
@@ -107,10 +109,15 @@ static inline ky_var ky__newest_var(const ky_tape *t, ky_id id) {
   return (ky_var){t, id, t->era_number};
 }
 
-/* Ids of values are 1..count-1. */
-static inline bool ky__is_live(const ky_tape *t, ky_var v) {
-  return v.tape == t && v.id - 1 < t->code.count - 1 &&
+/* Whether `v` names an instruction of the tape; and whether that has a value, as all have but
+ * the first. */
+static inline bool ky__is_known(const ky_tape *t, ky_var v) {
+  return v.tape == t && v.id < t->code.count &&
          (v.era == t->era_number || v.era == ky__era_of(t->eras, t->era_count, v.id));
+}
+
+static inline bool ky__is_live(const ky_tape *t, ky_var v) {
+  return v.id && ky__is_known(t, v);
 }
 
 /* Why `v` is no live value of `t`, as a sentence; NULL when it is one. */

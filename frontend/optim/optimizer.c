@@ -177,7 +177,8 @@ ky_status ky_optimizer_step(ky_optimizer *o, const ky_grads *grads) {
 
 /* ---- steps within the reverse sweep ------------------------------------------------------ */
 
-/* There is one gradient there, not all of which the norm is wanted. */
+/* A weight steps as soon as its own gradient is there, before the norm of all of them is known:
+ * so a clip is refused. */
 static ky_status begin(void *user, const ky_tensor *weight, void **state) {
   ky_optimizer *o = user;
   (void)state;

@@ -70,7 +70,7 @@ typedef struct ky_memory {
   size_t arena;       /* the block that both share */
   size_t constants;   /* values that are computed once */
   size_t scratch;     /* of single instructions, an upper bound */
-  size_t total;       /* what ky_exec_new allocates */
+  size_t total;       /* what ky_exec_new allocates for one thread; each more adds scratch */
 } ky_memory;
 
 KY_API ky_memory ky_program_memory(const ky_program *p);
