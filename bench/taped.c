@@ -40,7 +40,7 @@ void taped_weight(taped *s, ky_dtype dtype, int rank, const int64_t *dims, void 
 
 void taped_start(taped *s, double rate) {
   ky_optimizer *sgd = NULL;
-  if (rate != 0) taped_keep(s, ky_sgd_new(NULL, rate, &sgd));
+  if (rate != 0) taped_keep(s, ky_sgd_new(NULL, rate, NULL, &sgd));
   taped_start_with(s, sgd);
 }
 

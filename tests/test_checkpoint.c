@@ -27,7 +27,7 @@ static void begin_training(training *r, uint64_t seed) {
   r->t = ky_tape_new(NULL);
   const ky_var y =
       ky_module_forward(r->t, r->net, ky_input(r->t, KY_F64, KY_SHAPE(4, 2), input));
-  r->loss = ky_nn_mse(r->t, y, ky_input(r->t, KY_F64, KY_SHAPE(4, 1), target));
+  r->loss = ky_loss_mse(r->t, y, ky_input(r->t, KY_F64, KY_SHAPE(4, 1), target));
 }
 
 static void train(training *r, int steps) {

@@ -56,7 +56,7 @@ static int set_up(void **state) {
   static classifier c;
   c = (classifier){.t = ky_tape_new(NULL)};
   *state = &c;
-  return c.t && ky_sgd_new(NULL, 0.1, &c.sgd) == KY_OK ? 0 : -1;
+  return c.t && ky_sgd_new(NULL, 0.1, NULL, &c.sgd) == KY_OK ? 0 : -1;
 }
 
 static int tear_down(void **state) {

@@ -23,7 +23,7 @@ static ky_optimizer *make(int kind, double rate, double decay) {
   ky_adam_options adam = ky_adam_defaults();
   adam.weight_decay = decay;
   ky_optimizer *o = NULL;
-  const ky_status status = kind < 3    ? ky_sgd_new_with(NULL, rate, &sgd, &o)
+  const ky_status status = kind < 3    ? ky_sgd_new(NULL, rate, &sgd, &o)
                            : kind == 3 ? ky_adam_new(NULL, rate, &adam, &o)
                                        : ky_adamw_new(NULL, rate, &adam, &o);
   assert_int_equal(status, KY_OK);
@@ -173,7 +173,7 @@ static void factors_need_memory(void **state) {
   fault_allocator_init(&fa);
   const ky_allocator allocator = fault_allocator(&fa);
   ky_optimizer *o;
-  assert_int_equal(ky_sgd_new(&allocator, 0.1, &o), KY_OK);
+  assert_int_equal(ky_sgd_new(&allocator, 0.1, NULL, &o), KY_OK);
   fault_allocator_fail_once(&fa, 1);
   assert_int_equal(ky_optimizer_set_factors(o, n.w[0], 1, 0), KY_NO_MEMORY);
   assert_int_equal(ky_optimizer_set_factors(o, n.w[0], 1, 0), KY_OK);

@@ -160,11 +160,11 @@ static double train(uint32_t flags, int threads) {
   ky_tape *t = ky_tape_new(NULL);
   const ky_var in = ky_input(t, KY_F32, KY_SHAPE(16, 8), x);
   const ky_var want = ky_input(t, KY_F32, KY_SHAPE(16, 4), y);
-  const ky_var loss = ky_nn_mse(t, ky_module_forward(t, net, in), want);
+  const ky_var loss = ky_loss_mse(t, ky_module_forward(t, net, in), want);
   ky_optimizer *sgd;
   ky_program *p;
   ky_exec *e;
-  assert_int_equal(ky_sgd_new(NULL, 0.1, &sgd), KY_OK);
+  assert_int_equal(ky_sgd_new(NULL, 0.1, NULL, &sgd), KY_OK);
   const ky_compile_options c = {.size = sizeof c, .updates = 1, .fuse_least = 1};
   const ky_exec_options o = {.size = sizeof o,
                              .flags = flags,

@@ -284,10 +284,10 @@ static void programs_compute_as_with_f32(void **state) {
     ky_array array = {.data = n[0].wide, .dtype = KY_F32, .rank = 2, .count = 6};
     memcpy(array.dims, dims, sizeof dims);
     memcpy(array.strides, strides, sizeof strides);
-    assert_int_equal(ky_exec_bind(e[0], n[0].in, array), KY_BAD_DTYPE);
+    assert_int_equal(ky_exec_bind(e[0], n[0].in, &array), KY_BAD_DTYPE);
     array.dtype = halves[d];
     array.data = n[0].x;
-    assert_int_equal(ky_exec_bind(e[0], n[0].in, array), KY_OK);
+    assert_int_equal(ky_exec_bind(e[0], n[0].in, &array), KY_OK);
     for (int k = 0; k < 2; k++) {
       ky_exec_free(e[k]);
       ky_program_free(p[k]);
@@ -398,7 +398,7 @@ static void sgd_steps_halves(void **state) {
       for (int k = 0; k < 12; k++) want[k] = before[k] - 0.5f * g[k];
       ky_convert(halves[d], rounded, KY_F32, want, 12);
       ky_optimizer *sgd;
-      assert_int_equal(ky_sgd_new(NULL, 0.5, &sgd), KY_OK);
+      assert_int_equal(ky_sgd_new(NULL, 0.5, NULL, &sgd), KY_OK);
       if (compiled) {
         ky_program *p;
         ky_exec *e;

@@ -304,7 +304,7 @@ static void options_without_a_size_are_refused(void **state) {
   const ky_exec_options run = {.threads = 2};
   assert_int_equal(ky_exec_new(b->p, &run, &b->e), KY_BAD_ARGUMENT);
   ky_optimizer *o;
-  assert_int_equal(ky_sgd_new_with(NULL, 0.1, &(ky_sgd_options){.momentum = 0.5}, &o),
+  assert_int_equal(ky_sgd_new(NULL, 0.1, &(ky_sgd_options){.momentum = 0.5}, &o),
                    KY_BAD_ARGUMENT);
   assert_int_equal(ky_adam_new(NULL, 0.1, &(ky_adam_options){.beta1 = 0.5}, &o),
                    KY_BAD_ARGUMENT);

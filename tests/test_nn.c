@@ -280,16 +280,16 @@ static void losses_are_means(void **state) {
   ky_var vy = ky_input(b->t, KY_F64, KY_SHAPE(2, 2), y);
   ky_var vl = ky_input(b->t, KY_I32, KY_SHAPE(2), labels);
   const double bce = (2 * log(2) - log(0.75) - log(0.25)) / 4;
-  assert_values(b->t, ky_nn_bce(b->t, vp, vy), &bce, 1);
+  assert_values(b->t, ky_loss_bce(b->t, vp, vy), &bce, 1);
   const double mse = (2 * 0.25 + 0.0625 + 0.5625) / 4;
-  assert_values(b->t, ky_nn_mse(b->t, vp, vy), &mse, 1);
+  assert_values(b->t, ky_loss_mse(b->t, vp, vy), &mse, 1);
   const double ce = (log(exp(0.5) + exp(0.25)) - 0.25 + log(exp(0.5) + exp(0.25)) - 0.5) / 2;
-  assert_values(b->t, ky_nn_cross_entropy(b->t, vp, vl), &ce, 1);
+  assert_values(b->t, ky_loss_cross_entropy(b->t, vp, vl), &ce, 1);
 }
 
 static void losses_share_a_type(void **state) {
   bench *b = *state;
-  ky_loss *const losses[3] = {ky_nn_bce, ky_nn_mse, ky_nn_cross_entropy};
+  ky_loss *const losses[3] = {ky_loss_bce, ky_loss_mse, ky_loss_cross_entropy};
   for (int k = 0; k < 3; k++) {
     assert_int_equal(losses[k](b->t, ky_none(), ky_none()).id, 0);
     assert_int_equal(ky_tape_check(b->t), KY_BAD_VAR);
@@ -313,7 +313,7 @@ static void message_names_the_callers_line(void **state) {
   const double y[3] = {0};
   ky_var two = ky_input(b->t, KY_F64, KY_SHAPE(3), y);
   snprintf(want, sizeof want, "test_nn.c:%d: mse: ", __LINE__ + 1);
-  assert_int_equal(ky_nn_mse(b->t, v, two).id, 0);
+  assert_int_equal(ky_loss_mse(b->t, v, two).id, 0);
   assert_memory_equal(ky_tape_message(b->t), want, strlen(want));
   assert_int_equal(ky_tape_check(b->t), KY_BAD_SHAPE);
 }

@@ -149,7 +149,7 @@ static void a_transformer_learns(void **state) {
   assert_int_equal(ky_nn_sequential(NULL, 3, part, &b->m), KY_OK);
   const ky_var in = ky_input(b->t, KY_I64, KY_SHAPE(BATCH, TIME), x);
   const ky_var want = ky_input(b->t, KY_I64, KY_SHAPE(BATCH, TIME), y);
-  const ky_var loss = ky_nn_cross_entropy(b->t, ky_module_forward(b->t, b->m, in), want);
+  const ky_var loss = ky_loss_cross_entropy(b->t, ky_module_forward(b->t, b->m, in), want);
   ky_optimizer *adam;
   assert_int_equal(ky_adam_new(NULL, 0.01, NULL, &adam), KY_OK);
   double first = 0, last = 0;

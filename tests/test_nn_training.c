@@ -242,7 +242,7 @@ static double error_of(bench *b, ky_optimizer *o, const float *x, const float *y
   const ky_mark start = ky_tape_mark(b->t);
   const ky_var in = ky_input(b->t, KY_F32, KY_SHAPE(16, 4), x);
   const ky_var want = ky_input(b->t, KY_F32, KY_SHAPE(16, 4), y);
-  const ky_var loss = ky_nn_mse(b->t, ky_module_forward(b->t, b->m, in), want);
+  const ky_var loss = ky_loss_mse(b->t, ky_module_forward(b->t, b->m, in), want);
   double error = (double)NAN;
   assert_int_equal(ky_item(b->t, loss, &error), KY_OK);
   ky_grads grads;

@@ -10,7 +10,7 @@
 #include "kytape/optim.h"
 
 static int make_sgd(void **state) {
-  return ky_sgd_new(NULL, 0.5, (ky_optimizer **)state) == KY_OK ? 0 : -1;
+  return ky_sgd_new(NULL, 0.5, NULL, (ky_optimizer **)state) == KY_OK ? 0 : -1;
 }
 
 static int free_optimizer(void **state) {
@@ -154,7 +154,7 @@ static ky_optimizer *make_optimizer(const optim_case *c, const ky_allocator *all
   }
   const ky_adam_options *options = c->beta2 != 0 ? &a : NULL;
   ky_optimizer *o = NULL;
-  const ky_status made = c->sgd.size    ? ky_sgd_new_with(allocator, c->rate, &c->sgd, &o)
+  const ky_status made = c->sgd.size    ? ky_sgd_new(allocator, c->rate, &c->sgd, &o)
                          : c->decoupled ? ky_adamw_new(allocator, c->rate, options, &o)
                                         : ky_adam_new(allocator, c->rate, options, &o);
   assert_int_equal(made, KY_OK);
@@ -409,7 +409,7 @@ static void rate_must_be_finite(void **state) {
     ky_optimizer *o = *state;
     assert_int_equal(ky_optimizer_set_rate(o, bad[k]), KY_BAD_ARGUMENT);
     assert_close(ky_optimizer_rate(o), 0.5, 0);
-    assert_int_equal(ky_sgd_new(NULL, bad[k], &o), KY_BAD_ARGUMENT);
+    assert_int_equal(ky_sgd_new(NULL, bad[k], NULL, &o), KY_BAD_ARGUMENT);
     assert_null(o);
   }
 }
@@ -437,7 +437,7 @@ static void options_out_of_range_are_refused(void **state) {
   for (size_t k = 0; k < sizeof sgd / sizeof *sgd; k++) {
     ky_sgd_options options = sgd[k];
     options.size = sizeof options;
-    assert_int_equal(ky_sgd_new_with(NULL, 0.1, &options, &o), KY_BAD_ARGUMENT);
+    assert_int_equal(ky_sgd_new(NULL, 0.1, &options, &o), KY_BAD_ARGUMENT);
     assert_null(o);
   }
   const double adam[][4] = {{-0.1, 0.9, 0, 0}, {1, 0.9, 0, 0},     {0.9, 1, 0, 0},
@@ -464,7 +464,7 @@ static void clip_must_be_a_norm(void **state) {
 
 static void null_is_an_argument_error(void **state) {
   (void)state;
-  assert_int_equal(ky_sgd_new(NULL, 0.1, NULL), KY_BAD_ARGUMENT);
+  assert_int_equal(ky_sgd_new(NULL, 0.1, NULL, NULL), KY_BAD_ARGUMENT);
   assert_int_equal(ky_optimizer_set_rate(NULL, 0.1), KY_BAD_ARGUMENT);
   assert_true(isnan(ky_optimizer_rate(NULL)));
   ky_optimizer_free(NULL);
@@ -477,9 +477,9 @@ static void sgd_uses_and_survives_its_allocator(void **state) {
   const ky_allocator allocator = fault_allocator(&fa);
   ky_optimizer *o;
   fault_allocator_fail_once(&fa, 1);
-  const ky_status failed = ky_sgd_new(&allocator, 0.1, &o);
+  const ky_status failed = ky_sgd_new(&allocator, 0.1, NULL, &o);
   const bool null = !o;
-  const ky_status retried = ky_sgd_new(&allocator, 0.1, &o);
+  const ky_status retried = ky_sgd_new(&allocator, 0.1, NULL, &o);
   const size_t live = fa.live_blocks;
   ky_optimizer_free(o);
   const size_t left = fa.live_blocks;

@@ -42,7 +42,7 @@ static void set_up(network *n, ky_dtype dtype, double decay) {
   }
   n->loss = ky_mean_all(n->t, ky_square(n->t, y));
   const ky_sgd_options options = {.size = sizeof options, .weight_decay = decay};
-  assert_int_equal(ky_sgd_new_with(NULL, 0.5, &options, &n->o), KY_OK);
+  assert_int_equal(ky_sgd_new(NULL, 0.5, &options, &n->o), KY_OK);
 }
 
 static void start(network *n, const ky_update *update, int threads) {
@@ -96,7 +96,7 @@ static void momentum_and_adam_want_gradients_put_together(void **state) {
   (void)state;
   ky_optimizer *o;
   const ky_sgd_options options = {.size = sizeof options, .momentum = 0.5};
-  assert_int_equal(ky_sgd_new_with(NULL, 0.5, &options, &o), KY_OK);
+  assert_int_equal(ky_sgd_new(NULL, 0.5, &options, &o), KY_OK);
   assert_false(ky_optimizer_update(o)->outer);
   ky_optimizer_free(o);
   assert_int_equal(ky_adam_new(NULL, 0.5, NULL, &o), KY_OK);

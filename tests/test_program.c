@@ -168,24 +168,25 @@ static void arrays_are_checked(void **state) {
                          .dims = {BATCH, IN},
                          .strides = {IN, 1}};
   ky_array a = good;
-  assert_int_equal(ky_exec_bind(d->e, d->x, a), KY_OK);
+  assert_int_equal(ky_exec_bind(d->e, d->x, &a), KY_OK);
   a.dtype = KY_F64;
-  assert_int_equal(ky_exec_bind(d->e, d->x, a), KY_BAD_DTYPE);
+  assert_int_equal(ky_exec_bind(d->e, d->x, &a), KY_BAD_DTYPE);
   assert_string_equal(ky_exec_message(d->e), "input: %1 is f32, the array is f64");
   a = good;
   a.rank = 1;
-  assert_int_equal(ky_exec_bind(d->e, d->x, a), KY_BAD_SHAPE);
+  assert_int_equal(ky_exec_bind(d->e, d->x, &a), KY_BAD_SHAPE);
   a = good;
   a.dims[0] = BATCH + 1;
-  assert_int_equal(ky_exec_bind(d->e, d->x, a), KY_BAD_SHAPE);
+  assert_int_equal(ky_exec_bind(d->e, d->x, &a), KY_BAD_SHAPE);
   assert_string_equal(ky_exec_message(d->e), "input: %1 is [4,3], dense; the array is not");
   a = good;
   a.strides[0] = IN + 1;
-  assert_int_equal(ky_exec_bind(d->e, d->x, a), KY_BAD_SHAPE);
+  assert_int_equal(ky_exec_bind(d->e, d->x, &a), KY_BAD_SHAPE);
   a.data = NULL;
-  assert_int_equal(ky_exec_bind(d->e, d->x, a), KY_BAD_ARGUMENT);
-  assert_int_equal(ky_exec_bind(d->e, d->w, good), KY_BAD_ARGUMENT);
-  assert_int_equal(ky_exec_bind(NULL, d->x, good), KY_BAD_ARGUMENT);
+  assert_int_equal(ky_exec_bind(d->e, d->x, &a), KY_BAD_ARGUMENT);
+  assert_int_equal(ky_exec_bind(d->e, d->w, &good), KY_BAD_ARGUMENT);
+  assert_int_equal(ky_exec_bind(d->e, d->x, NULL), KY_BAD_ARGUMENT);
+  assert_int_equal(ky_exec_bind(NULL, d->x, &good), KY_BAD_ARGUMENT);
 }
 
 /* ---- sweeps ------------------------------------------------------------------------------ */
@@ -194,7 +195,7 @@ static void executions_need_a_program_and_its_kind_of_update(void **state) {
   desk *d = *state;
   desk_start(d, NULL);
   ky_optimizer *sgd;
-  assert_int_equal(ky_sgd_new(NULL, 0.1, &sgd), KY_OK);
+  assert_int_equal(ky_sgd_new(NULL, 0.1, NULL, &sgd), KY_OK);
   ky_exec *e = d->e;
   const ky_exec_options with = {.size = sizeof with, .update = ky_optimizer_update(sgd)};
   assert_int_equal(ky_exec_new(NULL, NULL, &e), KY_BAD_ARGUMENT);

@@ -141,7 +141,7 @@ static void look(const random_tape *r, reference *ref, int round) {
 
 static void refer(const random_tape *r, reference *ref, bool updates) {
   ky_optimizer *sgd;
-  assert_int_equal(ky_sgd_new(NULL, rate, &sgd), KY_OK);
+  assert_int_equal(ky_sgd_new(NULL, rate, NULL, &sgd), KY_OK);
   random_tape_reset_weights(r);
   look_at_weights(r, ref->first_weight);
   for (int round = 0; round < ROUNDS; round++) {
@@ -428,7 +428,7 @@ static void step(trial *b, const variant *v, ky_exec *e, int round, bool compare
 
 static void run(trial *b, const variant *v) {
   ky_optimizer *sgd;
-  assert_int_equal(ky_sgd_new(NULL, rate, &sgd), KY_OK);
+  assert_int_equal(ky_sgd_new(NULL, rate, NULL, &sgd), KY_OK);
   ledger l;
   ky_exec *e = start(v, sgd, &l);
   const size_t requests = l.requests;

@@ -375,11 +375,11 @@ enum { DEEP = 300, STEPS = 3 };
 
 typedef ky_status make_optimizer(ky_optimizer **out);
 
-static ky_status make_sgd(ky_optimizer **out) { return ky_sgd_new(NULL, 0.01, out); }
+static ky_status make_sgd(ky_optimizer **out) { return ky_sgd_new(NULL, 0.01, NULL, out); }
 
 static ky_status make_momentum(ky_optimizer **out) {
   const ky_sgd_options o = {.size = sizeof o, .momentum = 0.9};
-  return ky_sgd_new_with(NULL, 0.01, &o, out);
+  return ky_sgd_new(NULL, 0.01, &o, out);
 }
 
 static ky_status make_adamw(ky_optimizer **out) { return ky_adamw_new(NULL, 0.01, NULL, out); }

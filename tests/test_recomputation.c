@@ -142,7 +142,7 @@ static void weights_step_as_those_of_the_tape(void **state) {
   ky_optimizer *sgd;
   ky_exec *e;
   double want[3], got;
-  assert_int_equal(ky_sgd_new(NULL, 0.01, &sgd), KY_OK);
+  assert_int_equal(ky_sgd_new(NULL, 0.01, NULL, &sgd), KY_OK);
   learn(s, root, sgd, 3, want);
   assert_true(want[2] < want[0]);
   for (int k = 0; k < s->count; k++) fill(s->w[k], k);

@@ -252,7 +252,7 @@ static void network_compiles(void **state) {
   assert_int_equal(make_network(NULL, &b->rng, &b->m), KY_OK);
   const ky_var in = ky_input(b->t, KY_F64, KY_SHAPE(2, 1, 6, 6), x);
   const ky_var want = ky_input(b->t, KY_I64, KY_SHAPE(2), labels);
-  const ky_var loss = ky_nn_cross_entropy(b->t, ky_module_forward(b->t, b->m, in), want);
+  const ky_var loss = ky_loss_cross_entropy(b->t, ky_module_forward(b->t, b->m, in), want);
   const ky_exec_options options = {.size = sizeof options, .allocator = allocator};
   assert_int_equal(ky_compile(b->t, loss, NULL, &b->program), KY_OK);
   assert_int_equal(ky_exec_new(b->program, &options, &b->exec), KY_OK);

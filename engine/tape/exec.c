@@ -306,9 +306,11 @@ ky_status ky_exec_input(ky_exec *e, ky_var input, const void *data) {
   return ky__exec_leave(e, bind(e, input, data, NULL));
 }
 
-ky_status ky_exec_bind(ky_exec *e, ky_var input, ky_array array) {
+ky_status ky_exec_bind(ky_exec *e, ky_var input, const ky_array *array) {
   KY_TRY(ky__exec_enter(e));
-  return ky__exec_leave(e, bind(e, input, array.data, &array));
+  if (!array)
+    return ky__exec_leave(e, ky__exec_fail(e, KY_BAD_ARGUMENT, "input: the array is null"));
+  return ky__exec_leave(e, bind(e, input, array->data, array));
 }
 
 /* ---- random numbers ---------------------------------------------------------------------- */

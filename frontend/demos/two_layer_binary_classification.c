@@ -59,7 +59,7 @@ static void set_weights(ky_module *network) {
 /* Makes the network and the optimizer, and records one step. Nothing is computed yet. */
 static ky_status prepare(training *tr) {
   ky_status status = make_network(&tr->network);
-  if (status == KY_OK) status = ky_sgd_new(NULL, rate, &tr->optimizer);
+  if (status == KY_OK) status = ky_sgd_new(NULL, rate, NULL, &tr->optimizer);
   if (status != KY_OK) return status;
   set_weights(tr->network);
   ky_tape *t = tr->tape = ky_tape_new(NULL);

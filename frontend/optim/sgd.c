@@ -37,8 +37,8 @@ static bool are_good(const ky_sgd_options *o) {
   return !o->nesterov || (o->momentum > 0 && o->dampening == 0);
 }
 
-ky_status ky_sgd_new_with(const ky_allocator *allocator, double rate,
-                          const ky_sgd_options *options, ky_optimizer **out) {
+ky_status ky_sgd_new(const ky_allocator *allocator, double rate, const ky_sgd_options *options,
+                     ky_optimizer **out) {
   if (out) *out = NULL;
   ky_sgd_options o = {0};
   if (!ky__options(&o, sizeof o, options) || !are_good(&o)) return KY_BAD_ARGUMENT;
@@ -49,8 +49,4 @@ ky_status ky_sgd_new_with(const ky_allocator *allocator, double rate,
   ((sgd *)made)->options = o;
   *out = made;
   return KY_OK;
-}
-
-ky_status ky_sgd_new(const ky_allocator *allocator, double rate, ky_optimizer **out) {
-  return ky_sgd_new_with(allocator, rate, NULL, out);
 }

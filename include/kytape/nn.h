@@ -365,14 +365,14 @@ typedef ky_var ky_loss(ky_tape *t, ky_var prediction, ky_var target);
 
 /* ky_bce, mean over all elements. prediction: probabilities; target: of the same shape, in
  * [0, 1]. */
-KY_API ky_var ky_nn_bce(ky_tape *t, ky_var prediction, ky_var target);
+KY_API ky_var ky_loss_bce(ky_tape *t, ky_var prediction, ky_var target);
 
 /* ky_mse, mean over all elements. target: of the prediction's shape. */
-KY_API ky_var ky_nn_mse(ky_tape *t, ky_var prediction, ky_var target);
+KY_API ky_var ky_loss_mse(ky_tape *t, ky_var prediction, ky_var target);
 
 /* ky_cross_entropy, mean over all rows. prediction: logits [...,c]; target: labels [...], i32
  * or i64 in 0..c-1. */
-KY_API ky_var ky_nn_cross_entropy(ky_tape *t, ky_var prediction, ky_var target);
+KY_API ky_var ky_loss_cross_entropy(ky_tape *t, ky_var prediction, ky_var target);
 
 /* ---- Initialisers ---------------------------------------------------------------------- */
 
@@ -407,10 +407,10 @@ KY_API ky_status ky_init_kaiming_uniform(ky_tensor *w, ky_rng *rng, double slope
 #ifndef KY_NO_SITES
   #define ky_module_forward(t, ...)                                                            \
     ky_module_forward(ky_here(t, __FILE__, __LINE__), __VA_ARGS__)
-  #define ky_nn_bce(t, ...) ky_nn_bce(ky_here(t, __FILE__, __LINE__), __VA_ARGS__)
-  #define ky_nn_mse(t, ...) ky_nn_mse(ky_here(t, __FILE__, __LINE__), __VA_ARGS__)
-  #define ky_nn_cross_entropy(t, ...)                                                          \
-    ky_nn_cross_entropy(ky_here(t, __FILE__, __LINE__), __VA_ARGS__)
+  #define ky_loss_bce(t, ...) ky_loss_bce(ky_here(t, __FILE__, __LINE__), __VA_ARGS__)
+  #define ky_loss_mse(t, ...) ky_loss_mse(ky_here(t, __FILE__, __LINE__), __VA_ARGS__)
+  #define ky_loss_cross_entropy(t, ...)                                                        \
+    ky_loss_cross_entropy(ky_here(t, __FILE__, __LINE__), __VA_ARGS__)
 #endif
 
 #ifdef __cplusplus

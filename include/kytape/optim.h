@@ -16,13 +16,7 @@ extern "C" {
 
 typedef struct ky_optimizer ky_optimizer;
 
-/* Gradient descent: w <- w - rate * g, in the dtype of w; rate is rounded to it.
- * allocator: NULL for malloc; copied, its `user` must outlive the optimizer. rate: finite; a
- * negative one ascends. *out: the caller frees it with ky_optimizer_free. Errors: BAD_ARGUMENT
- * (out is null, or rate is not finite), NO_MEMORY; *out is NULL then. */
-KY_API ky_status ky_sgd_new(const ky_allocator *allocator, double rate, ky_optimizer **out);
-
-/* Options of ky_sgd_new_with. Set `size` to sizeof(ky_sgd_options); zero means without. */
+/* Options of ky_sgd_new. Set `size` to sizeof(ky_sgd_options); zero means without. */
 typedef struct ky_sgd_options {
   size_t size;
   double momentum;     /* 0 or more */
@@ -31,14 +25,17 @@ typedef struct ky_sgd_options {
   int nesterov;        /* 1: Nesterov's momentum; wants momentum and no dampening */
 } ky_sgd_options;
 
-/* Gradient descent with momentum and weight decay, as in PyTorch.
+/* Gradient descent, with momentum and weight decay as in PyTorch.
  *   t = g + weight_decay w
  *   m = t in the first step of a weight, later momentum m + (1 - dampening) t
  *   w <- w - rate m; with Nesterov's momentum w - rate (t + momentum m), without any w - rate t
- * options: copied; NULL for none. Errors: those of ky_sgd_new, BAD_ARGUMENT (an option is out
- * of range). Source: Sutskever et al., "On the importance of initialization and momentum". */
-KY_API ky_status ky_sgd_new_with(const ky_allocator *allocator, double rate,
-                                 const ky_sgd_options *options, ky_optimizer **out);
+ * in the dtype of w, to which the numbers are rounded. allocator: NULL for malloc; copied, its
+ * `user` must outlive the optimizer. rate: finite; a negative one ascends. options: copied; NULL
+ * for none. *out: the caller frees it with ky_optimizer_free. Errors: BAD_ARGUMENT (out is null,
+ * rate is not finite, or an option is out of range), NO_MEMORY; *out is NULL then. Source:
+ * Sutskever et al., "On the importance of initialization and momentum". */
+KY_API ky_status ky_sgd_new(const ky_allocator *allocator, double rate,
+                            const ky_sgd_options *options, ky_optimizer **out);
 
 /* Options of ky_adam_new and ky_adamw_new. Begin with ky_adam_defaults() or
  * ky_adamw_defaults(): unlike in other options zero is no default here, but the number 0. With

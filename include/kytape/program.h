@@ -146,9 +146,9 @@ KY_API void ky_exec_free(ky_exec *e);
  * BAD_ARGUMENT (not an input, or data is null). */
 KY_API ky_status ky_exec_input(ky_exec *e, ky_var input, const void *data);
 
-/* Binds an array with its own description: shape, dtype and density are checked.
- * Errors: those of ky_exec_input, BAD_SHAPE, BAD_DTYPE. */
-KY_API ky_status ky_exec_bind(ky_exec *e, ky_var input, ky_array array);
+/* ky_exec_input of an array with its description, whose shape, dtype and density are checked.
+ * Errors: those of ky_exec_input, BAD_ARGUMENT (array is null), BAD_SHAPE, BAD_DTYPE. */
+KY_API ky_status ky_exec_bind(ky_exec *e, ky_var input, const ky_array *array);
 
 /* Random numbers as with ky_tape_seed. An execution begins with the seed that the tape had when
  * it was compiled and draw 0, and each forward sweep is one draw: so it has the tape's numbers.
