@@ -58,6 +58,7 @@ typedef struct ky_frame {
   uint64_t seed;     /* of random numbers */
   uint64_t draw;     /* number of the forward sweep, as far as random numbers care */
   bool drew;         /* a number has been drawn under `draw` */
+  bool probes;       /* custom adjoints are asked whether they honour beta */
   ky_arena adjoints; /* reset by every reverse sweep */
   ky_arena scratch;  /* reset after every instruction that used it */
   ky_fault *fault;   /* first failure of a sweep */

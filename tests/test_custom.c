@@ -3,6 +3,7 @@
  * wrong adjoint is caught by ky_gradcheck. */
 #include "kytape/custom.h"
 
+#include <math.h>
 #include <stdio.h>
 #include <string.h>
 
@@ -201,6 +202,51 @@ static void wrong_adjoint_is_caught(void **state) {
   ky_tape_free(t);
 }
 
+static ky_status store_always(const ky_custom_adjoint_call *call) {
+  const double *x = call->x[0].data, *g = call->g;
+  for (int64_t n = 0; n < call->result->count; n++)
+    ((double *)call->to[0].gx)[n] = 1.5 * x[n] * x[n] * g[n];
+  return KY_OK;
+}
+
+static ky_status add_always(const ky_custom_adjoint_call *call) {
+  const double *x = call->x[0].data, *g = call->g;
+  for (int64_t n = 0; n < call->result->count; n++)
+    ((double *)call->to[0].gx)[n] += 1.5 * x[n] * x[n] * g[n];
+  return KY_OK;
+}
+
+static ky_status leave_the_last(const ky_custom_adjoint_call *call) {
+  const double *x = call->x[0].data, *g = call->g;
+  double *gx = call->to[0].gx;
+  for (int64_t n = 0; n + 1 < call->result->count; n++)
+    gx[n] = (call->to[0].beta ? gx[n] : 0) + 1.5 * x[n] * x[n] * g[n];
+  return KY_OK;
+}
+
+/* Slopes that are right, in adjoints that would be wrong beside another use of the operand, or
+ * by what happens to be in memory. */
+static void adjoints_that_ignore_beta_are_caught(void **state) {
+  (void)state;
+  static ky_status (*const pulls[3])(const ky_custom_adjoint_call *) = {
+      store_always, add_always, leave_the_last};
+  static const char *const element[3] = {"element 0", "element 0", "element 5"};
+  for (int k = 0; k < 3; k++) {
+    CUBE(op, 0, pulls[k]);
+    ky_tape *t = ky_tape_new(NULL);
+    const ky_var x = ky_input(t, KY_F64, KY_SHAPE(2, 3), inputs);
+    const ky_var loss = ky_sum_all(t, ky_custom(t, &op, 1, &x));
+    ky_gradcheck_report report = {.size = sizeof report};
+    assert_int_equal(ky_gradcheck(t, loss, &x, 1, NULL, &report), KY_BAD_GRADIENT);
+    assert_true(isinf(report.error));
+    says(t, "custom: op: the adjoint does not honour beta: to ");
+    says(t, element[k]);
+    assert_non_null(strstr(report.text, ky_tape_message(t)));
+    assert_int_equal(ky_forward(t), KY_OK); /* the tape goes on */
+    ky_tape_free(t);
+  }
+}
+
 static void failures_are_told_by_name(void **state) {
   (void)state;
   CUBE(op, 0, pull_cube);
@@ -359,6 +405,7 @@ int main(void) {
       cmocka_unit_test(operations_without_adjoint_pass_no_gradient),
       cmocka_unit_test(dump_names_the_operation),
       cmocka_unit_test(wrong_adjoint_is_caught),
+      cmocka_unit_test(adjoints_that_ignore_beta_are_caught),
       cmocka_unit_test(failures_are_told_by_name),
       cmocka_unit_test(failures_in_programs_are_told_by_name),
       cmocka_unit_test(bad_operations_are_refused),

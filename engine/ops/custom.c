@@ -3,6 +3,7 @@
  * declared, and their destinations work in any order even where an operand is given twice. */
 #include "kytape/custom.h"
 
+#include <math.h>
 #include <string.h>
 
 #include "ops/family.h"
@@ -114,12 +115,8 @@ static bool find_destinations(ky_frame *f, ky_id pc, ky_custom_dest to[KY_CUSTOM
   return wanted;
 }
 
-static void run_adjoint(ky_frame *f, ky_id pc) {
+static void call_adjoint(ky_frame *f, ky_id pc, const ky_array *x, const ky_custom_dest *to) {
   const ky_custom_op *op = ky__custom_op(f->code, &f->code->ins[pc]);
-  if (!op->adjoint) return;
-  ky_array x[KY_CUSTOM_OPERANDS];
-  ky_custom_dest to[KY_CUSTOM_OPERANDS];
-  if (!find_destinations(f, pc, to) || !gather(f, pc, op->reads, x)) return;
   char message[256] = "";
   ky_array result = describe(f->code, pc);
   if (op->reads & KY_CUSTOM_READS_RESULT) result.data = ky__data(f, pc);
@@ -136,6 +133,80 @@ static void run_adjoint(ky_frame *f, ky_id pc) {
   };
   const ky_status status = op->adjoint(&call);
   if (status != KY_OK) complain(f, op, status, message, sizeof message);
+}
+
+/* ---- whether an adjoint honours beta ----------------------------------------------------- */
+
+static double element(const void *array, ky_dtype dtype, int64_t n) {
+  return dtype == KY_F64 ? ((const double *)array)[n] : (double)((const float *)array)[n];
+}
+
+static void fill(void *array, ky_dtype dtype, int64_t count, double value) {
+  for (int64_t n = 0; n < count; n++)
+    if (dtype == KY_F64)
+      ((double *)array)[n] = value;
+    else
+      ((float *)array)[n] = (float)value;
+}
+
+/* What two calls left for operand k: one stored over NaN, one added to `before`, which is as
+ * large as anything that was stored. */
+static void compare(ky_frame *f, ky_id pc, uint32_t k, const void *stored, const void *added,
+                    double before) {
+  const ky_id id = ky__operand(f->code, pc, k);
+  const ky_dtype dtype = (ky_dtype)f->code->ins[id].dtype;
+  const char *name = ky__custom_op(f->code, &f->code->ins[pc])->name;
+  const int64_t count = ky__layout(f->code, id)->count;
+  for (int64_t n = 0; n < count; n++) {
+    const double s = element(stored, dtype, n), a = element(added, dtype, n);
+    if (fabs(a - before - s) <= before / 1024 || (isnan(s) && isnan(a))) continue;
+    ky__fail(f->fault, KY_BAD_GRADIENT,
+             "%s: the adjoint does not honour beta: to element %lld of operand %u it stores "
+             "%.9g (beta 0, over NaN), and adds %.9g (beta 1, to %.9g)",
+             name, (long long)n, (unsigned)k, s, a - before, before);
+    return;
+  }
+}
+
+/* The largest number of an array, at least 1. */
+static double largest(const void *array, ky_dtype dtype, int64_t count) {
+  double most = 1;
+  for (int64_t n = 0; n < count; n++)
+    if (fabs(element(array, dtype, n)) > most) most = fabs(element(array, dtype, n));
+  return most;
+}
+
+/* Calls the adjoint with memory of its own, once to store and once to add. */
+static void probe(ky_frame *f, ky_id pc, const ky_array *x, const ky_custom_dest *to) {
+  const uint32_t count = ky__operand_count(f->code, pc);
+  ky_custom_dest store[KY_CUSTOM_OPERANDS], add[KY_CUSTOM_OPERANDS];
+  double before[KY_CUSTOM_OPERANDS];
+  for (int adding = 0; adding < 2; adding++) {
+    ky_custom_dest *d = adding ? add : store;
+    for (uint32_t k = 0; k < count; k++) {
+      d[k] = (ky_custom_dest){NULL, adding};
+      if (!to[k].gx) continue;
+      const size_t bytes = (size_t)x[k].count * ky_dtype_size(x[k].dtype);
+      d[k].gx = ky__scratch(f, bytes);
+      if (!d[k].gx && bytes) return;
+      if (adding) before[k] = largest(store[k].gx, x[k].dtype, x[k].count);
+      fill(d[k].gx, x[k].dtype, x[k].count, adding ? before[k] : (double)NAN);
+    }
+    call_adjoint(f, pc, x, d);
+    if (f->fault->status != KY_OK) return;
+  }
+  for (uint32_t k = 0; k < count && f->fault->status == KY_OK; k++)
+    if (to[k].gx) compare(f, pc, k, store[k].gx, add[k].gx, before[k]);
+}
+
+static void run_adjoint(ky_frame *f, ky_id pc) {
+  const ky_custom_op *op = ky__custom_op(f->code, &f->code->ins[pc]);
+  if (!op->adjoint) return;
+  ky_array x[KY_CUSTOM_OPERANDS];
+  ky_custom_dest to[KY_CUSTOM_OPERANDS];
+  if (!find_destinations(f, pc, to) || !gather(f, pc, op->reads, x)) return;
+  if (f->probes) probe(f, pc, x, to);
+  if (f->fault->status == KY_OK) call_adjoint(f, pc, x, to);
 }
 
 void vjp_custom(ky_frame *f, ky_id pc) {

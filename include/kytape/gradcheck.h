@@ -30,7 +30,7 @@ typedef struct ky_gradcheck_report {
   int64_t index;    /* of its element, row-major; -1: of a direction, where all is well */
   double analytic;  /* there: what the reverse sweep says */
   double numeric;   /* there: what central differences say */
-  int smooth;       /* 0: differences of two steps disagree there, see below */
+  int smooth;       /* 0: there is a kink within the step, or it is too large; see below */
   const char *file; /* where the variable was recorded, borrowed from ky_at; NULL: unknown */
   int line;
   char text[2048]; /* all of it in words: a line about the output, then a line a variable */
@@ -53,16 +53,17 @@ typedef struct ky_gradcheck_report {
  * changes in it, or with a step that is lost in the variable, any gradient is right.
  *
  * Where f has a kink (relu at 0, a tie of max, a value that is rounded or compared), central
- * differences are no derivative and the check fails with reason: `smooth` is 0 then, unless the
- * kink is exactly at x. Move the inputs away from it or take a smaller step. Random numbers
- * stay those of the last forward sweep, unless ky_tape_seed has been called since: then the
+ * differences are no derivative and the check fails with reason: `smooth` is 0 then. Move the
+ * inputs away from it or take a smaller step. Adjoints of custom operations are also asked
+ * whether they honour `beta`: what they store has to be what they add. Random numbers stay those of the last forward sweep, unless ky_tape_seed has been called since: then the
  * check, and the values after it, have those of the new seed. What stops gradients on purpose,
  * and custom operations that give other values each time they run, cannot be checked.
  *
  * The tape's instructions, inputs, weights and values are as before afterwards; gradients of
  * the last reverse sweep are not readable any more. wrt: inputs need not be watched. options:
  * NULL for the defaults. report: may be NULL. Errors: BAD_GRADIENT (an error above the
- * tolerance; ky_tape_message names the worst), BAD_VAR, BAD_DTYPE (output or a variable is not
+ * tolerance; ky_tape_message names the worst; or a `beta` that is not honoured, with an infinite
+ * error), BAD_VAR, BAD_DTYPE (output or a variable is not
  * f32 or f64), BAD_ARGUMENT (a variable is neither input nor weight, an option out of range,
  * a size not set, null), UNCONNECTED (no variable leads to the output), those of ky_forward, or
  * a pending error. */
