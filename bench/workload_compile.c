@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /* compile: what compiling costs an instruction, over tapes of scalars and of layers, both as
- * long as they are deep, and over slices of one weight that are all joined again. Where the cost
- * grows with the length, a pass is not linear. */
+ * long as they are deep, and over slices of one weight that are all joined again. Where the
+ * cost grows with the length, a pass is not linear. */
 #include <stdio.h>
 #include <stdlib.h>
 

@@ -48,8 +48,8 @@ typedef struct ky_code {
  * the result, bytes of the aux buffer. */
 enum { KY_CUSTOM_NUMBER, KY_CUSTOM_DTYPE, KY_CUSTOM_AUX, KY_CUSTOM_WORDS };
 
-/* Whether values can be of this dtype; and whether only what is stored can, in the arrays behind
- * inputs and params. */
+/* Whether values can be of this dtype; and whether only what is stored can, in the arrays
+ * behind inputs and params. */
 static inline bool ky__is_value(unsigned dtype) { return dtype <= KY_MASK; }
 static inline bool ky__is_half(unsigned dtype) { return dtype == KY_BF16 || dtype == KY_F16; }
 

@@ -123,6 +123,7 @@ static void items_are_elements_or_nan(void **state) {
   assert_true(ky_array_item(&a, NULL) == 0);
   assert_int_equal(ky_array_print(&a, NULL), KY_BAD_ARGUMENT);
   assert_int_equal(ky_array_print(NULL, stdout), KY_BAD_ARGUMENT);
+  assert_int_equal(ky_array_print(&(ky_array){0}, stdout), KY_BAD_ARGUMENT);
   a.data = NULL;
   assert_int_equal(ky_array_print(&a, stdout), KY_BAD_ARGUMENT);
   assert_true(isnan(ky_array_item(&a, NULL)));

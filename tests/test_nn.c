@@ -305,7 +305,8 @@ static void message_names_the_callers_line(void **state) {
   ky_var v = ky_input(b->t, KY_F64, KY_SHAPE(4), x);
   char want[160];
   snprintf(want, sizeof want,
-           "test_nn.c:%d: linear: [4] x [2,3] x [2]: inner extents 4 and 3 differ",
+           "test_nn.c:%d: linear: [4] x [2,3] x [2]: inner extents 4 and 3 differ: wants x "
+           "[...,in] and w [out,in]",
            __LINE__ + 1);
   assert_int_equal(ky_module_forward(b->t, b->m, v).id, 0);
   assert_string_equal(ky_tape_message(b->t), want);

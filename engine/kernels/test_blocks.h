@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: MIT */
-/* Tests of f32 neighbours and selection among elements of their size, a block at once. Compilers
- * take twice the instructions to narrow what comparisons find, not knowing that packing cuts
- * nothing off, and to widen masks, whole vectors of them. Each function returns how many
- * elements it did: whole blocks, and none where there are no such instructions. */
+/* Tests of f32 neighbours and selection among elements of their size, a block at once.
+ * Compilers take twice the instructions to narrow what comparisons find, not knowing that
+ * packing cuts nothing off, and to widen masks, whole vectors of them. Each function returns
+ * how many elements it did: whole blocks, and none where there are no such instructions. */
 #ifndef KY_TEST_BLOCKS_H
 #define KY_TEST_BLOCKS_H
 

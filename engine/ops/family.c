@@ -42,8 +42,8 @@ ky_status ky__need_float(const ky_query *q, ky_id id) {
 ky_status ky__need_same_dtype(const ky_query *q, ky_id a, ky_id b) {
   const ky_dtype da = ky__dtype_of(q, a), db = ky__dtype_of(q, b);
   if (da == db) return KY_OK;
-  return ky__fail(q->fault, KY_BAD_DTYPE, "dtypes %s and %s differ", ky_dtype_name(da),
-                  ky_dtype_name(db));
+  return ky__fail(q->fault, KY_BAD_DTYPE, "dtypes %s and %s differ: see ky_cast",
+                  ky_dtype_name(da), ky_dtype_name(db));
 }
 
 /* ---- walks ------------------------------------------------------------------------------- */

@@ -95,8 +95,8 @@ void ky__fusion_encode(const ky_fusion *p, int64_t *words);
  * program can be. */
 bool ky__fusion_decode(const ky_code *code, const ky_ins *i, ky_fusion *p);
 
-/* Whether some operand that wants a gradient gets one: each way to it may end inside of the run,
- * at a comparison. */
+/* Whether some operand that wants a gradient gets one: each way to it may end inside of the
+ * run, at a comparison. */
 bool ky__fused_wants(const ky_code *code, const ky_ins *i);
 
 /* The layout of the index space of the instruction; KY_OP_sum, KY_OP_mean or KY_OP_nop. */

@@ -40,7 +40,8 @@ static ky_status answer(ky_query *q, size_t words) {
   const int64_t axes = q->code->pool[i->b + POOL_AXES];
   const double eps = ky__pool_f64(q->code, i->b + POOL_EPS);
   if (axes < 1 || axes > x.rank)
-    return ky__fail(q->fault, KY_BAD_AXIS, "the last %lld axes of a value of rank %d",
+    return ky__fail(q->fault, KY_BAD_AXIS,
+                    x.rank ? "over %lld axes, wants 1 to %d" : "has no axis to be over",
                     (long long)axes, (int)x.rank);
   if (!(eps >= 0))
     return ky__fail(q->fault, KY_BAD_ARGUMENT, "eps is %g, wants 0 or more", eps);

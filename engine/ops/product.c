@@ -239,7 +239,8 @@ ky_status ky__rule_linear(ky_query *q) {
   if (x->rank < 1 || w->rank != 2)
     return ky__fail(q->fault, KY_BAD_SHAPE, "wants x [...,in] and w [out,in]");
   if (x->dims[x->rank - 1] != w->dims[1])
-    return ky__fail(q->fault, KY_BAD_SHAPE, "inner extents %lld and %lld differ",
+    return ky__fail(q->fault, KY_BAD_SHAPE,
+                    "inner extents %lld and %lld differ: wants x [...,in] and w [out,in]",
                     (long long)x->dims[x->rank - 1], (long long)w->dims[1]);
   if (ids[2]) {
     KY_TRY(ky__need_same_dtype(q, ids[0], ids[2]));

@@ -217,6 +217,7 @@ ky_status ky_exec_new(const ky_program *p, const ky_exec_options *options, ky_ex
     return status;
   }
   *out = e;
+  if (o.message && o.message_bytes) o.message[0] = '\0';
   return KY_OK;
 }
 
@@ -266,6 +267,36 @@ static bool is_input(const ky_program *p, ky_id id, ky_id at) {
   return low < p->code.bind_count && p->bound[low] == id && !p->binds[low].weight;
 }
 
+/* That an array is as an input is laid out, which is dense. */
+static ky_status check_shape(ky_exec *e, ky_id id, const ky_layout *layout,
+                             const ky_array *array) {
+  char wanted[128], got[128];
+  ky_text text = {wanted, sizeof wanted, 0}, other = {got, sizeof got, 0};
+  bool same = array->rank == layout->rank, dense = true;
+  for (int k = 0; same && k < layout->rank; k++) {
+    same = array->dims[k] == layout->dims[k];
+    dense &= array->strides[k] == layout->strides[k] || layout->dims[k] == 1;
+  }
+  if (same && dense) return KY_OK;
+  ky_layout of = {.rank = array->rank};
+  if (of.rank >= 0 && of.rank <= KY_MAX_RANK)
+    memcpy(of.dims, array->dims, sizeof of.dims);
+  else
+    of.rank = 0;
+  ky__say_dims(&text, layout);
+  ky__say_dims(&other, &of);
+  if (same)
+    return ky__exec_fail(e, KY_BAD_SHAPE,
+                         "input: %%%u wants %s dense, row by row: the strides "
+                         "of the array say otherwise",
+                         (unsigned)id, wanted);
+  if (array->rank != of.rank)
+    return ky__exec_fail(e, KY_BAD_SHAPE, "input: %%%u is %s, the array of rank %d",
+                         (unsigned)id, wanted, array->rank);
+  return ky__exec_fail(e, KY_BAD_SHAPE, "input: %%%u is %s, the array %s", (unsigned)id, wanted,
+                       got);
+}
+
 static ky_status bind(ky_exec *e, ky_var input, const void *data, const ky_array *array) {
   ky_id id;
   KY_TRY(find(e, input, "input", false, &id));
@@ -283,17 +314,7 @@ static ky_status bind(ky_exec *e, ky_var input, const void *data, const ky_array
       return ky__exec_fail(e, KY_BAD_DTYPE, "input: %%%u is %s, the array is %s",
                            (unsigned)input.id, ky_dtype_name(stored),
                            ky_dtype_name(array->dtype));
-    bool fits = array->rank == layout->rank;
-    for (int k = 0; fits && k < layout->rank; k++)
-      fits = array->dims[k] == layout->dims[k] &&
-             (array->strides[k] == layout->strides[k] || layout->dims[k] == 1);
-    if (!fits) {
-      char dims[128];
-      ky_text text = {dims, sizeof dims, 0};
-      ky__say_dims(&text, layout);
-      return ky__exec_fail(e, KY_BAD_SHAPE, "input: %%%u is %s, dense; the array is not",
-                           (unsigned)input.id, dims);
-    }
+    KY_TRY(check_shape(e, input.id, layout, array));
   }
   e->frame.bind[i->b].data = data;
   if (id <= e->program->references) e->frame.val[id].ptr = (void *)(uintptr_t)data;
@@ -402,8 +423,11 @@ static ky_status grad(ky_exec *e, ky_var v, ky_array *out) {
   KY_TRY(find(e, v, "grad", false, &id));
   const ky_program *p = e->program;
   if (!p->wanted[id] || (p->updates && !p->keep[id]))
-    return ky__exec_fail(e, KY_BAD_VAR, "grad: the gradient of %%%u was not asked for",
-                         (unsigned)v.id);
+    return ky__exec_fail(
+        e, KY_BAD_VAR, "grad: the gradient of %%%u was not asked for: it is %s", (unsigned)v.id,
+        p->wanted[id] ? "used up by an update, but for values in "
+                        "ky_compile_options.keep"
+                      : "no weight, and not in ky_compile_options.wrt");
   if (e->state != KY_EXEC_REVERSE)
     return ky__exec_fail(e, KY_NOT_RUN, "grad: there was no reverse sweep with these inputs");
   if (id > p->root || !e->frame.seen[id])

@@ -35,8 +35,8 @@ static void go_back(ky_exec *e) {
   }
 }
 
-/* Runs the instructions before `end`. With checks those that refer to memory of the caller's run
- * too, so that it is looked at. */
+/* Runs the instructions before `end`. With checks those that refer to memory of the caller's
+ * run too, so that it is looked at. */
 static ky_status forward(ky_exec *e, ky_id end) {
   const ky_program *p = e->program;
   go_back(e);

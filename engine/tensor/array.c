@@ -65,7 +65,7 @@ static bool print_between(const ky_array *a, bool whole, int64_t index[KY_MAX_RA
 }
 
 ky_status ky_array_print(const ky_array *a, FILE *out) {
-  if (!a || !out || (!a->data && a->count > 0)) return KY_BAD_ARGUMENT;
+  if (!a || !out || (!a->data && (a->count > 0 || a->rank == 0))) return KY_BAD_ARGUMENT;
   if (a->count == 0) {
     fputs("[]\n", out);
     return KY_OK;

@@ -37,8 +37,8 @@ typedef struct ky_optimizer_kind {
   size_t bytes;             /* of the optimizer's own struct */
   const char *const *names; /* of what it remembers; null when that is never anything */
 
-  /* Changes n elements of a weight, from the `first` on, by g; indexed by dtype. w, g: the first
-   * of them. */
+  /* Changes n elements of a weight, from the `first` on, by g; indexed by dtype. w, g: the
+   * first of them. */
   void (*change[2])(const ky_optimizer *o, const ky_step *step, size_t first, size_t n, void *w,
                     const void *g);
 

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
-/* A table of structs that begin with the weight they are about. Weights usually come in the same
- * order, so a search begins behind what was found last. Knows nothing else of the structs. */
+/* A table of structs that begin with the weight they are about. Weights usually come in the
+ * same order, so a search begins behind what was found last. Knows nothing else of the structs.
+ * */
 #ifndef KY_WEIGHT_TABLE_H
 #define KY_WEIGHT_TABLE_H
 

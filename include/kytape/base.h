@@ -134,8 +134,9 @@ typedef struct ky_array {
 KY_API double ky_array_item(const ky_array *a, const int64_t *index);
 
 /* Prints the elements as ky_array_item gives them, real ones with six digits, in brackets for
- * each axis, and a newline; of more than 1000 of them only the first and last three along each axis. Errors: BAD_ARGUMENT
- * (null, as the data of a mere shape are); whether writing failed tells ferror(out). */
+ * each axis, and a newline; of more than 1000 of them only the first and last three along each
+ * axis. Errors: BAD_ARGUMENT (null, as the data of a mere shape are); whether writing failed
+ * tells ferror(out). */
 KY_API ky_status ky_array_print(const ky_array *a, FILE *out);
 
 /* ---- Memory ---------------------------------------------------------------------------- */

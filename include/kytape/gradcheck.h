@@ -55,15 +55,16 @@ typedef struct ky_gradcheck_report {
  * Where f has a kink (relu at 0, a tie of max, a value that is rounded or compared), central
  * differences are no derivative and the check fails with reason: `smooth` is 0 then. Move the
  * inputs away from it or take a smaller step. Adjoints of custom operations are also asked
- * whether they honour `beta`: what they store has to be what they add. Random numbers stay those of the last forward sweep, unless ky_tape_seed has been called since: then the
- * check, and the values after it, have those of the new seed. What stops gradients on purpose,
- * and custom operations that give other values each time they run, cannot be checked.
+ * whether they honour `beta`: what they store has to be what they add. Random numbers stay
+ * those of the last forward sweep, unless ky_tape_seed has been called since: then the check,
+ * and the values after it, have those of the new seed. What stops gradients on purpose, and
+ * custom operations that give other values each time they run, cannot be checked.
  *
  * The tape's instructions, inputs, weights and values are as before afterwards; gradients of
  * the last reverse sweep are not readable any more. wrt: inputs need not be watched. options:
  * NULL for the defaults. report: may be NULL. Errors: BAD_GRADIENT (an error above the
- * tolerance; ky_tape_message names the worst; or a `beta` that is not honoured, with an infinite
- * error), BAD_VAR, BAD_DTYPE (output or a variable is not
+ * tolerance; ky_tape_message names the worst; or a `beta` that is not honoured, with an
+ * infinite error), BAD_VAR, BAD_DTYPE (output or a variable is not
  * f32 or f64), BAD_ARGUMENT (a variable is neither input nor weight, an option out of range,
  * a size not set, null), UNCONNECTED (no variable leads to the output), those of ky_forward, or
  * a pending error. */

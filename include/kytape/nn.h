@@ -226,8 +226,8 @@ KY_API ky_status ky_nn_upsample_bilinear2d(const ky_allocator *allocator, int64_
 KY_API ky_status ky_nn_flatten(const ky_allocator *allocator, ky_module **out);
 
 /* All axes but the first as those of `dims`: x [n,...] -> [n,dims...], of as many elements.
- * rank: of `dims`, which are copied. Errors: BAD_ARGUMENT (out or dims is null), BAD_SHAPE (rank
- * is not in 0..KY_MAX_RANK - 1, or an extent is negative), NO_MEMORY. */
+ * rank: of `dims`, which are copied. Errors: BAD_ARGUMENT (out or dims is null), BAD_SHAPE
+ * (rank is not in 0..KY_MAX_RANK - 1, or an extent is negative), NO_MEMORY. */
 KY_API ky_status ky_nn_unflatten(const ky_allocator *allocator, int rank, const int64_t *dims,
                                  ky_module **out);
 

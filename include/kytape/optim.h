@@ -30,10 +30,10 @@ typedef struct ky_sgd_options {
  *   m = t in the first step of a weight, later momentum m + (1 - dampening) t
  *   w <- w - rate m; with Nesterov's momentum w - rate (t + momentum m), without any w - rate t
  * in the dtype of w, to which the numbers are rounded. allocator: NULL for malloc; copied, its
- * `user` must outlive the optimizer. rate: finite; a negative one ascends. options: copied; NULL
- * for none. *out: the caller frees it with ky_optimizer_free. Errors: BAD_ARGUMENT (out is null,
- * rate is not finite, or an option is out of range), NO_MEMORY; *out is NULL then. Source:
- * Sutskever et al., "On the importance of initialization and momentum". */
+ * `user` must outlive the optimizer. rate: finite; a negative one ascends. options: copied;
+ * NULL for none. *out: the caller frees it with ky_optimizer_free. Errors: BAD_ARGUMENT (out is
+ * null, rate is not finite, or an option is out of range), NO_MEMORY; *out is NULL then.
+ * Source: Sutskever et al., "On the importance of initialization and momentum". */
 KY_API ky_status ky_sgd_new(const ky_allocator *allocator, double rate,
                             const ky_sgd_options *options, ky_optimizer **out);
 
@@ -79,10 +79,10 @@ KY_API ky_status ky_adamw_new(const ky_allocator *allocator, double rate,
 KY_API ky_status ky_optimizer_step(ky_optimizer *o, const ky_grads *grads);
 
 /* The optimizer as the update inside of a compiled training step, for ky_exec_options. `o` must
- * outlive the execution. Borrowed until ky_optimizer_free; NULL for NULL. Steps in this way fail with BAD_ARGUMENT
- * while a clip is set, because no gradient waits there for the norm of all: compile without
- * `updates` and give what ky_exec_step returns to ky_optimizer_step. Weights that are not in
- * ky_compile_options.wrt stay as they are. */
+ * outlive the execution. Borrowed until ky_optimizer_free; NULL for NULL. Steps in this way
+ * fail with BAD_ARGUMENT while a clip is set, because no gradient waits there for the norm of
+ * all: compile without `updates` and give what ky_exec_step returns to ky_optimizer_step.
+ * Weights that are not in ky_compile_options.wrt stay as they are. */
 KY_API const ky_update *ky_optimizer_update(ky_optimizer *o);
 
 /* The learning rate. NaN for NULL. */
@@ -95,8 +95,8 @@ KY_API ky_status ky_optimizer_set_rate(ky_optimizer *o, double rate);
 /* What the learning rate and the weight decay of one weight are multiplied by, instead of 1:
  * (1, 0) for biases and norms, which should not decay, (0.1, 1) for a layer that is trained
  * already. They hold for the steps to come, until ky_optimizer_forget of this weight; a
- * checkpoint does not have them. rate: finite. decay: 0 or more, finite. Errors: BAD_ARGUMENT (a
- * null pointer, or a factor is out of range), NO_MEMORY, factors unchanged. */
+ * checkpoint does not have them. rate: finite. decay: 0 or more, finite. Errors: BAD_ARGUMENT
+ * (a null pointer, or a factor is out of range), NO_MEMORY, factors unchanged. */
 KY_API ky_status ky_optimizer_set_factors(ky_optimizer *o, const ky_tensor *weight, double rate,
                                           double decay);
 
@@ -106,9 +106,9 @@ KY_API ky_status ky_optimizer_set_factors(ky_optimizer *o, const ky_tensor *weig
  * not finite), nothing changed. */
 KY_API ky_status ky_optimizer_set_clip(ky_optimizer *o, double norm);
 
-/* Forgets what is remembered of a weight, and its factors, as is due before the weight is freed;
- * or what is remembered of all of them, but no factors, as a new run wants. NULL is fine, and
- * then nothing is forgotten. */
+/* Forgets what is remembered of a weight, and its factors, as is due before the weight is
+ * freed; or what is remembered of all of them, but no factors, as a new run wants. NULL is
+ * fine, and then nothing is forgotten. */
 KY_API void ky_optimizer_forget(ky_optimizer *o, const ky_tensor *weight);
 KY_API void ky_optimizer_forget_all(ky_optimizer *o);
 

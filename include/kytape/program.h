@@ -118,7 +118,8 @@ typedef struct ky_exec_options {
   const ky_update *update; /* for programs compiled with `updates`, else NULL; copied */
   int threads;             /* that share one run, the caller's among them: 1..256; 0 means 1 */
   size_t grain;         /* elements of work that are worth waking a thread for; 0 means 16384 */
-  char *message;        /* where ky_exec_new writes why it failed; may be NULL */
+  char *message;        /* where ky_exec_new writes why it failed, else ""; may be NULL. Without
+                           a `size` it is not known, and left as it is */
   size_t message_bytes; /* of `message`, the ending 0 included */
   uint32_t flags; /* KY_CHECK_FINITE, which is on anyway where the tape had it: sweeps stop
                      at the first value or adjoint with a NaN or infinity, before a weight
@@ -146,7 +147,8 @@ KY_API void ky_exec_free(ky_exec *e);
  * BAD_ARGUMENT (not an input, or data is null). */
 KY_API ky_status ky_exec_input(ky_exec *e, ky_var input, const void *data);
 
-/* ky_exec_input of an array with its description, whose shape, dtype and density are checked.
+/* ky_exec_input of an array with its description, whose dtype, rank, dims and strides (those of
+ * a dense array) are checked.
  * Errors: those of ky_exec_input, BAD_ARGUMENT (array is null), BAD_SHAPE, BAD_DTYPE. */
 KY_API ky_status ky_exec_bind(ky_exec *e, ky_var input, const ky_array *array);
 
@@ -155,7 +157,8 @@ KY_API ky_status ky_exec_bind(ky_exec *e, ky_var input, const ky_array *array);
  * Give executions that run side by side seeds of their own. Errors: BAD_ARGUMENT. */
 KY_API ky_status ky_exec_seed(ky_exec *e, uint64_t seed, uint64_t draw);
 
-/* The draw of the next forward sweep, as ky_tape_draw. Errors: BAD_ARGUMENT (a null pointer). */
+/* The draw of the next forward sweep, as ky_tape_draw. Errors: BAD_ARGUMENT (a null pointer).
+ * */
 KY_API ky_status ky_exec_draw(ky_exec *e, uint64_t *draw);
 
 /* The forward sweep. Errors: BAD_INDEX, NONFINITE (under KY_CHECK_FINITE), BAD_ARGUMENT (null),

@@ -234,7 +234,8 @@ static const ky_example examples_conv_transpose[] = {
   {{LAYERS(X345, DIMS(3, 3, 2), DIMS(3))}, KY_BAD_SHAPE, "4 channels in 1 groups do not fit"}, \
   {{LAYERS(X345, DIMS(4, 4, 2), DIMS(4)), OPTIONS(1, 0, 1, 3)}, KY_BAD_SHAPE,                  \
    "4 channels in 3 groups do not fit"},                                                       \
-  {{LAYERS(X345, DIMS(4, 4, 2), DIMS(4)), OPTIONS(1, 0, 1, -1)}, KY_BAD_ARGUMENT, "-1 groups"}, \
+  {{LAYERS(X345, DIMS(4, 4, 2), DIMS(4)), OPTIONS(1, 0, 1, -1)}, \
+   KY_BAD_ARGUMENT, "-1 groups"}, \
   {{LAYERS(X345, DIMS(4, 4, 2), DIMS(3))}, KY_BAD_SHAPE, "the bias is [3], wants [4]"},        \
   {{LAYERS(X345, DIMS(4, 4, 2), DIMS(1, 4))}, KY_BAD_SHAPE, "the bias is [1,4], wants [4]"},   \
   {{LAYERS(X345, DIMS(4, 4, 2), DIMS(4)), OPTIONS(-1)}, KY_BAD_ARGUMENT,                       \
@@ -242,7 +243,8 @@ static const ky_example examples_conv_transpose[] = {
   {{LAYERS(X345, DIMS(4, 4, 2), DIMS(4)), OPTIONS(1, -2)}, KY_BAD_ARGUMENT, "padding -2"},     \
   {{LAYERS(X345, DIMS(4, 4, 2), DIMS(4)), OPTIONS(1, 0, -1)}, KY_BAD_ARGUMENT,                 \
    "dilation -1"},                                                                             \
-  {{LAYERS(X345, DIMS(4, 4, 2), DIMS(4)), OPTIONS(1, INT64_MAX)}, KY_BAD_ARGUMENT, "padding "}, \
+  {{LAYERS(X345, DIMS(4, 4, 2), DIMS(4)), OPTIONS(1, INT64_MAX)}, \
+   KY_BAD_ARGUMENT, "padding "}, \
   {{LAYERS(X345, DIMS(4, 4, 0), DIMS(4))}, KY_BAD_SHAPE, "the kernel has extent 0"},           \
   {{LAYERS(X345, DIMS(4, 4, 2), DIMS(4)), .dims = DIMS(1)}, KY_BAD_ARGUMENT,                   \
    "the options have size 8"}

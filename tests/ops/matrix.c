@@ -394,7 +394,8 @@ static const ky_example examples_logabsdet[] = {
 #define BAD_SIDES                                                                              \
   NOT_SQUARE(, DIMS(3, 1)),                                                                    \
   {{.shape = {DIMS(3, 3), DIMS(3)}}, KY_BAD_SHAPE, "right sides [n,k], got rank 1"},           \
-  {{.shape = {DIMS(3, 3), DIMS(2, 1)}}, KY_BAD_SHAPE, "3 equations have right sides of 2 rows"}, \
+  {{.shape = {DIMS(3, 3), DIMS(2, 1)}}, \
+   KY_BAD_SHAPE, "3 equations have right sides of 2 rows"}, \
   {{.shape = {DIMS(2, 3, 3), DIMS(4, 3, 1)}}, KY_BAD_SHAPE, "batch axes differ"},              \
   {{.shape = {DIMS(2, 3, 3), DIMS(5, 1, 4, 1)}}, KY_BAD_SHAPE, "3 equations"}
 /* clang-format on */

@@ -86,9 +86,9 @@ static const ky_example examples_rmsnorm[] = {
 
 /* clang-format off */
 #define REFUSALS                                                                               \
-  {{.shape = {DIMS(2, 3)}, .n = {3}, .operands = 1}, KY_BAD_AXIS, "the last 3 axes"},          \
-  {{.shape = {DIMS(2, 3)}, .n = {0}, .operands = 1}, KY_BAD_AXIS, "the last 0 axes"},          \
-  {{.shape = {{0}}, .n = {1}, .operands = 1}, KY_BAD_AXIS, "the last 1 axes"},                 \
+  {{.shape = {DIMS(2, 3)}, .n = {3}, .operands = 1}, KY_BAD_AXIS, "over 3 axes, wants 1 to 2"},\
+  {{.shape = {DIMS(2, 3)}, .n = {0}, .operands = 1}, KY_BAD_AXIS, "over 0 axes, wants 1 to 2"},\
+  {{.shape = {{0}}, .n = {1}, .operands = 1}, KY_BAD_AXIS, "has no axis to be over"},        \
   {{.shape = {DIMS(2, 3)}, .n = {1}, .s = {-1}, .operands = 1}, KY_BAD_ARGUMENT, "eps is -1"}, \
   {{.shape = {DIMS(2, 3)}, .n = {1}, .s = {NAN}, .operands = 1}, KY_BAD_ARGUMENT, "eps is"},   \
   {{.shape = {DIMS(2, 3), DIMS(2)}, .n = {1}, .operands = 2}, KY_BAD_SHAPE,                    \

@@ -125,7 +125,8 @@ static ky_sample random_window(ky_dice *dice) {
 /* clang-format off */
 #define FOUR(...) {.shape = {DIMS(1, 1, 4)}, .n = {__VA_ARGS__, 1}}
 static const ky_example examples_max[] = {
-    {FOUR(2, 2, 0), .x = {{1, 1, 3, 4}}, .r = {1, 4}, .grad = {{1, 0, 0, 1}}}, /* a tie: the first */
+    /* a tie: the first */
+    {FOUR(2, 2, 0), .x = {{1, 1, 3, 4}}, .r = {1, 4}, .grad = {{1, 0, 0, 1}}},
     {FOUR(3, 1, 0), .x = {{1, 5, 5, 2}}, .r = {5, 5}, .grad = {{0, 2, 0, 0}}},
     {FOUR(2, 2, 1), .x = {{-1, -2, -3, -4}}, .r = {-1, -2, -4}, .grad = {{1, 1, 0, 1}}},
     {FOUR(2, 2, 0), .x = {{NAN, 1, 1, NAN}}, .r = {NAN, NAN}, .grad = {{1, 0, 0, 1}}},
@@ -149,8 +150,10 @@ static const ky_refusal bad_windows[] = {
     {FOUR(2, -1, 0), KY_BAD_ARGUMENT, "kernel 2 and stride -1"},
     {FOUR(3, 1, 2), KY_BAD_ARGUMENT, "padding 2 of axis 0, wants 0..1"},
     {FOUR(3, 1, -1), KY_BAD_ARGUMENT, "padding -1"},
-    {{.shape = {DIMS(1, 1, 0)}, .n = {2, 2, 1, 1}}, KY_BAD_SHAPE, "does not fit axis 0 of extent 0"},
-    {{.shape = {DIMS(1, 1, 4, 4)}, .n = {2, 2, 0, 5, 1, 0}}, KY_BAD_SHAPE, "does not fit axis 1"},
+    {{.shape = {DIMS(1, 1, 0)}, .n = {2, 2, 1, 1}},
+     KY_BAD_SHAPE, "does not fit axis 0 of extent 0"},
+    {{.shape = {DIMS(1, 1, 4, 4)}, .n = {2, 2, 0, 5, 1, 0}},
+     KY_BAD_SHAPE, "does not fit axis 1"},
     {{.shape = {DIMS(1, 1, 4)}, .n = {2, 2, 0, 1}, .dims = DIMS(1)}, KY_BAD_ARGUMENT,
      "the options have size 8"},
     {{.shape = {DIMS(1, 1, 4)}, .n = {2, 2, 0, 1}, .dims = DIMS(1, 1)}, KY_BAD_ARGUMENT,

@@ -266,9 +266,12 @@ static const ky_example examples_gru_sequence[] = {
 #define REFUSALS(g)                                                                            \
   {{.shape = {DIMS(2, 4), DIMS((g), 1)}, .operands = 2}, KY_BAD_SHAPE, "got ranks 2, 2"},      \
   {{.shape = {DIMS(2, 2, (g)), DIMS((g))}, .operands = 2}, KY_BAD_SHAPE, "got ranks 3, 1"},    \
-  {{.shape = {DIMS(2, 2, (g)), DIMS((g) + 1, 1)}, .operands = 2}, KY_BAD_SHAPE, " gates want x"}, \
-  {{.shape = {DIMS(2, 2, (g)), DIMS(2 * (g), 2)}, .operands = 2}, KY_BAD_SHAPE, " gates want x"}, \
-  {{.shape = {DIMS(0, 2, (g)), DIMS((g), 1)}, .operands = 2}, KY_BAD_SHAPE, "there are no steps"}, \
+  {{.shape = {DIMS(2, 2, (g)), DIMS((g) + 1, 1)}, .operands = 2}, \
+   KY_BAD_SHAPE, " gates want x"}, \
+  {{.shape = {DIMS(2, 2, (g)), DIMS(2 * (g), 2)}, .operands = 2}, \
+   KY_BAD_SHAPE, " gates want x"}, \
+  {{.shape = {DIMS(0, 2, (g)), DIMS((g), 1)}, .operands = 2}, \
+   KY_BAD_SHAPE, "there are no steps"}, \
   {{.shape = {XW(g, 3, 2, 2), DIMS(2, 3)}, .n = {STATE}, .operands = 3}, KY_BAD_SHAPE,         \
    "the initial state is [2,3], wants [2,2]"}
 /* clang-format on */

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: MIT */
-/* The same as slope.c, from C++: the headers link, and KY_SHAPE takes extents of any integer type. */
+/* The same as slope.c, from C++: the headers link, and KY_SHAPE takes extents of any integer
+ * type. */
 #include <kytape.h>
 
 #include <cstdio>
@@ -14,7 +15,8 @@ int main() {
                                                                ky_tape_free);
   ky_tape *t = tape.get();
   const ky_var predicted =
-      ky_matmul(t, ky_input(t, KY_F32, KY_SHAPE(sizeof x / sizeof *x, 1), x), ky_param(t, w.get()));
+      ky_matmul(t, ky_input(t, KY_F32, KY_SHAPE(sizeof x / sizeof *x, 1), x),
+                ky_param(t, w.get()));
   const ky_var error = ky_sub(t, predicted, ky_input(t, KY_F32, KY_SHAPE(4, 1), y));
   const ky_var loss = ky_mean_all(t, ky_square(t, error));
   double value = 0;
