@@ -159,7 +159,8 @@ static void memory_that_has_no_place_is_no_loss(void **state) {
   assert_int_equal(ky_checkpoint_add_module(other, "net", a.net), KY_OK);
   assert_int_equal(ky_checkpoint_add_optimizer(other, "adma", a.adam), KY_OK);
   assert_int_equal(ky_checkpoint_read(other, PATH), KY_BAD_FILE);
-  assert_says(other, "lacks adma.tensors");
+  assert_says(other,
+              "lacks adma.tensors; it has adam.tensors, and 18 more that are not in the list");
   ky_checkpoint_free(other);
   write_bytes("PK\x03\x04 zip", 8);
   assert_int_equal(ky_checkpoint_read(f->c, PATH), KY_BAD_FILE);

@@ -108,7 +108,7 @@ static const struct {
     {ARRAY("F32", "[2,1,1,1,1,1,1,1,1]", "[0,8]"), KY_BAD_SHAPE, "kytape lacks, not f32 [2]"},
     {"{\"w\":{\"dtype\":\"F32\",\"dtype\":\"F64\"}}", KY_BAD_FILE, "twice"},
     {"{\"w\\n\":{\"dtype\":\"F32\",\"shape\":[2],\"data_offsets\":[0,8]}}", KY_BAD_FILE,
-     "lacks w, and has 1 that are not in the list, such as w?"},
+     "lacks w; it has w?"},
     {"{\"w\\u0000x\":{\"dtype\":\"F32\",\"shape\":[2],\"data_offsets\":[0,8]}}", KY_BAD_FILE,
      "lacks w"},
     {"{\"w\":{\"dtype\":\"F32\",\"shape\":[2],\"data_offsets\":[0,8]},"

@@ -79,8 +79,6 @@ static ky_status open_file(input *in) {
 typedef struct search {
   const input *in;
   const ky_list *by_name;
-  size_t unlisted;             /* arrays of the file that are not in the list, */
-  char example[KY_SAVED_NAME]; /* and the name of the first one */
 } search;
 
 static int against_name(const void *name, const void *saved) {
@@ -96,21 +94,17 @@ static bool fits(const ky_saved *s, ky_dtype stored) {
   return stored == s->dtype || (s->tensor && is_float(s->dtype) && is_float(stored));
 }
 
-/* A name that the file chose, made harmless for a message. */
-static void note_unlisted(search *f, const char *name) {
-  if (f->unlisted++ > 0) return;
-  snprintf(f->example, sizeof f->example, "%s", name);
-  for (char *c = f->example; *c; c++)
-    if ((unsigned char)*c < ' ' || *c == 127) *c = '?';
+static ky_saved *listed(const search *f, const char *name) {
+  ky_saved **place = f->by_name->count ? bsearch(name, f->by_name->at, f->by_name->count,
+                                                 sizeof *place, against_name)
+                                       : NULL;
+  return place ? *place : NULL;
 }
 
 static ky_status find(void *user, const ky_record *r) {
-  search *f = user;
-  ky_saved **place = f->by_name->count ? bsearch(r->name, f->by_name->at, f->by_name->count,
-                                                 sizeof *place, against_name)
-                                       : NULL;
-  if (!place) return note_unlisted(f, r->name), KY_OK;
-  ky_saved *s = *place;
+  const search *f = user;
+  ky_saved *s = listed(f, r->name);
+  if (!s) return KY_OK;
   ky_checkpoint *c = f->in->c;
   const char *path = f->in->path;
   if (s->found) return ky__checkpoint_blame(c, KY_BAD_FILE, path, "has %s twice", s->name);
@@ -128,25 +122,61 @@ static ky_status find(void *user, const ky_record *r) {
   return KY_OK;
 }
 
+/* What the file has instead of a name: of the arrays that are not in the list, the one whose
+ * name ends most like it. */
+typedef struct instead {
+  search in;
+  const char *name;
+  size_t count, alike;
+  char nearest[KY_SAVED_NAME];
+} instead;
+
+static size_t common_end(const char *a, const char *b) {
+  size_t n = 0, i = strlen(a), j = strlen(b);
+  while (i > 0 && j > 0 && a[--i] == b[--j]) n++;
+  return n;
+}
+
+static ky_status weigh(void *user, const ky_record *r) {
+  instead *n = user;
+  if (listed(&n->in, r->name)) return KY_OK;
+  const size_t alike = common_end(r->name, n->name);
+  if (n->count++ > 0 && alike <= n->alike) return KY_OK;
+  n->alike = alike;
+  snprintf(n->nearest, sizeof n->nearest, "%s", r->name);
+  for (char *c = n->nearest; *c; c++) /* the file chose it */
+    if ((unsigned char)*c < ' ' || *c == 127) *c = '?';
+  return KY_OK;
+}
+
+static ky_status blame_lack(const search *f, const char *name) {
+  const input *in = f->in;
+  instead n = {.in = *f, .name = name};
+  const char *wrong;
+  const ky_status status =
+      ky__safetensors_read(&in->c->allocator, in->block, in->header_bytes, in->array_bytes,
+                           KY_SAVED_NAME, weigh, &n, &wrong);
+  if (status == KY_NO_MEMORY) return ky__checkpoint_no_memory(in->c);
+  char rest[64] = "";
+  if (n.count > 1)
+    snprintf(rest, sizeof rest, ", and %zu more that are not in the list", n.count - 1);
+  return ky__checkpoint_blame(in->c, KY_BAD_FILE, in->path, "lacks %s%s%s%s", name,
+                              n.count ? "; it has " : "", n.count ? n.nearest : "", rest);
+}
+
 /* An optimizer may have remembered nothing of a tensor; everything else must be there. */
 static ky_status check_complete(const search *f, const ky_list *saved) {
-  const input *in = f->in;
   const ky_saved *s = saved->at;
   for (size_t k = 0; k < saved->count; k++) {
     bool wanted = !s[k].optimizer;
     for (size_t j = s[k].first; j < s[k].first + s[k].group; j++) wanted |= s[j].found;
-    if (!wanted || s[k].found) continue;
-    if (!f->unlisted)
-      return ky__checkpoint_blame(in->c, KY_BAD_FILE, in->path, "lacks %s", s[k].name);
-    return ky__checkpoint_blame(in->c, KY_BAD_FILE, in->path,
-                                "lacks %s, and has %zu that are not in the list, such as %s",
-                                s[k].name, f->unlisted, f->example);
+    if (wanted && !s[k].found) return blame_lack(f, s[k].name);
   }
   return KY_OK;
 }
 
 static ky_status look(input *in, const ky_list *saved, const ky_list *by_name) {
-  search f = {.in = in, .by_name = by_name};
+  search f = {in, by_name};
   const char *wrong;
   const ky_status status =
       ky__safetensors_read(&in->c->allocator, in->block, in->header_bytes, in->array_bytes,

@@ -285,13 +285,17 @@ KY_API ky_status ky_nn_dropout(const ky_allocator *allocator, double p, ky_modul
  * causal: unless 0, a position sees itself and those before it. rng: as in PyTorch,
  * ky_init_xavier_uniform for in_proj_weight, uniform in [-k, k) with k = 1/sqrt(width) for
  * out_proj.weight, biases of zeros; NULL leaves zeros. Recording fails with BAD_SHAPE where x
- * is not of rank 3. Errors: those of ky_nn_linear, BAD_ARGUMENT (heads), BAD_SHAPE (width is no
- * multiple of heads). Source: Vaswani et al., "Attention Is All You Need", section 3.2.2. */
+ * is not of rank 3. With another mask than the causal one, such as of rows that are padded,
+ * call ky_attention between products with these weights (ky_module_weight).
+ * Errors: those of ky_nn_linear, BAD_ARGUMENT (heads), BAD_SHAPE (width is no multiple of
+ * heads). Source: Vaswani et al., "Attention Is All You Need", section 3.2.2. */
 KY_API ky_status ky_nn_attention(const ky_allocator *allocator, ky_dtype dtype, int64_t width,
                                  int64_t heads, int causal, int bias, ky_rng *rng,
                                  ky_module **out);
 
-/* LSTM and GRU layers, each on the one before, see ky_lstm and ky_gru; they begin with zeros:
+/* LSTM and GRU layers, each on the one before, see ky_lstm and ky_gru. They begin with zeros;
+ * to carry states from call to call, as in generating, call ky_lstm with these weights
+ * (ky_module_weight).
  * x [t,b,inputs] -> [t,b,n]. The weights of layer k, with g = 4 or 3:
  *   weight_ih_l<k>   [g n,inputs], behind the first layer [g n,n]
  *   weight_hh_l<k>   [g n,n]
@@ -333,9 +337,10 @@ KY_API ky_status ky_nn_log_softmax(const ky_allocator *allocator, int64_t axis,
 /* Modules one after the other, each on the result of the one before; the identity for count 0.
  * Names of weights get the module's index in front: "0.weight". modules: on success the new
  * module owns them and the entries modules[0..count) are set to NULL; on an error they are as
- * they were and still the caller's. So the caller may free the entries either way. out may be
- * an entry. Errors: BAD_ARGUMENT (out is null, modules is null with count > 0, an entry is null
- * or repeated), BAD_SHAPE (the size overflows), NO_MEMORY. */
+ * they were and still the caller's. So the caller may free the entries either way; another
+ * pointer to a module stays good for recording with that alone. out may be an entry. Errors:
+ * BAD_ARGUMENT (out is null, modules is null with count > 0, an entry is null or repeated),
+ * BAD_SHAPE (the size overflows), NO_MEMORY. */
 KY_API ky_status ky_nn_sequential(const ky_allocator *allocator, size_t count,
                                   ky_module **modules, ky_module **out);
 

@@ -46,7 +46,8 @@ KY_API ky_var ky_input(ky_tape *t, ky_dtype dtype, int rank, const int64_t *dims
                        const void *data);
 
 /* Lets `input` read `data` from now on, with the same shape and dtype. What was recorded from
- * `input` on is pending again; call ky_forward to replay the whole tape.
+ * `input` on is pending again; call ky_forward to replay the whole tape. Executions of programs
+ * have inputs of their own: see ky_exec_input.
  * Errors: BAD_VAR, BAD_ARGUMENT (not an input, or data is null), or a pending error. */
 KY_API ky_status ky_input_set(ky_tape *t, ky_var input, const void *data);
 
@@ -328,7 +329,7 @@ KY_API ky_var ky_cross_entropy(ky_tape *t, ky_var logits, ky_var labels,
                                ky_reduction reduction);
 
 /* Binary cross entropy of probabilities: -y ln q - (1-y) ln(1-q), with q = p clipped to
- * [1e-7, 1 - 1e-7].
+ * [1e-7, 1 - 1e-7]: what lies outside has no gradient. For logits there is ky_bce_with_logits.
  *   p and y of one shape -> the same, or [] when reduced
  *   gp = g (q - y) / (q (1-q)) where p is not clipped, else 0; gy = g (ln(1-q) - ln q)
  * Errors: BAD_SHAPE. */
