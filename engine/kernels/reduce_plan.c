@@ -3,10 +3,28 @@
  * elements, and is therefore of no level. */
 #include "kernels/reduce.h"
 
+/* One nest for everything, where a dense input becomes one element: there is nothing to sort.
+ * False where that is not so. */
+static bool plan_run(ky_reduce_plan *plan, const ky_layout *space, const int64_t *out_strides,
+                     int arrays) {
+  if (!space->dense) return false;
+  for (int k = 0; k < space->rank; k++)
+    if (out_strides[k] != 0) return false;
+  plan->kept.rank = plan->reduced.rank = 1;
+  plan->kept.arrays = arrays + 1;
+  plan->reduced.arrays = arrays;
+  plan->kept.dims[0] = 1;
+  plan->reduced.dims[0] = space->count;
+  for (int n = 0; n <= arrays; n++) plan->kept.strides[n][0] = 0;
+  for (int n = 0; n < arrays; n++) plan->reduced.strides[n][0] = 1;
+  return true;
+}
+
 /* Sorts the axes into kept and reduced. The input is `arrays` arrays with the strides in[0],
  * ...; the result is one more in `kept`. */
 static void plan_nests(ky_reduce_plan *plan, const ky_layout *space, const int64_t *out_strides,
                        int arrays, const int64_t *const in[]) {
+  if (plan_run(plan, space, out_strides, arrays)) return;
   ky_layout kept = {0}, reduced = {0};
   int64_t kept_strides[KY_LOOP_ARRAYS][KY_MAX_RANK];
   int64_t reduced_strides[KY_LOOP_ARRAYS][KY_MAX_RANK];

@@ -46,6 +46,10 @@ typedef struct shared_plan {
 static void reduce_part(void *context, uint32_t piece, const ky_loop *part, ky_walk at) {
   (void)piece;
   const shared_plan *s = context;
+  if (part == &s->plan->kept) { /* the whole: a plan is not copied for a few elements */
+    s->job(s->context, s->plan, at.offset);
+    return;
+  }
   const ky_reduce_plan plan = {*part, s->plan->reduced};
   s->job(s->context, &plan, at.offset);
 }
