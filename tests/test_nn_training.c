@@ -303,6 +303,22 @@ static void functions_behind_the_size_of_a_kind_are_not_called(void **state) {
   assert_int_equal(ky_module_kept(NULL, 0, NULL), 0);
 }
 
+static void tensors_are_found_by_their_path(void **state) {
+  bench *b = *state;
+  ky_module *list[3];
+  assert_int_equal(ky_nn_linear(NULL, KY_F64, 2, 3, 1, NULL, &list[0]), KY_OK);
+  assert_int_equal(ky_nn_batchnorm(NULL, KY_F64, 3, 1e-5, 0.1, &list[1]), KY_OK);
+  assert_int_equal(ky_nn_linear(NULL, KY_F64, 3, 1, 0, NULL, &list[2]), KY_OK);
+  assert_int_equal(ky_nn_sequential(NULL, 3, list, &b->m), KY_OK);
+  assert_ptr_equal(ky_module_find(b->m, "0.weight"), ky_module_weight(b->m, 0));
+  assert_ptr_equal(ky_module_find(b->m, "2.weight"), ky_module_weight(b->m, 4));
+  assert_int_equal(ky_tensor_count(ky_module_find(b->m, "1.running_var")), 3);
+  assert_null(ky_module_find(b->m, "2.bias"));
+  assert_null(ky_module_find(b->m, ""));
+  assert_null(ky_module_find(b->m, NULL));
+  assert_null(ky_module_find(NULL, "0.weight"));
+}
+
 int main(void) {
   const struct CMUnitTest tests[] = {
       BENCH_TEST(dropout_is_there_in_training_alone),
@@ -316,6 +332,7 @@ int main(void) {
       BENCH_TEST(names_of_buffers_tell_where_they_are),
       BENCH_TEST(a_network_learns_and_infers_as_it_learned),
       cmocka_unit_test(functions_behind_the_size_of_a_kind_are_not_called),
+      BENCH_TEST(tensors_are_found_by_their_path),
   };
   return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -254,7 +254,7 @@ static ky_status check_weights(ky_exec *e) {
   const ky_program *p = e->program;
   const ky_id stale = ky__stale_weight(&p->code, e->frame.bind, p->root);
   return stale ? blame_weight(e, stale, KY_STALE, "gradient",
-                              "it changed since the forward sweep")
+                              "it changed since the forward sweep: call ky_exec_forward")
                : KY_OK;
 }
 

@@ -5,6 +5,7 @@
 
 #include <stdbool.h>
 #include <stdio.h>
+#include <string.h>
 
 /* A function of the kind, NULL where the kind was compiled before there was one. */
 #define HOOK(kind, name) ((kind)->size > offsetof(ky_module_kind, name) ? (kind)->name : NULL)
@@ -87,6 +88,24 @@ size_t ky_module_weight_count(const ky_module *m) {
 ky_tensor *ky_module_weight(const ky_module *m, size_t k) {
   weight_search s = {k, NULL};
   if (m) each_tensor(m, false, false, search, &s);
+  return s.found;
+}
+
+typedef struct path_search {
+  const char *path;
+  ky_tensor *found;
+} path_search;
+
+static ky_status compare_path(void *user, const char *name, ky_tensor *weight) {
+  path_search *s = user;
+  if (!s->found && strcmp(name, s->path) == 0) s->found = weight;
+  return KY_OK;
+}
+
+ky_tensor *ky_module_find(const ky_module *m, const char *path) {
+  path_search s = {path, NULL};
+  for (int buffers = 0; m && path && buffers < 2 && !s.found; buffers++)
+    each_tensor(m, buffers, true, compare_path, &s);
   return s.found;
 }
 

@@ -97,6 +97,10 @@ KY_API size_t ky_module_weight_count(const ky_module *m);
  * as the module lives. */
 KY_API ky_tensor *ky_module_weight(const ky_module *m, size_t k);
 
+/* The weight or buffer of this path, such as "2.bias" (see ky_module_weights); NULL when there
+ * is none. Borrowed as long as the module lives. */
+KY_API ky_tensor *ky_module_find(const ky_module *m, const char *path);
+
 /* Calls `visit` with each tensor that belongs to the module and is not trained, such as running
  * statistics: a saved model needs them. Errors: those of ky_module_weights. */
 KY_API ky_status ky_module_buffers(const ky_module *m, ky_weight_visit *visit, void *user);
