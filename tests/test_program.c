@@ -194,6 +194,52 @@ static void arrays_are_checked(void **state) {
   assert_int_equal(ky_exec_bind(NULL, d->x, &good), KY_BAD_ARGUMENT);
 }
 
+/* Inputs that had no data when they were recorded, of an array, a half, and a number; they are
+ * given some one after the other. */
+static void inputs_may_wait_for_their_data(void **state) {
+  (void)state;
+  static const float x[3] = {1, 2, 3};
+  static const uint16_t half[3] = {0x3F80, 0x4000, 0x4040}; /* 1, 2, 3 in bf16 */
+  static const float scale = 2;
+  const void *const data[3] = {x, half, &scale};
+  for (int check = 0; check < 2; check++) {
+    ky_tape *t = ky_tape_new(NULL);
+    const ky_var in[3] = {ky_input(t, KY_F32, KY_SHAPE(3), NULL),
+                          ky_input(t, KY_BF16, KY_SHAPE(3), NULL),
+                          ky_input(t, KY_F32, KY_SCALAR, NULL)};
+    const ky_var nothing = ky_input(t, KY_F32, KY_SHAPE(0), NULL); /* needs none */
+    const ky_var sum = ky_sum_all(t, ky_mul(t, ky_mul(t, in[0], in[1]), in[2]));
+    const ky_var root = ky_add(t, sum, ky_sum_all(t, nothing));
+    const ky_exec_options o = {.size = sizeof o, .flags = check ? KY_CHECK_FINITE : 0};
+    ky_program *p;
+    ky_exec *e;
+    double value[2];
+    assert_int_equal(ky_compile(t, root, OPTIONS(.wrt = in, .wrt_count = 1), &p),
+                     KY_BAD_ARGUMENT);
+    assert_int_equal(ky_compile(t, ky_none(), OPTIONS(.keep = &root, .keep_count = 1), &p),
+                     KY_OK);
+    assert_int_equal(ky_exec_new(p, &o, &e), KY_OK);
+    for (int k = 0; k < 3; k++) {
+      assert_int_equal(ky_forward(t), KY_BAD_ARGUMENT);
+      assert_non_null(
+          strstr(ky_tape_message(t), "input: it has no data yet: see ky_input_set"));
+      assert_int_equal(ky_exec_forward(e), KY_BAD_ARGUMENT);
+      assert_non_null(strstr(ky_exec_message(e), "input: it has no data yet"));
+      assert_int_equal(ky_exec_item(e, root, &value[1]), KY_NOT_RUN);
+      assert_int_equal(ky_input_set(t, in[k], data[k]), KY_OK);
+      assert_int_equal(ky_exec_input(e, in[k], data[k]), KY_OK);
+    }
+    assert_int_equal(ky_item(t, root, &value[0]), KY_OK);
+    assert_int_equal(ky_exec_forward(e), KY_OK);
+    assert_int_equal(ky_exec_item(e, root, &value[1]), KY_OK);
+    assert_close(value[0], 28, 0);
+    assert_close(value[1], 28, 0);
+    ky_exec_free(e);
+    ky_program_free(p);
+    ky_tape_free(t);
+  }
+}
+
 /* ---- sweeps ------------------------------------------------------------------------------ */
 
 static void executions_need_a_program_and_its_kind_of_update(void **state) {
@@ -366,6 +412,7 @@ int main(void) {
       DESK_TEST(names_are_those_of_the_tape_when_it_was_compiled),
       DESK_TEST(inputs_are_checked),
       DESK_TEST(arrays_are_checked),
+      cmocka_unit_test(inputs_may_wait_for_their_data),
       DESK_TEST(executions_need_a_program_and_its_kind_of_update),
       DESK_TEST(a_failed_forward_sweep_can_be_repeated),
       DESK_TEST(backward_needs_a_forward_sweep_of_its_own),

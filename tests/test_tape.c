@@ -96,7 +96,7 @@ static void null_arguments_are_statuses(void **state) {
   assert_int_equal((ky_add)(NULL, x, x).id, 0);
   assert_int_equal(ky_param(t, NULL).id, 0);
   assert_int_equal(ky_tape_check(t), KY_BAD_ARGUMENT);
-  assert_int_equal(ky_input(t, KY_F32, KY_SHAPE(3), NULL).id, 0);
+  assert_int_equal(ky_constant(t, KY_F32, KY_SHAPE(3), NULL).id, 0);
   assert_int_equal(ky_tape_check(t), KY_BAD_ARGUMENT);
   assert_int_equal(ky_input(t, (ky_dtype)77, KY_SHAPE(3), &x).id, 0);
   assert_int_equal(ky_tape_check(t), KY_BAD_DTYPE);

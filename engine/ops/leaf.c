@@ -61,7 +61,11 @@ static void load(ky_frame *f, ky_id pc, ky_dtype from, const void *data) {
 
 void fwd_input(ky_frame *f, ky_id pc) {
   const ky_bind *bind = &f->bind[f->code->ins[pc].b];
-  load(f, pc, bind->dtype, bind->data);
+  if (bind->data || ky__layout(f->code, pc)->count == 0)
+    load(f, pc, bind->dtype, bind->data);
+  else
+    ky__fail(f->fault, KY_BAD_ARGUMENT,
+             "it has no data yet: see ky_input_set, and for programs ky_exec_input");
 }
 
 void vjp_input(ky_frame *f, ky_id pc) {

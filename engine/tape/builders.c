@@ -353,7 +353,6 @@ static ky_var record_bound(ky_tape *t, ky_draft *d, ky_bind bind) {
 ky_var ky_input(ky_tape *t, ky_dtype dtype, int rank, const int64_t *dims, const void *data) {
   ky_draft d;
   draft_bound(&d, KY_OP_input, dtype, rank, dims);
-  if (!data && d.shape.count != 0) ky__fail(&d.fault, KY_BAD_ARGUMENT, "data is null");
   return record_bound(t, &d, (ky_bind){.data = data, .dtype = dtype});
 }
 

@@ -171,9 +171,13 @@ static ky_status set_up(ky_exec *e, const ky_exec_options *o) {
   KY_TRY(allocate(e, threads));
   KY_TRY(gather_team(e, threads));
   settle(e);
-  const ky_id references = e->program->references;
-  if (ky__sweep_forward(&e->frame, 1, references + 1, false) > references) return KY_OK;
-  return e->fault.status;
+  for (ky_id pc = 1; pc <= e->program->references; pc++) {
+    if (pc > e->program->constants && ky__lacks_data(e, pc))
+      e->unbound++;
+    else if (ky__sweep_forward(&e->frame, pc, pc + 1, false) == pc)
+      return e->fault.status;
+  }
+  return KY_OK;
 }
 
 ky_status ky_exec_new(const ky_program *p, const ky_exec_options *options, ky_exec **out) {
@@ -316,8 +320,11 @@ static ky_status bind(ky_exec *e, ky_var input, const void *data, const ky_array
                            ky_dtype_name(array->dtype));
     KY_TRY(check_shape(e, input.id, layout, array));
   }
+  if (id <= e->program->references) {
+    e->unbound -= ky__lacks_data(e, id);
+    e->frame.val[id].ptr = (void *)(uintptr_t)data;
+  }
   e->frame.bind[i->b].data = data;
-  if (id <= e->program->references) e->frame.val[id].ptr = (void *)(uintptr_t)data;
   e->state = KY_EXEC_FRESH;
   return KY_OK;
 }

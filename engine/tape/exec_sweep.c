@@ -35,10 +35,20 @@ static void go_back(ky_exec *e) {
   }
 }
 
+/* What an input without data says when it runs; but references do not run. */
+static ky_status blame_input(ky_exec *e) {
+  ky_id pc = e->program->constants + 1;
+  while (!ky__lacks_data(e, pc)) pc++;
+  e->fault.status = KY_OK;
+  ky__sweep_forward(&e->frame, pc, pc + 1, false);
+  return report(e, pc);
+}
+
 /* Runs the instructions before `end`. With checks those that refer to memory of the caller's
  * run too, so that it is looked at. */
 static ky_status forward(ky_exec *e, ky_id end) {
   const ky_program *p = e->program;
+  if (e->unbound) return blame_input(e);
   go_back(e);
   e->fault.status = KY_OK;
   e->state = KY_EXEC_FRESH;

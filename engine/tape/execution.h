@@ -18,7 +18,8 @@ struct ky_exec {
   void *arena; /* as the allocator gave it */
   ky_grad_pair *pairs;
   ky_exec_state state;
-  bool check; /* values and adjoints must be finite */
+  bool check;       /* values and adjoints must be finite */
+  uint32_t unbound; /* inputs among the references that have no data yet */
   atomic_flag busy;
   ky_fault fault;
   char message[576];
@@ -36,6 +37,13 @@ __attribute__((format(printf, 3, 4))) ky_status ky__exec_fail(ky_exec *e, ky_sta
 /* One call at a time: a second thread is told so, and must not touch even the message. */
 ky_status ky__exec_enter(ky_exec *e);
 ky_status ky__exec_leave(ky_exec *e, ky_status status);
+
+/* Whether a reference of the program is an input that nobody has given data for. */
+static inline bool ky__lacks_data(const ky_exec *e, ky_id id) {
+  const ky_code *code = &e->program->code;
+  return code->ins[id].op == KY_OP_input && !e->frame.bind[code->ins[id].b].data &&
+         ky__layout(code, id)->count > 0;
+}
 
 /* The var of the tape whose value the program's instruction for `id` has. */
 ky_var ky__exec_var(const ky_program *p, ky_id id);

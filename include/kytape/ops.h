@@ -40,8 +40,9 @@ static inline ky_var ky_none(void) {
  * it. One of bf16 or f16 is an f32 value: each forward sweep converts it, exactly.
  * data: borrowed; read by each forward sweep, and by the reverse sweep that belongs to it,
  * until the value is rewound, the tape freed, or ky_input_set names another array: what is
- * there may change between steps, not between the two sweeps of one.
- * Errors: BAD_ARGUMENT (data is null and not empty). */
+ * there may change between steps, not between the two sweeps of one. NULL: there is none yet,
+ * and sweeps fail with BAD_ARGUMENT until ky_input_set, or ky_exec_input, has named some.
+ * Errors: BAD_SHAPE, BAD_DTYPE. */
 KY_API ky_var ky_input(ky_tape *t, ky_dtype dtype, int rank, const int64_t *dims,
                        const void *data);
 
