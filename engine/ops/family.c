@@ -48,17 +48,6 @@ ky_status ky__need_same_dtype(const ky_query *q, ky_id a, ky_id b) {
 
 /* ---- walks ------------------------------------------------------------------------------- */
 
-ky_layout ky__dense(const ky_layout *layout) {
-  ky_layout dense = {.rank = layout->rank, .dense = true, .count = layout->count};
-  int64_t stride = 1;
-  for (int k = layout->rank; k-- > 0;) {
-    dense.dims[k] = layout->dims[k];
-    dense.strides[k] = stride;
-    stride *= layout->dims[k] ? layout->dims[k] : 1;
-  }
-  return dense;
-}
-
 void ky__plan(ky_loop *loop, const ky_layout *space, int operands,
               const ky_layout *const layouts[]) {
   int64_t strides[KY_LOOP_ARRAYS][KY_MAX_RANK];

@@ -123,9 +123,6 @@ typedef struct ky_walked {
 void ky__walk(const ky_frame *f, const ky_loop *loop, size_t each, const ky_walked *arrays,
               ky_strip_job *job, const void *context);
 
-/* A copy of `layout`'s dims, dense. */
-ky_layout ky__dense(const ky_layout *layout);
-
 /* dst = beta dst + src for float dtypes, both in the index space of `space`, each with its
  * strides. With beta 0 any dtype. Shared by the frame's team, as what follows is: not from
  * within a job. */

@@ -10,12 +10,15 @@
 
 /* ---- making and comparing ---------------------------------------------------------------- */
 
-static void dense_strides(ky_layout *l) {
+ky_layout ky__dense(const ky_layout *layout) {
+  ky_layout dense = {.rank = layout->rank, .dense = true, .count = layout->count};
   int64_t stride = 1;
-  for (int k = l->rank; k-- > 0;) {
-    l->strides[k] = stride;
-    stride *= l->dims[k] ? l->dims[k] : 1;
+  for (int k = layout->rank; k-- > 0;) {
+    dense.dims[k] = layout->dims[k];
+    dense.strides[k] = stride;
+    stride *= layout->dims[k] ? layout->dims[k] : 1;
   }
+  return dense;
 }
 
 ky_status ky__layout_dense(int rank, const int64_t *dims, ky_layout *out, ky_fault *fault) {
@@ -34,8 +37,7 @@ ky_status ky__layout_dense(int rank, const int64_t *dims, ky_layout *out, ky_fau
       return ky__fail(fault, KY_BAD_SHAPE, "the number of elements overflows at axis %d", k);
   }
   made.count *= padded;
-  dense_strides(&made);
-  *out = made;
+  *out = ky__dense(&made);
   return KY_OK;
 }
 
@@ -48,8 +50,7 @@ ky_status ky__check_axis(int64_t axis, int rank, ky_fault *fault) {
 }
 
 void ky__layout_settle(ky_layout *l) {
-  ky_layout dense = *l;
-  dense_strides(&dense);
+  const ky_layout dense = ky__dense(l);
   l->count = 1;
   l->dense = true;
   for (int k = 0; k < l->rank; k++) l->count *= l->dims[k];

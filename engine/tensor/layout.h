@@ -36,6 +36,9 @@ ky_status ky__layouts_intern(ky_layouts *l, const ky_layout *layout, uint32_t *n
  * BAD_SHAPE (rank, negative extent, or more than INT64_MAX / 16 elements) with a reason. */
 ky_status ky__layout_dense(int rank, const int64_t *dims, ky_layout *out, ky_fault *fault);
 
+/* The dims of `layout`, dense. */
+ky_layout ky__dense(const ky_layout *layout);
+
 /* BAD_AXIS, with a reason, unless `axis` is one of `rank` axes, which count from the end when
  * negative. */
 ky_status ky__check_axis(int64_t axis, int rank, ky_fault *fault);
