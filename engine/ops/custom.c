@@ -32,22 +32,12 @@ ky_status ky__rule_custom(ky_query *q) {
   return ky__answer(q, (ky_dtype)word[KY_CUSTOM_DTYPE], q->shape);
 }
 
-/* A value as the user sees it, without its elements. */
-static ky_array describe(const ky_code *code, ky_id id) {
-  const ky_layout layout = ky__dense(ky__layout(code, id));
-  ky_array array = {
-      .dtype = (ky_dtype)code->ins[id].dtype, .rank = layout.rank, .count = layout.count};
-  memcpy(array.dims, layout.dims, sizeof array.dims);
-  memcpy(array.strides, layout.strides, sizeof array.strides);
-  return array;
-}
-
 /* Operands, with the elements of those whose bit is set in `shown`. */
 static bool gather(ky_frame *f, ky_id pc, uint32_t shown, ky_array x[KY_CUSTOM_OPERANDS]) {
   const uint32_t count = ky__operand_count(f->code, pc);
   for (uint32_t k = 0; k < count; k++) {
     const ky_id id = ky__operand(f->code, pc, k);
-    x[k] = describe(f->code, id);
+    x[k] = ky__describe(f->code, id, NULL, true);
     if (!(shown >> k & 1)) continue;
     x[k].data = ky__dense_value(f, id);
     if (!x[k].data && x[k].count) return false;
@@ -71,7 +61,7 @@ static void run_forward(ky_frame *f, ky_id pc) {
   ky_array x[KY_CUSTOM_OPERANDS];
   if (!gather(f, pc, UINT32_MAX, x)) return;
   char message[256] = "";
-  const ky_array result = describe(f->code, pc);
+  const ky_array result = ky__describe(f->code, pc, NULL, true);
   const ky_custom_forward_call call = {
       .user = op->user,
       .count = ky__operand_count(f->code, pc),
@@ -118,8 +108,8 @@ static bool find_destinations(ky_frame *f, ky_id pc, ky_custom_dest to[KY_CUSTOM
 static void call_adjoint(ky_frame *f, ky_id pc, const ky_array *x, const ky_custom_dest *to) {
   const ky_custom_op *op = ky__custom_op(f->code, &f->code->ins[pc]);
   char message[256] = "";
-  ky_array result = describe(f->code, pc);
-  if (op->reads & KY_CUSTOM_READS_RESULT) result.data = ky__data(f, pc);
+  const void *r = op->reads & KY_CUSTOM_READS_RESULT ? ky__data(f, pc) : NULL;
+  const ky_array result = ky__describe(f->code, pc, r, true);
   const ky_custom_adjoint_call call = {
       .user = op->user,
       .count = ky__operand_count(f->code, pc),

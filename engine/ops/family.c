@@ -260,6 +260,17 @@ const void *ky__dense_value(ky_frame *f, ky_id id) {
   return copy;
 }
 
+ky_array ky__describe(const ky_code *code, ky_id id, const void *data, bool dense) {
+  const ky_layout layout = dense ? ky__dense(ky__layout(code, id)) : *ky__layout(code, id);
+  ky_array array = {.data = data,
+                    .dtype = (ky_dtype)code->ins[id].dtype,
+                    .rank = layout.rank,
+                    .count = layout.count};
+  memcpy(array.dims, layout.dims, sizeof array.dims);
+  memcpy(array.strides, layout.strides, sizeof array.strides);
+  return array;
+}
+
 /* ---- sums -------------------------------------------------------------------------------- */
 
 #define PARTS 512 /* pieces of a sum at a time: their totals take 4 KiB */

@@ -141,6 +141,9 @@ void ky__clear(const ky_frame *f, void *dst, size_t bytes);
  * memory ran out. */
 const void *ky__dense_value(ky_frame *f, ky_id id);
 
+/* A value of a code as an array. dense: as the adjoint lies, in row-major order. */
+ky_array ky__describe(const ky_code *code, ky_id id, const void *data, bool dense);
+
 /* Undoes a broadcast: dst (dense, dims of `to`) = beta dst + src (dense, dims of `from`),
  * summed over the axes along which `to` broadcasts to `from`. */
 void ky__sum_to(const ky_frame *f, ky_dtype dtype, ky_dest dst, const ky_layout *to,

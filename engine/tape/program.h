@@ -112,7 +112,4 @@ void ky__dump_code(const ky_code *code, FILE *out);
  * culprit. */
 ky_status ky__verify_code(ky_code *code, ky_id *pc, ky_fault *fault);
 
-/* A value of a code as an array. dense: as the adjoint lies, in row-major order. */
-ky_array ky__describe(const ky_code *code, ky_id id, const void *data, bool dense);
-
 #endif

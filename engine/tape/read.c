@@ -1,22 +1,10 @@
 /* SPDX-License-Identifier: MIT */
 /* Reading values, gradients and shapes. */
 #include <math.h>
-#include <string.h>
 
 #include "ops/family.h"
-#include "tape/program.h"
+#include "tape/tape.h"
 #include "tensor/array.h"
-
-ky_array ky__describe(const ky_code *code, ky_id id, const void *data, bool dense) {
-  const ky_layout layout = dense ? ky__dense(ky__layout(code, id)) : *ky__layout(code, id);
-  ky_array array = {.data = data,
-                    .dtype = (ky_dtype)code->ins[id].dtype,
-                    .rank = layout.rank,
-                    .count = layout.count};
-  memcpy(array.dims, layout.dims, sizeof array.dims);
-  memcpy(array.strides, layout.strides, sizeof array.strides);
-  return array;
-}
 
 /* What every reader starts with: arguments, pending errors, the var. */
 static ky_status enter(ky_tape *t, ky_var v, const char *what, const void *out) {

@@ -6,8 +6,8 @@
 #include <string.h>
 
 #include "base/memory.h"
-#include "opinfo.h"
-#include "tape/program.h"
+#include "ops/family.h"
+#include "tape/tape.h"
 
 /* The operation's number in the table; operations are told apart by their address. */
 static int64_t number_of(ky_tape *t, ky_draft *d, const ky_custom_op *op) {
