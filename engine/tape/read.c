@@ -37,9 +37,8 @@ ky_status ky_shape(ky_tape *t, ky_var v, ky_array *out) {
 }
 
 ky_status ky_read(ky_tape *t, ky_var v, void *dst, size_t bytes) {
-  ky_array array;
-  KY_TRY(enter(t, v, "read", dst));
-  KY_TRY(data_of(t, v, "read", &array));
+  ky_array array = {0};
+  KY_TRY(data_of(t, v, "read", dst ? &array : NULL));
   const size_t wanted = (size_t)array.count * ky_dtype_size(array.dtype);
   if (bytes != wanted)
     return ky__error(t, KY_BAD_ARGUMENT, "read: the buffer has %zu bytes, the value %zu", bytes,
@@ -51,9 +50,8 @@ ky_status ky_read(ky_tape *t, ky_var v, void *dst, size_t bytes) {
 
 ky_status ky_item(ky_tape *t, ky_var v, double *out) {
   if (out) *out = (double)NAN;
-  ky_array array;
-  KY_TRY(enter(t, v, "item", out));
-  KY_TRY(data_of(t, v, "item", &array));
+  ky_array array = {0};
+  KY_TRY(data_of(t, v, "item", out ? &array : NULL));
   if (array.count != 1)
     return ky__error(t, KY_BAD_SHAPE, "item: %s has %lld elements, wants 1",
                      ky__value_name(&t->code, v.id).text, (long long)array.count);
