@@ -33,26 +33,22 @@ static int64_t index_at(const ky_frame *f, ky_id id, int64_t offset) {
  * broadcast is no part of its place. */
 static void name_bad_index(ky_frame *f, ky_id id, int64_t extent) {
   const ky_layout *layout = ky__layout(f->code, id);
-  int64_t at[KY_MAX_RANK] = {0};
-  for (int64_t n = 0; n < layout->count; n++) {
-    int64_t offset = 0;
-    for (int k = 0; k < layout->rank; k++) offset += at[k] * layout->strides[k];
-    const int64_t index = index_at(f, id, offset);
-    if (index < 0 || index >= extent) {
-      char place[192];
-      ky_text text = {place, sizeof place, 0};
-      ky__say(&text, "[");
-      for (int k = 0; k < layout->rank; k++)
-        if (layout->strides[k] != 0)
-          ky__say(&text, "%s%lld", text.length > 1 ? "," : "", (long long)at[k]);
-      ky__fail(f->fault, KY_BAD_INDEX, "index %lld at %s] is not in 0..%lld", (long long)index,
-               place, (long long)(extent - 1));
-      return;
-    }
-    for (int k = layout->rank; k-- > 0;) {
-      if (++at[k] < layout->dims[k]) break;
-      at[k] = 0;
-    }
+  ky_layout own = {0};
+  for (int k = 0; k < layout->rank; k++) {
+    if (layout->strides[k] == 0) continue;
+    own.dims[own.rank] = layout->dims[k];
+    own.strides[own.rank++] = layout->strides[k];
+  }
+  ky__layout_settle(&own);
+  for (int64_t n = 0; n < own.count; n++) {
+    const int64_t index = index_at(f, id, ky__offset_of(&own, own.rank, n));
+    if (index >= 0 && index < extent) continue;
+    char place[192];
+    ky_text text = {place, sizeof place, 0};
+    ky__say_index(&text, &own, n);
+    ky__fail(f->fault, KY_BAD_INDEX, "index %lld at %s is not in 0..%lld", (long long)index,
+             place, (long long)(extent - 1));
+    return;
   }
 }
 

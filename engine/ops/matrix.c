@@ -39,11 +39,7 @@ static int64_t batches(const ky_layout *l) {
 /* The n-th matrix of a stack, which may be strided. */
 static ky_matrix matrix(const stack *s, int64_t n) {
   const ky_layout *l = s->layout;
-  int64_t offset = 0;
-  for (int k = l->rank - 2; k-- > 0;) {
-    offset += n % l->dims[k] * l->strides[k];
-    n /= l->dims[k];
-  }
+  const int64_t offset = ky__offset_of(l, l->rank - 2, n);
   return (ky_matrix){s->data + offset * (int64_t)s->size, l->strides[l->rank - 2],
                      l->strides[l->rank - 1]};
 }

@@ -42,14 +42,6 @@ typedef struct turns {
   const char *from, *cosines, *sines;
 } turns;
 
-/* Where matrix `n` of the last two axes begins. */
-static int64_t place_of(const ky_layout *layout, size_t n) {
-  int64_t place = 0, left = (int64_t)n;
-  for (int k = layout->rank - 2; k-- > 0; left /= layout->dims[k])
-    place += left % layout->dims[k] * layout->strides[k];
-  return place;
-}
-
 static void turn_some(void *context, uint32_t piece, size_t begin, size_t end) {
   (void)piece;
   const turns *w = context;
@@ -60,8 +52,8 @@ static void turn_some(void *context, uint32_t piece, size_t begin, size_t end) {
   for (size_t n = begin; n < end; n++)
     w->f->kernels->rope->turn[w->dtype](
         rows, width / 2, w->neighbours, w->back, w->to + n * rows * width * size, w->beta,
-        w->from + place_of(l, n) * (int64_t)size, l->strides[last - 1], l->strides[last],
-        w->cosines, w->sines);
+        w->from + ky__offset_of(l, last - 1, (int64_t)n) * (int64_t)size, l->strides[last - 1],
+        l->strides[last], w->cosines, w->sines);
 }
 
 /* The rest of `w` is filled in. */

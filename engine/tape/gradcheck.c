@@ -115,13 +115,8 @@ static ky_status evaluate(checker *c, const part *p, double h) {
 /* Element n of the output, which may be strided. */
 static double output(const checker *c, int64_t n) {
   const ky_layout *layout = ky__layout(&c->t->code, c->output);
-  int64_t offset = 0;
-  for (int k = layout->rank; k-- > 0;) {
-    offset += n % layout->dims[k] * layout->strides[k];
-    n /= layout->dims[k];
-  }
   return get(ky__data(&c->t->frame, c->output), (ky_dtype)c->t->code.ins[c->output].dtype,
-             offset);
+             ky__offset_of(layout, layout->rank, n));
 }
 
 /* Slopes along a direction at one step. bend: how much steeper it is ahead than behind. */
@@ -267,19 +262,6 @@ static void say_place(ky_text *text, const checker *c, ky_id id) {
   ky__say(text, ")");
 }
 
-static void say_index(ky_text *text, const checker *c, ky_id id, int64_t index) {
-  const ky_layout *layout = ky__layout(&c->t->code, id);
-  int64_t at[KY_MAX_RANK];
-  for (int k = layout->rank; k-- > 0;) {
-    at[k] = index % layout->dims[k];
-    index /= layout->dims[k];
-  }
-  ky__say(text, " at [");
-  for (int k = 0; k < layout->rank; k++)
-    ky__say(text, "%s%lld", k ? "," : "", (long long)at[k]);
-  ky__say(text, "]");
-}
-
 static void say_finding(ky_text *text, const checker *c, size_t number, const finding *f) {
   const ky_id id = c->variables[number].id;
   say_place(text, c, id);
@@ -287,10 +269,8 @@ static void say_finding(ky_text *text, const checker *c, size_t number, const fi
     ky__say(text, ": error %.2g", f->worst.error);
     return;
   }
-  if (f->index >= 0)
-    say_index(text, c, id, f->index);
-  else
-    ky__say(text, " along a direction");
+  ky__say(text, f->index >= 0 ? " at " : " along a direction");
+  if (f->index >= 0) ky__say_index(text, ky__layout(&c->t->code, id), f->index);
   ky__say(text, ": error %.2g: the reverse sweep says %.9g, central differences %.9g",
           f->worst.error, f->worst.analytic, f->worst.numeric);
   if (!f->worst.smooth) ky__say(text, " (not smooth within the step)");

@@ -42,10 +42,6 @@ static inline void reverse_step(ky_frame *f, ky_id pc) {
 
 /* ---- finite checks ----------------------------------------------------------------------- */
 
-static void find_index(const ky_layout *layout, int64_t n, int64_t index[KY_MAX_RANK]) {
-  for (int k = layout->rank; k-- > 0; n /= layout->dims[k]) index[k] = n % layout->dims[k];
-}
-
 /* Faults with the place of the first element of an array that is NaN or infinite. */
 static void check_finite(ky_frame *f, ky_id pc, const char *what, const void *data,
                          const ky_layout *layout) {
@@ -56,18 +52,13 @@ static void check_finite(ky_frame *f, ky_id pc, const char *what, const void *da
   const int64_t run = whole ? layout->count : layout->dims[last];
   const int64_t step = whole ? 1 : layout->strides[last];
   for (int64_t n = 0; n < layout->count; n += run) {
-    int64_t index[KY_MAX_RANK], offset = 0;
-    find_index(layout, n, index);
-    for (int k = 0; k <= last; k++) offset += index[k] * layout->strides[k];
+    const int64_t offset = ky__offset_of(layout, layout->rank, n);
     const char *x = (const char *)data + offset * (int64_t)ky_dtype_size(dtype);
     const int64_t at = (int64_t)f->kernels->copy->first_nonfinite(dtype, (size_t)run, x, step);
     if (at == run) continue;
     char place[128];
     ky_text text = {place, sizeof place, 0};
-    find_index(layout, n + at, index);
-    ky__say(&text, "[");
-    for (int k = 0; k <= last; k++) ky__say(&text, "%s%lld", k ? "," : "", (long long)index[k]);
-    ky__say(&text, "]");
+    ky__say_index(&text, layout, n + at);
     ky__fail(f->fault, KY_NONFINITE, "%s of %%%u: element %s is %g", what, (unsigned)pc, place,
              dtype == KY_F32 ? (double)((const float *)x)[at * step]
                              : ((const double *)x)[at * step]);

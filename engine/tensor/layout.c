@@ -73,11 +73,27 @@ static bool is_same(const ky_layout *a, const ky_layout *b) {
   return same;
 }
 
-void ky__say_dims(ky_text *text, const ky_layout *layout) {
+int64_t ky__offset_of(const ky_layout *layout, int axes, int64_t n) {
+  int64_t offset = 0;
+  for (int k = axes; k-- > 0; n /= layout->dims[k])
+    offset += n % layout->dims[k] * layout->strides[k];
+  return offset;
+}
+
+static void say_list(ky_text *text, int count, const int64_t *numbers) {
   ky__say(text, "[");
-  for (int k = 0; k < layout->rank; k++)
-    ky__say(text, "%s%lld", k ? "," : "", (long long)layout->dims[k]);
+  for (int k = 0; k < count; k++) ky__say(text, "%s%lld", k ? "," : "", (long long)numbers[k]);
   ky__say(text, "]");
+}
+
+void ky__say_dims(ky_text *text, const ky_layout *layout) {
+  say_list(text, layout->rank, layout->dims);
+}
+
+void ky__say_index(ky_text *text, const ky_layout *layout, int64_t n) {
+  int64_t index[KY_MAX_RANK];
+  for (int k = layout->rank; k-- > 0; n /= layout->dims[k]) index[k] = n % layout->dims[k];
+  say_list(text, layout->rank, index);
 }
 
 /* ---- interning --------------------------------------------------------------------------- */

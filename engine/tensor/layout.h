@@ -57,8 +57,14 @@ ky_status ky__broadcast(const ky_layout *a, const ky_layout *b, ky_layout *out,
 void ky__broadcast_strides(const ky_layout *operand, const ky_layout *over,
                            int64_t strides[KY_MAX_RANK]);
 
+/* Where the n-th element of the first `axes` axes begins, in row-major order. */
+int64_t ky__offset_of(const ky_layout *layout, int axes, int64_t n);
+
 /* "[8,3]"; "[]" for rank 0. */
 void ky__say_dims(ky_text *text, const ky_layout *layout);
+
+/* "[7,0]": the place of the n-th element, in row-major order. */
+void ky__say_index(ky_text *text, const ky_layout *layout, int64_t n);
 
 /* ---- Nested loops ------------------------------------------------------------------------ */
 
