@@ -386,12 +386,8 @@ void ky__fusion_say(ky_text *text, const ky_code *code, ky_id pc, const ky_fusio
   if (k == p->steps) {
     ky__say(text, "%s", ky__opinfo[p->ending].name);
     say_ref(text, code, pc, p, p->inputs + k - 1);
-    const char *separator = " axes=";
-    for (uint32_t axis = 0; axis < KY_MAX_RANK; axis++) {
-      if (!(p->axes >> axis & 1)) continue;
-      ky__say(text, "%s%u", separator, (unsigned)axis);
-      separator = ",";
-    }
+    ky__say(text, p->axes ? " " : "");
+    ky__say_axes(text, p->axes);
     if (p->keep) ky__say(text, " keep");
     return;
   }

@@ -13,15 +13,6 @@
 
 /* ---- one instruction --------------------------------------------------------------------- */
 
-static void say_axes(ky_text *text, uint32_t mask) {
-  const char *separator = "axes=";
-  for (int k = 0; k < KY_MAX_RANK; k++)
-    if (mask & 1u << k) {
-      ky__say(text, "%s%d", separator, k);
-      separator = ",";
-    }
-}
-
 static void say_permutation(ky_text *text, uint32_t nibbles, uint32_t rank) {
   ky__say(text, "axes=");
   for (uint32_t k = 0; k < rank; k++)
@@ -109,11 +100,11 @@ static void say_attributes(ky_text *text, const ky_code *code, ky_id pc) {
     if (i->c) ky__say(text, " from %s", ky_dtype_name((ky_dtype)i->c));
     break;
   case KY_ATTR_AXES:
-    say_axes(text, i->b);
+    ky__say_axes(text, i->b);
     if (i->c) ky__say(text, " keep");
     break;
   case KY_ATTR_AXES_N:
-    say_axes(text, i->b);
+    ky__say_axes(text, i->b);
     ky__say(text, "%s n=%u", i->c & 1 ? " keep" : "",
             (unsigned)((i->c & ((1u << KY_AUX_SHIFT) - 1)) >> 1));
     break;

@@ -96,6 +96,15 @@ void ky__say_index(ky_text *text, const ky_layout *layout, int64_t n) {
   say_list(text, layout->rank, index);
 }
 
+void ky__say_axes(ky_text *text, uint32_t axes) {
+  const char *separator = "axes=";
+  for (int k = 0; k < KY_MAX_RANK; k++)
+    if (axes >> k & 1) {
+      ky__say(text, "%s%d", separator, k);
+      separator = ",";
+    }
+}
+
 /* ---- interning --------------------------------------------------------------------------- */
 
 static uint64_t hash(const ky_layout *l) {

@@ -66,6 +66,9 @@ void ky__say_dims(ky_text *text, const ky_layout *layout);
 /* "[7,0]": the place of the n-th element, in row-major order. */
 void ky__say_index(ky_text *text, const ky_layout *layout, int64_t n);
 
+/* "axes=0,2", of a bit an axis; nothing for none. */
+void ky__say_axes(ky_text *text, uint32_t axes);
+
 /* ---- Nested loops ------------------------------------------------------------------------ */
 
 #define KY_LOOP_ARRAYS 4
