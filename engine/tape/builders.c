@@ -223,9 +223,7 @@ __attribute__((noinline)) static ky_var record_2(ky_tape *t, ky_var a, ky_var b,
 static void normalize_axis(ky_tape *t, ky_draft *d, ky_var a, int64_t *axis) {
   const ky_id id = ky__operand_id(t, d, a);
   if (!id) return;
-  const int rank = ky__layout(&t->code, id)->rank;
-  ky__check_axis(*axis, rank, &d->fault);
-  if (*axis < 0) *axis += rank;
+  ky__axis_from_front(axis, ky__layout(&t->code, id)->rank, &d->fault);
 }
 
 static ky_var along_axis(ky_tape *t, ky_op op, ky_var a, int64_t axis, int keepdim) {
@@ -284,8 +282,8 @@ static void draft_permutation(ky_draft *d, int rank, const int64_t *axes) {
   }
   d->ins.c = (uint32_t)rank;
   for (int k = 0; k < rank; k++) {
-    const int64_t axis = axes[k] < 0 ? axes[k] + rank : axes[k];
-    ky__check_axis(axes[k], rank, &d->fault);
+    int64_t axis = axes[k];
+    ky__axis_from_front(&axis, rank, &d->fault);
     d->ins.b |= ((uint32_t)axis & 15u) << 4 * k;
   }
 }

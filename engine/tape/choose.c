@@ -11,10 +11,10 @@
 /* Operands a and b, an axis of the result in c. */
 static ky_var along_axis(ky_tape *t, ky_draft *d, ky_var x, int64_t axis, ky_var index,
                          int rank) {
-  ky__check_axis(axis, rank, &d->fault);
+  ky__axis_from_front(&axis, rank, &d->fault);
   d->ins.a = ky__operand_id(t, d, x);
   d->ins.b = ky__operand_id(t, d, index);
-  d->ins.c = (uint32_t)(axis < 0 ? axis + rank : axis);
+  d->ins.c = (uint32_t)axis;
   return ky__record(t, d);
 }
 
@@ -144,8 +144,8 @@ ky_var ky_argsort(ky_tape *t, ky_var x, int64_t axis, int descending) {
   ky__draft(&d, KY_OP_argsort);
   d.ins.a = ky__operand_id(t, &d, x);
   const int rank = d.ins.a ? ky__layout(&t->code, d.ins.a)->rank : 0;
-  ky__check_axis(axis, rank, &d.fault);
-  d.ins.b = (uint32_t)(axis < 0 ? axis + rank : axis);
+  ky__axis_from_front(&axis, rank, &d.fault);
+  d.ins.b = (uint32_t)axis;
   d.ins.c = descending != 0;
   return ky__record(t, &d);
 }

@@ -31,12 +31,9 @@ bool ky__look(ky_tape *t, ky_var v, const char *call, ky_layout *layout) {
 
 bool ky__axis(ky_tape *t, const char *call, int rank, int64_t *axis) {
   ky_fault fault = {0};
-  if (ky__check_axis(*axis, rank, &fault) != KY_OK) {
-    ky__refuse(t, KY_BAD_AXIS, call, "%s", fault.text);
-    return false;
-  }
-  if (*axis < 0) *axis += rank;
-  return true;
+  if (ky__axis_from_front(axis, rank, &fault) == KY_OK) return true;
+  ky__refuse(t, KY_BAD_AXIS, call, "%s", fault.text);
+  return false;
 }
 
 /* ---- beginning and end ------------------------------------------------------------------- */

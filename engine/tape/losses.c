@@ -133,10 +133,7 @@ ky_var ky_cosine_similarity(ky_tape *t, ky_var a, ky_var b, int64_t axis, double
   const ky_var vars[2] = {a, b};
   if (!ky__compose(&c, t, "cosine_similarity", 2, 2, vars) || !same_shapes(&c, 2, vars))
     return (ky_var){0};
-  const int rank = layout_of(&c, a)->rank;
-  ky_fault fault = {0};
-  if (ky__check_axis(axis, rank, &fault) != KY_OK)
-    return ky__refuse(c.t, KY_BAD_AXIS, c.name, "%s", fault.text);
+  if (!ky__axis(t, c.name, layout_of(&c, a)->rank, &axis)) return (ky_var){0};
   if (!(eps > 0))
     return ky__refuse(c.t, KY_BAD_ARGUMENT, c.name, "eps is %g, wants more than 0", eps);
   return ky__composed(&c, cosine(t, a, b, axis, eps));

@@ -41,12 +41,14 @@ ky_status ky__layout_dense(int rank, const int64_t *dims, ky_layout *out, ky_fau
   return KY_OK;
 }
 
-ky_status ky__check_axis(int64_t axis, int rank, ky_fault *fault) {
-  if (axis >= -rank && axis < rank) return KY_OK;
+ky_status ky__axis_from_front(int64_t *axis, int rank, ky_fault *fault) {
   if (rank == 0)
-    return ky__fail(fault, KY_BAD_AXIS, "axis %lld of a value of rank 0", (long long)axis);
-  return ky__fail(fault, KY_BAD_AXIS, "axis %lld is not in %d..%d", (long long)axis, -rank,
-                  rank - 1);
+    return ky__fail(fault, KY_BAD_AXIS, "axis %lld of a value of rank 0", (long long)*axis);
+  if (*axis < -rank || *axis >= rank)
+    return ky__fail(fault, KY_BAD_AXIS, "axis %lld is not in %d..%d", (long long)*axis, -rank,
+                    rank - 1);
+  if (*axis < 0) *axis += rank;
+  return KY_OK;
 }
 
 void ky__layout_settle(ky_layout *l) {

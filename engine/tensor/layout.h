@@ -39,9 +39,9 @@ ky_status ky__layout_dense(int rank, const int64_t *dims, ky_layout *out, ky_fau
 /* The dims of `layout`, dense. */
 ky_layout ky__dense(const ky_layout *layout);
 
-/* BAD_AXIS, with a reason, unless `axis` is one of `rank` axes, which count from the end when
- * negative. */
-ky_status ky__check_axis(int64_t axis, int rank, ky_fault *fault);
+/* Counts `*axis` from the front: negative ones count from the end. BAD_AXIS, with a reason,
+ * unless it is in -rank..rank-1. */
+ky_status ky__axis_from_front(int64_t *axis, int rank, ky_fault *fault);
 
 /* Recomputes `count` and `dense` from dims and strides. */
 void ky__layout_settle(ky_layout *layout);
