@@ -147,6 +147,10 @@ __attribute__((noinline)) static ky_var record_2(ky_tape *t, ky_var a, ky_var b,
   ky_var ky_##name(ky_tape *t, ky_var a, int64_t axis, int keepdim) {                          \
     return along_axis(t, KY_OP_##name, a, axis, keepdim);                                      \
   }
+#define BUILD_1_ORDER(name, ...)                                                               \
+  ky_var ky_##name(ky_tape *t, ky_var a, int64_t axis, int descending) {                       \
+    return along_axis(t, KY_OP_##name, a, axis, descending);                                   \
+  }
 #define BUILD_2_REDUCTION(name, ...)                                                           \
   ky_var ky_##name(ky_tape *t, ky_var a, ky_var b, ky_reduction reduction) {                   \
     ky_draft d;                                                                                \
@@ -170,7 +174,7 @@ __attribute__((noinline)) static ky_var record_2(ky_tape *t, ky_var a, ky_var b,
   ky_var ky_##name(ky_tape *t, ky_var a, int rank, const int64_t *dims) {                      \
     ky_draft d;                                                                                \
     ky__draft(&d, KY_OP_##name);                                                               \
-    draft_dims(&d, rank, dims);                                                                \
+    ky__draft_dims(&d, rank, dims);                                                            \
     return record(t, 1, (ky_var[]){a}, &d);                                                    \
   }
 #define BUILD_1_PERM(name, ...)                                                                \
@@ -207,7 +211,6 @@ __attribute__((noinline)) static ky_var record_2(ky_tape *t, ky_var a, ky_var b,
 #define BUILD_LIST_RECURRENT(name, ...)  /* sequence.c */
 #define BUILD_LIST_CTC(name, ...)        /* sequence.c */
 #define BUILD_1_CLASSES(name, ...)       /* choose.c */
-#define BUILD_1_ORDER(name, ...)         /* choose.c */
 #define BUILD_1_DIAGONAL(name, ...)      /* rearrange.c */
 #define BUILD_1_PAD(name, ...)           /* rearrange.c */
 #define BUILD_2_AXIS_C(name, ...)        /* choose.c */
@@ -226,12 +229,12 @@ static void normalize_axis(ky_tape *t, ky_draft *d, ky_var a, int64_t *axis) {
   ky__axis_from_front(axis, ky__layout(&t->code, id)->rank, &d->fault);
 }
 
-static ky_var along_axis(ky_tape *t, ky_op op, ky_var a, int64_t axis, int keepdim) {
+static ky_var along_axis(ky_tape *t, ky_op op, ky_var a, int64_t axis, int flag) {
   ky_draft d;
   ky__draft(&d, op);
   normalize_axis(t, &d, a, &axis);
   d.ins.b = (uint32_t)axis;
-  d.ins.c = keepdim != 0;
+  d.ins.c = flag != 0;
   return record(t, 1, (ky_var[]){a}, &d);
 }
 
@@ -258,17 +261,6 @@ static ky_var over_axes(ky_tape *t, ky_op op, ky_var a, int count, const int64_t
     d.ins.b |= 1u << axis;
   }
   return record(t, 1, (ky_var[]){a}, &d);
-}
-
-/* Keeps dims for the rule, which judges them; -1 is left for reshape to work out. */
-static void draft_dims(ky_draft *d, int rank, const int64_t *dims) {
-  if (rank < 0 || rank > KY_MAX_RANK)
-    ky__fail(&d->fault, KY_BAD_SHAPE, "rank %d is not in 0..%d", rank, KY_MAX_RANK);
-  else if (rank > 0 && !dims)
-    ky__fail(&d->fault, KY_BAD_ARGUMENT, "dims is null");
-  else
-    d->shape.rank = rank;
-  for (int k = 0; k < d->shape.rank; k++) d->shape.dims[k] = dims[k];
 }
 
 static void draft_permutation(ky_draft *d, int rank, const int64_t *axes) {

@@ -31,13 +31,7 @@ ky_var ky_scatter_sum(ky_tape *t, ky_var x, int64_t axis, ky_var index, int rank
   ky__draft(&d, KY_OP_scatter_sum);
   ky__operand_id(t, &d, x);
   ky__operand_id(t, &d, index);
-  if (rank < 0 || rank > KY_MAX_RANK)
-    ky__fail(&d.fault, KY_BAD_SHAPE, "rank %d is not in 0..%d", rank, KY_MAX_RANK);
-  else if (rank > 0 && !dims)
-    ky__fail(&d.fault, KY_BAD_ARGUMENT, "dims is null");
-  else
-    d.shape.rank = rank;
-  for (int k = 0; k < d.shape.rank; k++) d.shape.dims[k] = dims[k];
+  ky__draft_dims(&d, rank, dims);
   return along_axis(t, &d, x, axis, index, rank);
 }
 
@@ -138,17 +132,6 @@ ky_var ky_masked_fill(ky_tape *t, ky_var x, ky_var mask, double value) {
 }
 
 /* ---- by order ---------------------------------------------------------------------------- */
-
-ky_var ky_argsort(ky_tape *t, ky_var x, int64_t axis, int descending) {
-  ky_draft d;
-  ky__draft(&d, KY_OP_argsort);
-  d.ins.a = ky__operand_id(t, &d, x);
-  const int rank = d.ins.a ? ky__layout(&t->code, d.ins.a)->rank : 0;
-  ky__axis_from_front(&axis, rank, &d.fault);
-  d.ins.b = (uint32_t)axis;
-  d.ins.c = descending != 0;
-  return ky__record(t, &d);
-}
 
 /* The composition's result: x at the indices `order`, which the caller may want, too. */
 static ky_var chosen(const ky_composition *c, ky_var x, int64_t axis, ky_var order,

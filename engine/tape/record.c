@@ -65,6 +65,16 @@ ky_id ky__operand_id(const ky_tape *t, ky_draft *d, ky_var v) {
   return 0;
 }
 
+void ky__draft_dims(ky_draft *d, int rank, const int64_t *dims) {
+  if (rank < 0 || rank > KY_MAX_RANK)
+    ky__fail(&d->fault, KY_BAD_SHAPE, "rank %d is not in 0..%d", rank, KY_MAX_RANK);
+  else if (rank > 0 && !dims)
+    ky__fail(&d->fault, KY_BAD_ARGUMENT, "dims is null");
+  else
+    d->shape.rank = rank;
+  for (int k = 0; k < d->shape.rank; k++) d->shape.dims[k] = dims[k];
+}
+
 uint32_t ky__push(ky_tape *t, ky_draft *d, uint32_t count, const int64_t *words) {
   ky_code *code = &t->code;
   if (count > UINT32_MAX - code->pool_count ||

@@ -154,6 +154,9 @@ static inline void ky__draft(ky_draft *d, unsigned op) {
 /* The operand's id. A null, foreign or rewound var becomes the draft's fault. */
 ky_id ky__operand_id(const ky_tape *t, ky_draft *d, ky_var v);
 
+/* Keeps dims for the rule, which judges them; -1 is left for reshape to work out. */
+void ky__draft_dims(ky_draft *d, int rank, const int64_t *dims);
+
 /* Appends words to the pool, cut off again if the recording fails; returns the first one's
  * index. */
 uint32_t ky__push(ky_tape *t, ky_draft *d, uint32_t count, const int64_t *words);
