@@ -21,10 +21,6 @@ static bool take(ky_tape *t, const char *name, const ky_class_options *options,
   return false;
 }
 
-static const ky_layout *layout_of(const ky_composition *c, ky_var v) {
-  return ky__layout(&c->t->code, v.id);
-}
-
 /* ---- the opcode -------------------------------------------------------------------------- */
 
 /* Whether the options say no more than a reduction; a null var that came from an error says so
@@ -60,7 +56,7 @@ ky_var ky_cross_entropy_with(ky_tape *t, ky_var logits, ky_var labels,
 static bool begin(ky_composition *c, ky_tape *t, const char *name, int count,
                   const ky_var *vars, const ky_class_options *o) {
   if (!ky__compose(c, t, name, count, count - 1, vars)) return false;
-  const ky_layout *rows = layout_of(c, vars[0]);
+  const ky_layout *rows = ky__var_layout(c, vars[0]);
   if (rows->rank == 0)
     return ky__refuse(c->t, KY_BAD_SHAPE, c->name, "wants rows, got rank 0"), false;
   if ((unsigned)o->reduction > KY_REDUCE_MEAN)
@@ -72,7 +68,7 @@ static bool begin(ky_composition *c, ky_tape *t, const char *name, int count,
                       o->smoothing),
            false;
   if (!o->weights.id) return true;
-  const ky_layout *weights = layout_of(c, o->weights);
+  const ky_layout *weights = ky__var_layout(c, o->weights);
   if (weights->rank == 1 && weights->dims[0] == rows->dims[rows->rank - 1]) return true;
   char dims[128];
   ky_text text = {dims, sizeof dims, 0};
@@ -89,8 +85,8 @@ ky_var ky_cross_entropy_soft(ky_tape *t, ky_var logits, ky_var targets,
   if (!take(t, "cross_entropy_soft", options, &o)) return (ky_var){0};
   if (!begin(&c, t, "cross_entropy_soft", 3, (ky_var[]){logits, targets, o.weights}, &o))
     return (ky_var){0};
-  const ky_layout *rows = layout_of(&c, logits);
-  if (!ky__same_dims(rows, layout_of(&c, targets)))
+  const ky_layout *rows = ky__var_layout(&c, logits);
+  if (!ky__same_dims(rows, ky__var_layout(&c, targets)))
     return ky__refuse(c.t, KY_BAD_SHAPE, c.name, "the shapes of logits and targets differ");
   if (o.ignore)
     return ky__refuse(c.t, KY_BAD_ARGUMENT, c.name, "probabilities have no label to ignore");
@@ -108,7 +104,7 @@ ky_var ky_cross_entropy_soft(ky_tape *t, ky_var logits, ky_var targets,
 
 /* What the rows of labels weigh: [...] */
 static ky_var row_weights(const ky_composition *c, ky_var labels, ky_var weights) {
-  const ky_layout shape = *layout_of(c, labels);
+  const ky_layout shape = *ky__var_layout(c, labels);
   const ky_var flat = ky_reshape(c->t, labels, 1, &shape.count);
   return ky_reshape(c->t, ky_gather(c->t, weights, 0, flat), shape.rank, shape.dims);
 }

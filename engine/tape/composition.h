@@ -34,6 +34,11 @@ ky_composition ky__begin_composition(ky_tape *t, const char *name);
 bool ky__compose(ky_composition *c, ky_tape *t, const char *name, int count, int required,
                  const ky_var *vars);
 
+/* The layout of an operand, until something is recorded: that moves layouts. */
+static inline const ky_layout *ky__var_layout(const ky_composition *c, ky_var v) {
+  return ky__layout(&c->t->code, v.id);
+}
+
 /* Ends with the result `r`; where that is null, what was recorded goes, and the message names
  * the call. */
 ky_var ky__composed(const ky_composition *c, ky_var r);

@@ -60,7 +60,7 @@ ky_var ky_solve(ky_tape *t, ky_var a, ky_var b) { return record(t, KY_OP_solve, 
 /* ---- vectors ----------------------------------------------------------------------------- */
 
 static bool are_vectors(const ky_composition *c, ky_var a, ky_var b, bool same) {
-  const ky_layout *la = ky__layout(&c->t->code, a.id), *lb = ky__layout(&c->t->code, b.id);
+  const ky_layout *la = ky__var_layout(c, a), *lb = ky__var_layout(c, b);
   if (la->rank == 1 && lb->rank == 1 && (!same || la->count == lb->count)) return true;
   char words[2][128];
   ky_text ta = {words[0], sizeof words[0], 0}, tb = {words[1], sizeof words[1], 0};

@@ -8,10 +8,6 @@
 
 #include "tape/composition.h"
 
-static const ky_layout *layout_of(const ky_composition *c, ky_var v) {
-  return ky__layout(&c->t->code, v.id);
-}
-
 /* Two shapes, for a message. */
 typedef struct shapes {
   char a[96], b[96];
@@ -33,12 +29,12 @@ static bool begin(ky_composition *c, ky_tape *t, const char *name, int count,
   if ((unsigned)reduction > KY_REDUCE_MEAN)
     return ky__refuse(c->t, KY_BAD_ARGUMENT, c->name, "unknown reduction %d", (int)reduction),
            false;
-  ky_layout space = *layout_of(c, vars[0]);
+  ky_layout space = *ky__var_layout(c, vars[0]);
   for (int k = 1; k < count; k++) {
     ky_fault fault = {0};
     const ky_layout so_far = space;
-    if (ky__broadcast(&so_far, layout_of(c, vars[k]), &space, &fault) == KY_OK) continue;
-    const shapes said = say_shapes(&so_far, layout_of(c, vars[k]));
+    if (ky__broadcast(&so_far, ky__var_layout(c, vars[k]), &space, &fault) == KY_OK) continue;
+    const shapes said = say_shapes(&so_far, ky__var_layout(c, vars[k]));
     return ky__refuse(c->t, fault.status, c->name, "%s x %s: %s", said.a, said.b, fault.text),
            false;
   }
@@ -46,10 +42,10 @@ static bool begin(ky_composition *c, ky_tape *t, const char *name, int count,
 }
 
 static bool same_shapes(const ky_composition *c, int count, const ky_var *vars) {
-  const ky_layout *first = layout_of(c, vars[0]);
+  const ky_layout *first = ky__var_layout(c, vars[0]);
   for (int k = 1; k < count; k++) {
-    if (ky__same_dims(first, layout_of(c, vars[k]))) continue;
-    const shapes said = say_shapes(first, layout_of(c, vars[k]));
+    if (ky__same_dims(first, ky__var_layout(c, vars[k]))) continue;
+    const shapes said = say_shapes(first, ky__var_layout(c, vars[k]));
     return ky__refuse(c->t, KY_BAD_SHAPE, c->name, "shapes %s and %s differ", said.a, said.b),
            false;
   }
@@ -133,7 +129,7 @@ ky_var ky_cosine_similarity(ky_tape *t, ky_var a, ky_var b, int64_t axis, double
   const ky_var vars[2] = {a, b};
   if (!ky__compose(&c, t, "cosine_similarity", 2, 2, vars) || !same_shapes(&c, 2, vars))
     return (ky_var){0};
-  if (!ky__axis(t, c.name, layout_of(&c, a)->rank, &axis)) return (ky_var){0};
+  if (!ky__axis(t, c.name, ky__var_layout(&c, a)->rank, &axis)) return (ky_var){0};
   if (!(eps > 0))
     return ky__refuse(c.t, KY_BAD_ARGUMENT, c.name, "eps is %g, wants more than 0", eps);
   return ky__composed(&c, cosine(t, a, b, axis, eps));
@@ -141,11 +137,11 @@ ky_var ky_cosine_similarity(ky_tape *t, ky_var a, ky_var b, int64_t axis, double
 
 /* BAD_SHAPE unless y broadcasts against vectors [...,n] without their last axis. */
 static bool fits_rows(const ky_composition *c, ky_var vectors, ky_var y) {
-  ky_layout rows = *layout_of(c, vectors), space;
+  ky_layout rows = *ky__var_layout(c, vectors), space;
   rows.rank--;
   ky__layout_settle(&rows);
   ky_fault fault = {0};
-  if (ky__broadcast(&rows, layout_of(c, y), &space, &fault) == KY_OK) return true;
+  if (ky__broadcast(&rows, ky__var_layout(c, y), &space, &fault) == KY_OK) return true;
   return ky__refuse(c->t, fault.status, c->name, "%s", fault.text), false;
 }
 

@@ -36,22 +36,18 @@ ky_var ky_rmsnorm(ky_tape *t, ky_var x, int axes, ky_var weight, double eps) {
 
 /* ---- compositions: x [n,c,...], all others [c] ------------------------------------------- */
 
-static const ky_layout *layout_of(const ky_composition *c, ky_var v) {
-  return ky__layout(&c->t->code, v.id);
-}
-
 /* vars[0] is x. Those from number `required` on may be absent. */
 static bool begin(ky_composition *c, ky_tape *t, const char *name, int count, int required,
                   const ky_var *vars, double eps) {
   if (!ky__compose(c, t, name, count, required, vars)) return false;
-  const ky_layout *x = layout_of(c, vars[0]);
+  const ky_layout *x = ky__var_layout(c, vars[0]);
   if (x->rank < 2)
     return ky__refuse(c->t, KY_BAD_SHAPE, c->name, "wants [n,c,...], got rank %d",
                       (int)x->rank),
            false;
   for (int k = 1; k < count; k++) {
     if (!vars[k].id) continue;
-    const ky_layout *v = layout_of(c, vars[k]);
+    const ky_layout *v = ky__var_layout(c, vars[k]);
     char got[96];
     ky_text text = {got, sizeof got, 0};
     ky__say_dims(&text, v);
@@ -68,7 +64,7 @@ static bool begin(ky_composition *c, ky_tape *t, const char *name, int count, in
 static ky_var per_channel(const ky_composition *c, ky_var v, int rank) {
   int64_t dims[KY_MAX_RANK];
   for (int k = 0; k < rank - 1; k++) dims[k] = 1;
-  dims[0] = layout_of(c, v)->dims[0];
+  dims[0] = ky__var_layout(c, v)->dims[0];
   return ky_reshape(c->t, v, rank - 1, dims);
 }
 
@@ -83,7 +79,7 @@ static ky_var groups_of(ky_tape *t, const char *name, ky_var x, const int64_t *w
                         ky_var weight, ky_var bias, double eps) {
   ky_composition c;
   if (!begin(&c, t, name, 3, 1, (ky_var[]){x, weight, bias}, eps)) return (ky_var){0};
-  const ky_layout shape = *layout_of(&c, x); /* recording moves layouts */
+  const ky_layout shape = *ky__var_layout(&c, x);
   const int64_t channels = shape.dims[1];
   const int64_t groups = wanted ? *wanted : channels;
   if (wanted && (groups < 1 || channels % groups != 0))
@@ -124,8 +120,8 @@ ky_var ky_batchnorm(ky_tape *t, ky_var x, ky_var weight, ky_var bias, double eps
   if (mean) *mean = (ky_var){0};
   if (variance) *variance = (ky_var){0};
   if (!begin(&c, t, "batchnorm", 3, 1, (ky_var[]){x, weight, bias}, eps)) return (ky_var){0};
-  const int rank = layout_of(&c, x)->rank;
-  const int64_t channels = layout_of(&c, x)->dims[1];
+  const int rank = ky__var_layout(&c, x)->rank;
+  const int64_t channels = ky__var_layout(&c, x)->dims[1];
   int64_t axes[KY_MAX_RANK] = {0};
   for (int k = 2; k < rank; k++) axes[k - 1] = k;
   const ky_var m = ky_mean(t, x, rank - 1, axes, 1);
@@ -144,7 +140,7 @@ ky_var ky_batchnorm_inference(ky_tape *t, ky_var x, ky_var weight, ky_var bias, 
   if (!begin(&c, t, "batchnorm_inference", 5, 3, (ky_var[]){x, mean, variance, weight, bias},
              eps))
     return (ky_var){0};
-  const int rank = layout_of(&c, x)->rank;
+  const int rank = ky__var_layout(&c, x)->rank;
   const ky_var m = per_channel(&c, mean, rank), v = per_channel(&c, variance, rank);
   return ky__composed(&c, standardize(&c, x, m, v, weight, bias, eps, rank));
 }

@@ -83,8 +83,8 @@ ky_var ky_gru_sequence(ky_tape *t, ky_var x, ky_var w, ky_var h0, ky_var bias) {
 static bool fits_gates(const ky_composition *c, const char *which, const ky_rnn_weights *w,
                        ky_var bias) {
   if (!bias.id) return true;
-  const ky_layout *b = ky__layout(&c->t->code, bias.id);
-  const ky_layout *rows = ky__layout(&c->t->code, w->w_hh.id);
+  const ky_layout *b = ky__var_layout(c, bias);
+  const ky_layout *rows = ky__var_layout(c, w->w_hh);
   if (rows->rank == 0 || (b->rank == 1 && b->count == rows->dims[0])) return true;
   char words[128];
   ky_text text = {words, sizeof words, 0};
