@@ -302,14 +302,6 @@ static int64_t word(uint64_t bits) {
   return w.i;
 }
 
-static int64_t word_f64(double value) {
-  union {
-    double f;
-    int64_t i;
-  } w = {.f = value};
-  return w.i;
-}
-
 static uint8_t byte(uint64_t bits, int at) { return (uint8_t)(bits >> at); }
 
 void ky__fusion_encode(const ky_fusion *p, int64_t *words) {
@@ -324,8 +316,8 @@ void ky__fusion_encode(const ky_fusion *p, int64_t *words) {
     at[0] = word(s->op | (uint64_t)s->ref[0] << 16 | (uint64_t)s->ref[1] << 24 |
                  (uint64_t)s->ref[2] << 32 | (uint64_t)s->forward << 40 |
                  (uint64_t)s->reverse << 48 | (uint64_t)s->adjoint << 56);
-    at[1] = word_f64(s->s);
-    at[2] = word_f64(s->u);
+    at[1] = ky__f64_bits(s->s);
+    at[2] = ky__f64_bits(s->u);
   }
 }
 

@@ -4,8 +4,6 @@
 #define KY_NO_SITES
 #include "kytape/ops.h"
 
-#include <string.h>
-
 #include "base/options.h"
 #include "ops/family.h"
 #include "tape/composition.h"
@@ -43,7 +41,7 @@ ky_var ky_cross_entropy_with(ky_tape *t, ky_var logits, ky_var labels,
   word[3] = (int64_t)o.reduction;
   word[4] = o.ignore != 0;
   word[5] = o.ignore ? o.ignore_label : 0;
-  memcpy(&word[6], &o.smoothing, sizeof o.smoothing);
+  word[6] = ky__f64_bits(o.smoothing);
   d.ins.b = ky__push(t, &d, KY_CLASS_WORDS, word);
   d.ins.c = 3;
   return ky__record(t, &d);

@@ -3,8 +3,6 @@
 #define KY_NO_SITES
 #include "kytape/ops.h"
 
-#include <string.h>
-
 #include "ops/family.h"
 #include "tape/composition.h"
 
@@ -20,7 +18,7 @@ static ky_var record_norm(ky_tape *t, ky_op op, ky_var x, int axes, ky_var weigh
   for (int k = 0; k < 3; k++)
     if (k == 0 || vars[k].id) words[k] = ky__operand_id(t, &d, vars[k]);
   words[3] = axes;
-  memcpy(&words[4], &eps, sizeof eps);
+  words[4] = ky__f64_bits(eps);
   d.ins.b = ky__push(t, &d, 5, words);
   d.ins.c = 3;
   return ky__record(t, &d);

@@ -3,8 +3,6 @@
 #define KY_NO_SITES
 #include "kytape/ops.h"
 
-#include <string.h>
-
 #include "tape/composition.h"
 
 /* Marks the axes named, all for a count of 0; false, and the call's error, when one is out of
@@ -248,7 +246,7 @@ ky_var ky_pad(ky_tape *t, ky_var x, int rank, const int64_t *before, const int64
     words[2 * k] = before[k];
     words[2 * k + 1] = after[k];
   }
-  memcpy(&words[2 * rank], &value, sizeof value);
+  words[2 * rank] = ky__f64_bits(value);
   d.ins.b = ky__push(t, &d, 2 * (uint32_t)rank + 1, words);
   d.ins.c = (uint32_t)mode | (uint32_t)rank << KY_AUX_SHIFT;
   return ky__record(t, &d);
