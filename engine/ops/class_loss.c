@@ -55,8 +55,7 @@ ky_status ky__rule_class_loss(ky_query *q) {
   const ky_dtype dtype = ky__dtype_of(q, p.logits);
   const ky_layout logits = *ky__layout_of(q, p.logits), labels = *ky__layout_of(q, p.labels);
   if (p.weights) KY_TRY(check_weights(q, &p, logits.dims[labels.rank]));
-  if ((unsigned)p.reduction > KY_REDUCE_MEAN)
-    return ky__fail(q->fault, KY_BAD_ARGUMENT, "unknown reduction %d", (int)p.reduction);
+  KY_TRY(ky__check_reduction(p.reduction, q->fault));
   if (!(p.smoothing >= 0 && p.smoothing <= 1))
     return ky__fail(q->fault, KY_BAD_ARGUMENT, "smoothing is %g, wants 0 to 1", p.smoothing);
   q->klass = KY_GENERAL;

@@ -4,6 +4,8 @@
 
 #include <string.h>
 
+#include "kytape/ops.h"
+
 /* ---- shape rules ------------------------------------------------------------------------- */
 
 static ky_status answer(ky_query *q, ky_dtype dtype, const ky_layout *layout, bool view) {
@@ -44,6 +46,11 @@ ky_status ky__need_same_dtype(const ky_query *q, ky_id a, ky_id b) {
   if (da == db) return KY_OK;
   return ky__fail(q->fault, KY_BAD_DTYPE, "dtypes %s and %s differ: see ky_cast",
                   ky_dtype_name(da), ky_dtype_name(db));
+}
+
+ky_status ky__check_reduction(unsigned reduction, ky_fault *fault) {
+  if (reduction <= KY_REDUCE_MEAN) return KY_OK;
+  return ky__fail(fault, KY_BAD_ARGUMENT, "unknown reduction %d", (int)reduction);
 }
 
 /* ---- walks ------------------------------------------------------------------------------- */

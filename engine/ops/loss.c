@@ -32,8 +32,7 @@ static inline void put_reduced(ky_frame *f, ky_id pc, double total, int64_t coun
 /* One loss for each element of `kept`, or one in all. */
 static ky_status answer_reduced(ky_query *q, ky_dtype dtype, const ky_layout *kept) {
   const ky_reduction reduction = reduction_of(q->ins);
-  if (reduction > KY_REDUCE_MEAN)
-    return ky__fail(q->fault, KY_BAD_ARGUMENT, "unknown reduction %d", (int)reduction);
+  KY_TRY(ky__check_reduction(reduction, q->fault));
   if (reduction == KY_REDUCE_NONE) return ky__answer(q, dtype, kept);
   q->dtype = (uint8_t)dtype;
   q->layout = 0;

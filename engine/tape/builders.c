@@ -156,8 +156,7 @@ __attribute__((noinline)) static ky_var record_2(ky_tape *t, ky_var a, ky_var b,
     ky_draft d;                                                                                \
     ky__draft(&d, KY_OP_##name);                                                               \
     d.ins.c = (uint32_t)reduction;                                                             \
-    if ((unsigned)reduction > KY_REDUCE_MEAN)                                                  \
-      ky__fail(&d.fault, KY_BAD_ARGUMENT, "unknown reduction %d", (int)reduction);             \
+    ky__check_reduction(reduction, &d.fault);                                                  \
     return record(t, 2, (ky_var[]){a, b}, &d);                                                 \
   }
 #define BUILD_2_TRANS(name, ...)                                                               \

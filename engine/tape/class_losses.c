@@ -57,10 +57,7 @@ static bool begin(ky_composition *c, ky_tape *t, const char *name, int count,
   const ky_layout *rows = ky__var_layout(c, vars[0]);
   if (rows->rank == 0)
     return ky__refuse(c->t, KY_BAD_SHAPE, c->name, "wants rows, got rank 0"), false;
-  if ((unsigned)o->reduction > KY_REDUCE_MEAN)
-    return ky__refuse(c->t, KY_BAD_ARGUMENT, c->name, "unknown reduction %d",
-                      (int)o->reduction),
-           false;
+  if (!ky__known_reduction(c, o->reduction)) return false;
   if (!(o->smoothing >= 0 && o->smoothing <= 1))
     return ky__refuse(c->t, KY_BAD_ARGUMENT, c->name, "smoothing is %g, wants 0 to 1",
                       o->smoothing),
@@ -95,9 +92,7 @@ ky_var ky_cross_entropy_soft(ky_tape *t, ky_var logits, ky_var targets,
   if (o.weights.id) q = ky_mul(t, q, o.weights);
   ky_var loss = ky_mul(t, ky_log_softmax(t, logits, -1), q);
   loss = ky_neg(t, ky_sum(t, loss, KY_AXES(-1), 0));
-  if (o.reduction == KY_REDUCE_SUM) loss = ky_sum_all(t, loss);
-  if (o.reduction == KY_REDUCE_MEAN) loss = ky_mean_all(t, loss);
-  return ky__composed(&c, loss);
+  return ky__reduced(&c, loss, o.reduction);
 }
 
 /* What the rows of labels weigh: [...] */

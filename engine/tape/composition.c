@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /* Compositions: checks before, clean-up behind. */
+#define KY_NO_SITES
 #include "tape/composition.h"
 
 #include <string.h>
@@ -65,6 +66,12 @@ bool ky__compose(ky_composition *c, ky_tape *t, const char *name, int count, int
   return true;
 }
 
+bool ky__known_reduction(const ky_composition *c, ky_reduction reduction) {
+  ky_fault fault = {0};
+  if (ky__check_reduction(reduction, &fault) == KY_OK) return true;
+  return ky__refuse(c->t, fault.status, c->name, "%s", fault.text), false;
+}
+
 /* Puts the call's name in front of that of the instruction which failed. */
 static void blame_call(const ky_composition *c) {
   ky_tape *t = c->t;
@@ -85,4 +92,13 @@ ky_var ky__composed(const ky_composition *c, ky_var r) {
   ky__withdraw(c->t, c->mark);
   c->t->frame.drew = c->drew;
   return r;
+}
+
+ky_var ky__reduced(const ky_composition *c, ky_var losses, ky_reduction reduction) {
+  switch (reduction) {
+  case KY_REDUCE_NONE: break;
+  case KY_REDUCE_SUM: losses = ky_sum_all(c->t, losses); break;
+  case KY_REDUCE_MEAN: losses = ky_mean_all(c->t, losses); break;
+  }
+  return ky__composed(c, losses);
 }

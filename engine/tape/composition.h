@@ -4,6 +4,7 @@
 #ifndef KY_COMPOSITION_H
 #define KY_COMPOSITION_H
 
+#include "kytape/ops.h"
 #include "tape/tape.h"
 
 /* The call's error, unless one is pending: "train.c:12: flip: " and the reason. The null var.
@@ -39,8 +40,14 @@ static inline const ky_layout *ky__var_layout(const ky_composition *c, ky_var v)
   return ky__layout(&c->t->code, v.id);
 }
 
+/* False, and the call's error, unless `reduction` is one. */
+bool ky__known_reduction(const ky_composition *c, ky_reduction reduction);
+
 /* Ends with the result `r`; where that is null, what was recorded goes, and the message names
  * the call. */
 ky_var ky__composed(const ky_composition *c, ky_var r);
+
+/* The same with what `reduction` makes of losses. */
+ky_var ky__reduced(const ky_composition *c, ky_var losses, ky_reduction reduction);
 
 #endif

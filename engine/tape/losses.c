@@ -25,10 +25,8 @@ static shapes say_shapes(const ky_layout *a, const ky_layout *b) {
  * otherwise. */
 static bool begin(ky_composition *c, ky_tape *t, const char *name, int count,
                   const ky_var *vars, ky_reduction reduction) {
-  if (!ky__compose(c, t, name, count, count, vars)) return false;
-  if ((unsigned)reduction > KY_REDUCE_MEAN)
-    return ky__refuse(c->t, KY_BAD_ARGUMENT, c->name, "unknown reduction %d", (int)reduction),
-           false;
+  if (!ky__compose(c, t, name, count, count, vars) || !ky__known_reduction(c, reduction))
+    return false;
   ky_layout space = *ky__var_layout(c, vars[0]);
   for (int k = 1; k < count; k++) {
     ky_fault fault = {0};
@@ -53,15 +51,6 @@ static bool same_shapes(const ky_composition *c, int count, const ky_var *vars) 
   return ky__refuse(c->t, KY_BAD_SHAPE, c->name, "wants vectors, got rank 0"), false;
 }
 
-static ky_var reduce(const ky_composition *c, ky_var loss, ky_reduction reduction) {
-  switch (reduction) {
-  case KY_REDUCE_NONE: break;
-  case KY_REDUCE_SUM: loss = ky_sum_all(c->t, loss); break;
-  case KY_REDUCE_MEAN: loss = ky_mean_all(c->t, loss); break;
-  }
-  return ky__composed(c, loss);
-}
-
 static ky_var distance(ky_tape *t, ky_var a, ky_var b) { return ky_abs(t, ky_sub(t, a, b)); }
 
 /* m (d - m / 2) with m = min(d, knee): d^2 / 2 up to the knee, a line behind it. */
@@ -73,7 +62,7 @@ static ky_var bent(ky_tape *t, ky_var d, double knee) {
 ky_var ky_l1(ky_tape *t, ky_var a, ky_var b, ky_reduction reduction) {
   ky_composition c;
   if (!begin(&c, t, "l1", 2, (ky_var[]){a, b}, reduction)) return (ky_var){0};
-  return reduce(&c, distance(t, a, b), reduction);
+  return ky__reduced(&c, distance(t, a, b), reduction);
 }
 
 ky_var ky_smooth_l1(ky_tape *t, ky_var a, ky_var b, double beta, ky_reduction reduction) {
@@ -82,7 +71,7 @@ ky_var ky_smooth_l1(ky_tape *t, ky_var a, ky_var b, double beta, ky_reduction re
   if (!(beta >= 0 && beta < INFINITY))
     return ky__refuse(c.t, KY_BAD_ARGUMENT, c.name, "beta is %g, wants 0 or more", beta);
   const ky_var d = distance(t, a, b);
-  return reduce(&c, beta == 0 ? d : ky_div_scalar(t, bent(t, d, beta), beta), reduction);
+  return ky__reduced(&c, beta == 0 ? d : ky_div_scalar(t, bent(t, d, beta), beta), reduction);
 }
 
 ky_var ky_huber(ky_tape *t, ky_var a, ky_var b, double delta, ky_reduction reduction) {
@@ -90,7 +79,7 @@ ky_var ky_huber(ky_tape *t, ky_var a, ky_var b, double delta, ky_reduction reduc
   if (!begin(&c, t, "huber", 2, (ky_var[]){a, b}, reduction)) return (ky_var){0};
   if (!(delta > 0 && delta < INFINITY))
     return ky__refuse(c.t, KY_BAD_ARGUMENT, c.name, "delta is %g, wants more than 0", delta);
-  return reduce(&c, bent(t, distance(t, a, b), delta), reduction);
+  return ky__reduced(&c, bent(t, distance(t, a, b), delta), reduction);
 }
 
 /* The logarithm is taken of 1 where p is 0, so that neither it nor its derivative is infinite.
@@ -100,19 +89,19 @@ ky_var ky_kl_div(ky_tape *t, ky_var log_q, ky_var p, ky_reduction reduction) {
   if (!begin(&c, t, "kl_div", 2, (ky_var[]){log_q, p}, reduction)) return (ky_var){0};
   const ky_var one = ky_scalar(t, (ky_dtype)t->code.ins[p.id].dtype, 1);
   const ky_var log_p = ky_log(t, ky_where(t, ky_eq_scalar(t, p, 0), one, p));
-  return reduce(&c, ky_sub(t, ky_mul(t, p, log_p), ky_mul(t, p, log_q)), reduction);
+  return ky__reduced(&c, ky_sub(t, ky_mul(t, p, log_p), ky_mul(t, p, log_q)), reduction);
 }
 
 ky_var ky_kl_div_log(ky_tape *t, ky_var log_q, ky_var log_p, ky_reduction reduction) {
   ky_composition c;
   if (!begin(&c, t, "kl_div_log", 2, (ky_var[]){log_q, log_p}, reduction)) return (ky_var){0};
-  return reduce(&c, ky_mul(t, ky_exp(t, log_p), ky_sub(t, log_p, log_q)), reduction);
+  return ky__reduced(&c, ky_mul(t, ky_exp(t, log_p), ky_sub(t, log_p, log_q)), reduction);
 }
 
 ky_var ky_hinge(ky_tape *t, ky_var x, ky_var y, ky_reduction reduction) {
   ky_composition c;
   if (!begin(&c, t, "hinge", 2, (ky_var[]){x, y}, reduction)) return (ky_var){0};
-  return reduce(&c, ky_relu(t, ky_rsub_scalar(t, ky_mul(t, x, y), 1)), reduction);
+  return ky__reduced(&c, ky_relu(t, ky_rsub_scalar(t, ky_mul(t, x, y), 1)), reduction);
 }
 
 /* ---- vectors ----------------------------------------------------------------------------- */
@@ -150,14 +139,12 @@ ky_var ky_cosine_embedding(ky_tape *t, ky_var a, ky_var b, ky_var y, double marg
   ky_composition c;
   const ky_var vars[3] = {a, b, y};
   if (!ky__compose(&c, t, "cosine_embedding", 3, 3, vars) || !same_shapes(&c, 2, vars) ||
-      !fits_rows(&c, a, y))
+      !fits_rows(&c, a, y) || !ky__known_reduction(&c, reduction))
     return (ky_var){0};
-  if ((unsigned)reduction > KY_REDUCE_MEAN)
-    return ky__refuse(c.t, KY_BAD_ARGUMENT, c.name, "unknown reduction %d", (int)reduction);
   const ky_var cos = cosine(t, a, b, -1, 1e-8);
   const ky_var apart = ky_relu(t, ky_add_scalar(t, cos, -margin));
-  return reduce(&c, ky_where(t, ky_gt_scalar(t, y, 0), ky_rsub_scalar(t, cos, 1), apart),
-                reduction);
+  return ky__reduced(&c, ky_where(t, ky_gt_scalar(t, y, 0), ky_rsub_scalar(t, cos, 1), apart),
+                     reduction);
 }
 
 static ky_var apart(ky_tape *t, ky_var a, ky_var b) {
@@ -171,7 +158,7 @@ ky_var ky_triplet(ky_tape *t, ky_var anchor, ky_var positive, ky_var negative, d
   if (!begin(&c, t, "triplet", 3, vars, reduction) || !same_shapes(&c, 3, vars))
     return (ky_var){0};
   const ky_var near = apart(t, anchor, positive), far = apart(t, anchor, negative);
-  return reduce(&c, ky_relu(t, ky_add_scalar(t, ky_sub(t, near, far), margin)), reduction);
+  return ky__reduced(&c, ky_relu(t, ky_add_scalar(t, ky_sub(t, near, far), margin)), reduction);
 }
 
 /* ---- likelihoods ------------------------------------------------------------------------- */
@@ -185,5 +172,5 @@ ky_var ky_gaussian_nll(ky_tape *t, ky_var mean, ky_var y, ky_var variance, doubl
     return ky__refuse(c.t, KY_BAD_ARGUMENT, c.name, "eps is %g, wants more than 0", eps);
   const ky_var v = ky_maximum_scalar(t, variance, eps);
   const ky_var off = ky_div(t, ky_square(t, ky_sub(t, mean, y)), v);
-  return reduce(&c, ky_mul_scalar(t, ky_add(t, ky_log(t, v), off), 0.5), reduction);
+  return ky__reduced(&c, ky_mul_scalar(t, ky_add(t, ky_log(t, v), off), 0.5), reduction);
 }

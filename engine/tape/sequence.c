@@ -4,8 +4,8 @@
 #include "kytape/ops.h"
 
 #include <math.h>
-#include <string.h>
 
+#include "ops/family.h"
 #include "tape/composition.h"
 
 /* Ids of `count` operands, of which those from number `required` on may be ky_none(), then two
@@ -55,8 +55,7 @@ ky_var ky_ctc(ky_tape *t, ky_var log_probs, ky_var targets, ky_var input_lengths
   if (!t) return ky_none();
   ky_draft d;
   ky__draft(&d, KY_OP_ctc);
-  if ((unsigned)reduction > KY_REDUCE_MEAN)
-    ky__fail(&d.fault, KY_BAD_ARGUMENT, "unknown reduction %d", (int)reduction);
+  ky__check_reduction(reduction, &d.fault);
   const ky_var vars[4] = {log_probs, targets, input_lengths, target_lengths};
   return record_list(t, &d, 4, 4, vars, blank, (int64_t)reduction | (zero_infinity ? 4 : 0));
 }
