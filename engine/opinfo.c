@@ -21,15 +21,21 @@ const ky_opinfo ky__opinfo[KY_OP_COUNT] = {
 #undef OP
 };
 
-static const uint32_t words_of_attr[] = {
-#define X(name, words) words,
+static const struct {
+  uint32_t words, optional;
+} attrs[] = {
+#define X(name, words, optional) {words, optional},
     KY_ATTRS(X)
 #undef X
 };
 
+bool ky__optional(const ky_opinfo *info, uint32_t k) {
+  return k < 32 && attrs[info->attr].optional >> k & 1;
+}
+
 uint32_t ky__pool_words(const ky_code *code, const ky_ins *i) {
   const uint8_t attr = ky__opinfo[i->op].attr;
-  if (words_of_attr[attr] != KY_OWN_WORDS) return words_of_attr[attr];
+  if (attrs[attr].words != KY_OWN_WORDS) return attrs[attr].words;
   if (attr == KY_ATTR_PAD) return 2 * (i->c >> KY_AUX_SHIFT) + 1;
   if (attr == KY_ATTR_CUSTOM) return ky__list_length(i) + KY_CUSTOM_WORDS;
   if (attr == KY_ATTR_FUSED) return i->c + ky__fusion_words(ky__fusion_steps(code, i));

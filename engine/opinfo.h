@@ -6,51 +6,51 @@
 #include "code.h"
 #include "instr.h"
 
-/* One row an attr of ops.def: name, pool words at b that belong to an instruction; KY_OWN_WORDS
- * where instructions differ. */
+/* One row an attr of ops.def: name; pool words at b that belong to an instruction, KY_OWN_WORDS
+ * where instructions differ; bits of the operands that may be absent, 0. */
 #define KY_ATTRS(X)                                                                            \
-  X(NONE, 0)                                                                                   \
-  X(IMM, 0)                                                                                    \
-  X(IMM2, 2)                                                                                   \
-  X(BIND, 0)                                                                                   \
-  X(BLOB, 0)                                                                                   \
-  X(AXES, 0)                                                                                   \
-  X(AXES_N, 0)                                                                                 \
-  X(AXIS, 0)                                                                                   \
-  X(AXIS_KEEP, 0)                                                                              \
-  X(OPT_C, 0)                                                                                  \
-  X(TRANS, 0)                                                                                  \
-  X(REDUCTION, 0)                                                                              \
-  X(SHAPE, 0)                                                                                  \
-  X(PERM, 0)                                                                                   \
-  X(SLICE, 4)                                                                                  \
-  X(LIST_AXIS, KY_OWN_WORDS)                                                                   \
-  X(AXIS_C, 0)                                                                                 \
-  X(ORDER, 0)                                                                                  \
-  X(PADDING, 0)                                                                                \
-  X(CLASSES, 0)                                                                                \
-  X(DIAGONAL, 0)                                                                               \
-  X(PAD, KY_OWN_WORDS)                                                                         \
-  X(LIST_NORM, 5)                                                                              \
-  X(LIST_CONV, KY_CONV_WORDS)                                                                  \
-  X(POOL, KY_POOL_WORDS)                                                                       \
-  X(RESIZE, 0)                                                                                 \
-  X(FUSED, KY_OWN_WORDS)                                                                       \
-  X(MATRICES, 0)                                                                               \
-  X(TRIANGLE, 0)                                                                               \
-  X(DTYPE, 0)                                                                                  \
-  X(LIST_CLASS, KY_CLASS_WORDS)                                                                \
-  X(CUSTOM, KY_OWN_WORDS)                                                                      \
-  X(ROPE, 2)                                                                                   \
-  X(ATTENTION, 6)                                                                              \
-  X(CTC, 6)                                                                                    \
-  X(RECURRENT, 6)                                                                              \
-  X(RANDOM, 3)
+  X(NONE, 0, 0)                                                                                \
+  X(IMM, 0, 0)                                                                                 \
+  X(IMM2, 2, 0)                                                                                \
+  X(BIND, 0, 0)                                                                                \
+  X(BLOB, 0, 0)                                                                                \
+  X(AXES, 0, 0)                                                                                \
+  X(AXES_N, 0, 0)                                                                              \
+  X(AXIS, 0, 0)                                                                                \
+  X(AXIS_KEEP, 0, 0)                                                                           \
+  X(OPT_C, 0, 0x4)                                                                             \
+  X(TRANS, 0, 0)                                                                               \
+  X(REDUCTION, 0, 0)                                                                           \
+  X(SHAPE, 0, 0)                                                                               \
+  X(PERM, 0, 0)                                                                                \
+  X(SLICE, 4, 0)                                                                               \
+  X(LIST_AXIS, KY_OWN_WORDS, 0)                                                                \
+  X(AXIS_C, 0, 0)                                                                              \
+  X(ORDER, 0, 0)                                                                               \
+  X(PADDING, 0, 0)                                                                             \
+  X(CLASSES, 0, 0)                                                                             \
+  X(DIAGONAL, 0, 0)                                                                            \
+  X(PAD, KY_OWN_WORDS, 0)                                                                      \
+  X(LIST_NORM, 5, 0x6)                                                                         \
+  X(LIST_CONV, KY_CONV_WORDS, 0x4)                                                             \
+  X(POOL, KY_POOL_WORDS, 0)                                                                    \
+  X(RESIZE, 0, 0)                                                                              \
+  X(FUSED, KY_OWN_WORDS, 0)                                                                    \
+  X(MATRICES, 0, 0)                                                                            \
+  X(TRIANGLE, 0, 0)                                                                            \
+  X(DTYPE, 0, 0)                                                                               \
+  X(LIST_CLASS, KY_CLASS_WORDS, 0x4)                                                           \
+  X(CUSTOM, KY_OWN_WORDS, 0)                                                                   \
+  X(ROPE, 2, 0)                                                                                \
+  X(ATTENTION, 6, 0x8)                                                                         \
+  X(CTC, 6, 0)                                                                                 \
+  X(RECURRENT, 6, 0xc)                                                                         \
+  X(RANDOM, 3, 0)
 
 #define KY_OWN_WORDS UINT32_MAX
 
 typedef enum ky_attr {
-#define X(name, words) KY_ATTR_##name,
+#define X(name, ...) KY_ATTR_##name,
   KY_ATTRS(X)
 #undef X
 } ky_attr;
@@ -94,15 +94,8 @@ static inline uint32_t ky__list_length(const ky_ins *i) {
   return has_aux ? i->c & ((1u << KY_AUX_SHIFT) - 1) : i->c;
 }
 
-/* Whether operand k may be absent, 0. */
-static inline bool ky__optional(const ky_opinfo *info, uint32_t k) {
-  const uint8_t attr = info->attr;
-  if (attr == KY_ATTR_LIST_NORM) return k > 0;
-  if (attr == KY_ATTR_ATTENTION) return k == 3;
-  if (attr == KY_ATTR_RECURRENT) return k > 1;
-  return (attr == KY_ATTR_OPT_C || attr == KY_ATTR_LIST_CLASS || attr == KY_ATTR_LIST_CONV) &&
-         k == 2;
-}
+/* Whether operand k may be absent. */
+bool ky__optional(const ky_opinfo *info, uint32_t k);
 
 /* Pool words at b that belong to an instruction. */
 uint32_t ky__pool_words(const ky_code *code, const ky_ins *i);
