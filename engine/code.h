@@ -42,8 +42,6 @@ typedef struct ky_code {
 #define KY_SITE_FILES (1u << (32u - KY_SITE_SHIFT))
 #define KY_AUX_SHIFT  8u /* operand c: attribute in the low byte, aux buffer's number above */
 
-#define KY_CLASS_WORDS 7u /* of attr LIST_CLASS */
-
 /* Words of attr CUSTOM behind the operand ids: number of the operation in `customs`, dtype of
  * the result, bytes of the aux buffer. */
 enum { KY_CUSTOM_NUMBER, KY_CUSTOM_DTYPE, KY_CUSTOM_AUX, KY_CUSTOM_WORDS };

@@ -39,7 +39,7 @@
   X(MATRICES, 0, 0)                                                                            \
   X(TRIANGLE, 0, 0)                                                                            \
   X(DTYPE, 0, 0)                                                                               \
-  X(LIST_CLASS, KY_CLASS_WORDS, 0x4)                                                           \
+  X(LIST_CLASS, 7, 0x4)                                                                        \
   X(CUSTOM, KY_OWN_WORDS, 0)                                                                   \
   X(ROPE, 2, 0)                                                                                \
   X(ATTENTION, 6, 0x8)                                                                         \

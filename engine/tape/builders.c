@@ -287,14 +287,9 @@ static ky_var list_along_axis(ky_tape *t, ky_op op, size_t count, const ky_var *
   if (count == 0 || count > UINT32_MAX / 2 || !vars)
     ky__fail(&d.fault, KY_BAD_ARGUMENT, "%zu operands at %s", count,
              vars ? "an array" : "null");
-  d.ins.b = t->code.pool_count;
-  for (size_t k = 0; k < count && d.fault.status == KY_OK; k++) {
-    const int64_t id = ky__operand_id(t, &d, vars[k]);
-    ky__push(t, &d, 1, &id);
-  }
+  ky__push_operands(t, &d, (uint32_t)count, vars);
   if (d.fault.status == KY_OK) normalize_axis(t, &d, vars[0], &axis);
   ky__push(t, &d, 1, &axis);
-  d.ins.c = (uint32_t)count;
   return ky__record(t, &d);
 }
 

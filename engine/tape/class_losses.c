@@ -34,16 +34,10 @@ ky_var ky_cross_entropy_with(ky_tape *t, ky_var logits, ky_var labels,
   if (is_plain(&o)) return ky_cross_entropy(t, logits, labels, o.reduction);
   ky_draft d;
   ky__draft(&d, KY_OP_cross_entropy_with);
-  int64_t word[KY_CLASS_WORDS] = {0};
-  word[0] = ky__operand_id(t, &d, logits);
-  word[1] = ky__operand_id(t, &d, labels);
-  if (o.weights.id) word[2] = ky__operand_id(t, &d, o.weights);
-  word[3] = (int64_t)o.reduction;
-  word[4] = o.ignore != 0;
-  word[5] = o.ignore ? o.ignore_label : 0;
-  word[6] = ky__f64_bits(o.smoothing);
-  d.ins.b = ky__push(t, &d, KY_CLASS_WORDS, word);
-  d.ins.c = 3;
+  ky__push_operands(t, &d, 3, (ky_var[]){logits, labels, o.weights});
+  ky__push(t, &d, 4,
+           (const int64_t[]){(int64_t)o.reduction, o.ignore != 0, o.ignore ? o.ignore_label : 0,
+                             ky__f64_bits(o.smoothing)});
   return ky__record(t, &d);
 }
 

@@ -13,14 +13,8 @@ static ky_var record_norm(ky_tape *t, ky_op op, ky_var x, int axes, ky_var weigh
   if (!t) return (ky_var){0};
   ky_draft d;
   ky__draft(&d, op);
-  const ky_var vars[3] = {x, weight, bias};
-  int64_t words[5] = {0};
-  for (int k = 0; k < 3; k++)
-    if (k == 0 || vars[k].id) words[k] = ky__operand_id(t, &d, vars[k]);
-  words[3] = axes;
-  words[4] = ky__f64_bits(eps);
-  d.ins.b = ky__push(t, &d, 5, words);
-  d.ins.c = 3;
+  ky__push_operands(t, &d, 3, (ky_var[]){x, weight, bias});
+  ky__push(t, &d, 2, (const int64_t[]){axes, ky__f64_bits(eps)});
   return ky__record(t, &d);
 }
 

@@ -88,6 +88,16 @@ uint32_t ky__push(ky_tape *t, ky_draft *d, uint32_t count, const int64_t *words)
   return code->pool_count - count;
 }
 
+void ky__push_operands(ky_tape *t, ky_draft *d, uint32_t count, const ky_var *vars) {
+  d->ins.b = t->code.pool_count;
+  d->ins.c = count;
+  for (uint32_t k = 0; k < count && d->fault.status == KY_OK; k++) {
+    const bool absent = !vars[k].id && ky__optional(&ky__opinfo[d->ins.op], k);
+    const int64_t id = absent ? 0 : ky__operand_id(t, d, vars[k]);
+    ky__push(t, d, 1, &id);
+  }
+}
+
 static ky_var refuse(ky_tape *t, const ky_draft *d, bool operands_known) {
   t->code.pool_count = t->pool_kept;
   if (t->pending != KY_OK) return (ky_var){0};

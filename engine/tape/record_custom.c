@@ -38,10 +38,10 @@ static ky_status check(ky_draft *d, const ky_custom_op *op, size_t count, const 
 
 /* Runs the shape function; fills in the draft's shape and words. */
 static ky_status ask(ky_tape *t, ky_draft *d, const ky_custom_op *op, size_t count,
-                     const ky_id *id, int64_t word[KY_CUSTOM_WORDS]) {
+                     const ky_var *vars, int64_t word[KY_CUSTOM_WORDS]) {
   ky_array x[KY_CUSTOM_OPERANDS];
   char message[256] = "";
-  for (size_t k = 0; k < count; k++) x[k] = ky__describe(&t->code, id[k], NULL, true);
+  for (size_t k = 0; k < count; k++) x[k] = ky__describe(&t->code, vars[k].id, NULL, true);
   ky_custom_shape_call call = {.user = op->user,
                                .count = count,
                                .x = x,
@@ -69,15 +69,12 @@ ky_var ky_custom(ky_tape *t, const ky_custom_op *op, size_t count, const ky_var 
   if (!t || t->pending != KY_OK) return (ky_var){0};
   ky_draft d;
   ky__draft(&d, KY_OP_custom);
-  ky_id id[KY_CUSTOM_OPERANDS];
   int64_t word[KY_CUSTOM_WORDS];
   if (check(&d, op, count, x) != KY_OK) return ky__record(t, &d);
-  for (size_t k = 0; k < count; k++) id[k] = ky__operand_id(t, &d, x[k]);
-  if (d.fault.status != KY_OK || ask(t, &d, op, count, id, word) != KY_OK)
+  for (size_t k = 0; k < count; k++) ky__operand_id(t, &d, x[k]);
+  if (d.fault.status != KY_OK || ask(t, &d, op, count, x, word) != KY_OK)
     return ky__record(t, &d);
-  d.ins.b = t->code.pool_count;
-  d.ins.c = (uint32_t)count;
-  for (size_t k = 0; k < count; k++) ky__push(t, &d, 1, &(int64_t){id[k]});
+  ky__push_operands(t, &d, (uint32_t)count, x);
   ky__push(t, &d, KY_CUSTOM_WORDS, word);
   return ky__record(t, &d);
 }

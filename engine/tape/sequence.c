@@ -8,20 +8,6 @@
 #include "ops/family.h"
 #include "tape/composition.h"
 
-/* Ids of `count` operands, of which those from number `required` on may be ky_none(), then two
- * more words. */
-static ky_var record_list(ky_tape *t, ky_draft *d, int count, int required, const ky_var *vars,
-                          int64_t first, int64_t second) {
-  int64_t words[8];
-  for (int k = 0; k < count; k++)
-    words[k] = k < required || vars[k].id ? ky__operand_id(t, d, vars[k]) : 0;
-  words[count] = first;
-  words[count + 1] = second;
-  d->ins.b = ky__push(t, d, (uint32_t)count + 2, words);
-  d->ins.c = (uint32_t)count;
-  return ky__record(t, d);
-}
-
 ky_var ky_rope(ky_tape *t, ky_var x, int64_t first, double base, ky_rope_pairs pairs) {
   if (!t) return ky_none();
   ky_draft d;
@@ -47,7 +33,9 @@ ky_var ky_attention(ky_tape *t, ky_var q, ky_var k, ky_var v, ky_var mask, int c
     const int64_t width = l->rank ? l->dims[l->rank - 1] : 1;
     scale = width > 0 ? 1 / sqrt((double)width) : 1;
   }
-  return record_list(t, &d, 4, 3, (ky_var[]){q, k, v, mask}, causal != 0, ky__f64_bits(scale));
+  ky__push_operands(t, &d, 4, (ky_var[]){q, k, v, mask});
+  ky__push(t, &d, 2, (const int64_t[]){causal != 0, ky__f64_bits(scale)});
+  return ky__record(t, &d);
 }
 
 ky_var ky_ctc(ky_tape *t, ky_var log_probs, ky_var targets, ky_var input_lengths,
@@ -56,8 +44,9 @@ ky_var ky_ctc(ky_tape *t, ky_var log_probs, ky_var targets, ky_var input_lengths
   ky_draft d;
   ky__draft(&d, KY_OP_ctc);
   ky__check_reduction(reduction, &d.fault);
-  const ky_var vars[4] = {log_probs, targets, input_lengths, target_lengths};
-  return record_list(t, &d, 4, 4, vars, blank, (int64_t)reduction | (zero_infinity ? 4 : 0));
+  ky__push_operands(t, &d, 4, (ky_var[]){log_probs, targets, input_lengths, target_lengths});
+  ky__push(t, &d, 2, (const int64_t[]){blank, (int64_t)reduction | (zero_infinity ? 4 : 0)});
+  return ky__record(t, &d);
 }
 
 /* ---- recurrent layers -------------------------------------------------------------------- */
@@ -66,7 +55,9 @@ static ky_var record_sequence(ky_tape *t, ky_op op, const ky_var vars[4]) {
   if (!t) return ky_none();
   ky_draft d;
   ky__draft(&d, op);
-  return record_list(t, &d, 4, 2, vars, 0, 0);
+  ky__push_operands(t, &d, 4, vars);
+  ky__push(t, &d, 2, (const int64_t[]){0, 0});
+  return ky__record(t, &d);
 }
 
 ky_var ky_lstm_sequence(ky_tape *t, ky_var x, ky_var w, ky_var h0, ky_var c0) {

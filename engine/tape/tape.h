@@ -161,6 +161,10 @@ void ky__draft_dims(ky_draft *d, int rank, const int64_t *dims);
  * index. */
 uint32_t ky__push(ky_tape *t, ky_draft *d, uint32_t count, const int64_t *words);
 
+/* Appends the ids of operands as the draft's list; words that are pushed next stand behind it.
+ * One that may be absent, and is the null var, is 0. */
+void ky__push_operands(ky_tape *t, ky_draft *d, uint32_t count, const ky_var *vars);
+
 /* Appends the draft's instruction if its rule agrees. Otherwise the tape is as it was, the
  * reason is its pending error ("file:line: op: shapes: reason"), and the null var comes back.
  */

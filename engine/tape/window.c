@@ -28,8 +28,6 @@ static ky_var record_conv(ky_tape *t, ky_op op, int axes, const ky_var vars[3],
   ky__draft(&d, op);
   take(&d, &o, sizeof o, options);
   int64_t words[KY_CONV_WORDS] = {[KY_CONV_RANK] = axes};
-  for (int k = 0; k < 3; k++)
-    if (k < 2 || vars[k].id) words[k] = ky__operand_id(t, &d, vars[k]);
   words[KY_CONV_GROUPS] = or_one(o.groups);
   for (int k = 0; k < 3; k++) {
     int64_t *axis = words + KY_CONV_AXIS + 4 * k;
@@ -39,8 +37,8 @@ static ky_var record_conv(ky_tape *t, ky_op op, int axes, const ky_var vars[3],
     axis[KY_CONV_DILATION] = there ? or_one(o.dilation[k]) : 1;
     axis[KY_CONV_OUTPUT_PADDING] = there ? o.output_padding[k] : 0;
   }
-  d.ins.b = ky__push(t, &d, KY_CONV_WORDS, words);
-  d.ins.c = 3;
+  ky__push_operands(t, &d, 3, vars);
+  ky__push(t, &d, KY_CONV_WORDS - KY_CONV_RANK, words + KY_CONV_RANK);
   return ky__record(t, &d);
 }
 
