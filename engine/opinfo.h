@@ -44,7 +44,7 @@
   X(ROPE, 2, 0)                                                                                \
   X(ATTENTION, 6, 0x8)                                                                         \
   X(CTC, 6, 0)                                                                                 \
-  X(RECURRENT, 6, 0xc)                                                                         \
+  X(RECURRENT, 4, 0xc)                                                                         \
   X(RANDOM, 3, 0)
 
 #define KY_OWN_WORDS UINT32_MAX

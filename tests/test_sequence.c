@@ -215,6 +215,15 @@ static void gru_is_its_cells(void **state) {
   compiles(t, b, C0, v);
 }
 
+/* Its operands are all that it has there. */
+static void recurrence_may_end_the_pool(void **state) {
+  ky_tape *t = *state;
+  const ky_var x = ky_full(t, KY_F64, KY_SHAPE(2, 1, 3), 1);
+  const ky_var w = ky_full(t, KY_F64, KY_SHAPE(3, 1), 1);
+  assert_int_not_equal(ky_gru_sequence(t, x, w, ky_none(), ky_none()).id, 0);
+  assert_int_equal(ky_tape_verify(t), KY_OK);
+}
+
 /* The call is refused with `status` and a message that has `says`, and nothing was recorded. */
 static void refused(ky_tape *t, ky_var r, uint32_t length, ky_status status, const char *says) {
   assert_int_equal(r.id, 0);
@@ -331,6 +340,7 @@ int main(void) {
       cmocka_unit_test_setup_teardown(rope_takes_pieces_by_their_position, set_up, tear_down),
       cmocka_unit_test_setup_teardown(lstm_is_its_cells, set_up, tear_down),
       cmocka_unit_test_setup_teardown(gru_is_its_cells, set_up, tear_down),
+      cmocka_unit_test_setup_teardown(recurrence_may_end_the_pool, set_up, tear_down),
       cmocka_unit_test_setup_teardown(layers_refuse_what_does_not_fit, set_up, tear_down),
       cmocka_unit_test_setup_teardown(ctc_compiles, set_up, tear_down),
       cmocka_unit_test_setup_teardown(ctc_names_what_is_out_of_range, set_up, tear_down),

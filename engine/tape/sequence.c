@@ -56,7 +56,6 @@ static ky_var record_sequence(ky_tape *t, ky_op op, const ky_var vars[4]) {
   ky_draft d;
   ky__draft(&d, op);
   ky__push_operands(t, &d, 4, vars);
-  ky__push(t, &d, 2, (const int64_t[]){0, 0});
   return ky__record(t, &d);
 }
 

@@ -11,7 +11,7 @@ static ky_status check_operands(const ky_code *code, ky_id pc, ky_fault *fault) 
   const ky_ins *i = &code->ins[pc];
   const ky_opinfo *info = &ky__opinfo[i->op];
   if (info->arity == KY_ARITY_LIST &&
-      (i->b > code->pool_count || ky__list_length(i) >= code->pool_count - i->b ||
+      (i->b > code->pool_count || ky__list_length(i) > code->pool_count - i->b ||
        ky__list_length(i) == 0))
     return ky__fail(fault, KY_BAD_TAPE, "the operand list lies outside of the pool");
   const uint32_t count = ky__operand_count(code, pc);
