@@ -5,7 +5,6 @@
 #include "kytape/ops.h"
 
 #include "base/options.h"
-#include "ops/family.h"
 #include "tape/composition.h"
 
 /* False, with a pending error, when the options have no size; for a null tape, too. */

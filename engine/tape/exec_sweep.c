@@ -4,7 +4,6 @@
 #include <string.h>
 
 #include "opinfo.h"
-#include "ops/family.h"
 #include "ops/turn.h"
 #include "tape/execution.h"
 

@@ -5,7 +5,6 @@
 #include <string.h>
 
 #include "opinfo.h"
-#include "ops/family.h"
 #include "ops/fusion.h"
 #include "tape/program.h"
 

@@ -4,7 +4,6 @@
 
 #include "base/memory.h"
 #include "opinfo.h"
-#include "ops/family.h"
 #include "tape/program.h"
 
 void *ky__pass_alloc(ky_pass *pass, size_t count, size_t element) {

@@ -4,7 +4,6 @@
  * row's own rule says of dtype, shape and class, then the flags that the reverse sweep trusts.
  */
 #include "opinfo.h"
-#include "ops/family.h"
 #include "tape/program.h"
 
 static ky_status check_operands(const ky_code *code, ky_id pc, ky_fault *fault) {

@@ -5,7 +5,6 @@
 
 #include "base/options.h"
 #include "ops/convolution.h"
-#include "ops/family.h"
 #include "ops/pooling.h"
 #include "tape/composition.h"
 
