@@ -138,6 +138,9 @@ __attribute__((noinline)) static ky_var record_2(ky_tape *t, ky_var a, ky_var b,
 #define BUILD_1_AXES_N(name, ...)                                                              \
   ky_var ky_##name(ky_tape *t, ky_var a, int count, const int64_t *axes, int keepdim, int n) { \
     return over_axes(t, KY_OP_##name, a, count, axes, keepdim, n);                             \
+  }                                                                                            \
+  ky_var ky_##name##_all(ky_tape *t, ky_var a, int n) {                                        \
+    return over_axes(t, KY_OP_##name, a, 0, NULL, 0, n);                                       \
   }
 #define BUILD_1_AXIS(name, ...)                                                                \
   ky_var ky_##name(ky_tape *t, ky_var a, int64_t axis) {                                       \

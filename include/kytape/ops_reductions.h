@@ -25,10 +25,16 @@ KY_API ky_var ky_prod_all(ky_tape *t, ky_var x);
 KY_API ky_var ky_variance(ky_tape *t, ky_var x, int count, const int64_t *axes, int keepdim,
                           int correction);
 
+/* ky_variance over all axes -> []. */
+KY_API ky_var ky_variance_all(ky_tape *t, ky_var x, int correction);
+
 /* Square root of ky_variance. ga = g (x - mean) / ((n - correction) r), 0 where r is 0. Errors:
  * those of ky_variance. */
 KY_API ky_var ky_std(ky_tape *t, ky_var x, int count, const int64_t *axes, int keepdim,
                      int correction);
+
+/* ky_std over all axes -> []. */
+KY_API ky_var ky_std_all(ky_tape *t, ky_var x, int correction);
 
 /* Orders of ky_norm. */
 enum {
@@ -44,6 +50,9 @@ enum {
  * Errors: BAD_AXIS, BAD_ARGUMENT (unknown order). */
 KY_API ky_var ky_norm(ky_tape *t, ky_var x, int count, const int64_t *axes, int keepdim,
                       int order);
+
+/* ky_norm over all axes -> []. */
+KY_API ky_var ky_norm_all(ky_tape *t, ky_var x, int order);
 
 /* ln sum e^x over axes, without overflow; -inf of nothing. ga = g e^(x - r).
  * Errors: BAD_AXIS. */
@@ -79,6 +88,9 @@ KY_API ky_var ky_cumprod(ky_tape *t, ky_var x, int64_t axis);
   #define ky_prod(t, ...)          ky_prod(ky_here(t, __FILE__, __LINE__), __VA_ARGS__)
   #define ky_prod_all(t, ...)      ky_prod_all(ky_here(t, __FILE__, __LINE__), __VA_ARGS__)
   #define ky_variance(t, ...)      ky_variance(ky_here(t, __FILE__, __LINE__), __VA_ARGS__)
+  #define ky_variance_all(t, ...)  ky_variance_all(ky_here(t, __FILE__, __LINE__), __VA_ARGS__)
+  #define ky_std_all(t, ...)       ky_std_all(ky_here(t, __FILE__, __LINE__), __VA_ARGS__)
+  #define ky_norm_all(t, ...)      ky_norm_all(ky_here(t, __FILE__, __LINE__), __VA_ARGS__)
   #define ky_std(t, ...)           ky_std(ky_here(t, __FILE__, __LINE__), __VA_ARGS__)
   #define ky_norm(t, ...)          ky_norm(ky_here(t, __FILE__, __LINE__), __VA_ARGS__)
   #define ky_logsumexp(t, ...)     ky_logsumexp(ky_here(t, __FILE__, __LINE__), __VA_ARGS__)

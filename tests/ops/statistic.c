@@ -101,6 +101,7 @@ static double of_all(int64_t n, const double *x, const ky_sample *s) {
 #define NUMBERED(name)                                                                         \
   ORACLE(name)                                                                                 \
   static ky_var record_##name(ky_tape *t, const ky_var *x, const ky_sample *s) {               \
+    if (s->n[1]) return ky_##name##_all(t, x[0], (int)s->n[2]);                                \
     return ky_##name(t, x[0], s->dims.rank, s->dims.dims, (int)s->n[0], (int)s->n[2]);         \
   }
 PLAIN(prod)
@@ -160,6 +161,7 @@ static const ky_sample spreads[] = {
     {.shape = {DIMS(2, 3, 4)}, .dims = DIMS(0, 2), .n = {0, 0, 1}},
     {.shape = {DIMS(4, 131)}, .dims = DIMS(0), .n = {0, 0, 1}},
     {.shape = {DIMS(0)}, .n = {0, 0, 1}},
+    {.shape = {DIMS(2, 3)}, .n = {0, 1, 1}},
 };
 /* Sets of two or more elements: the root has a kink where the variance is 0. */
 static const ky_sample roots[] = {
@@ -172,6 +174,7 @@ static const ky_sample roots[] = {
     {.shape = {DIMS(0, 3)}, .dims = DIMS(1)},
     {.shape = {DIMS(0)}, .n = {0, 0, 1}},
     {.shape = {DIMS(3, 0)}, .dims = DIMS(0)},
+    {.shape = {DIMS(2, 3)}, .n = {0, 1, 1}},
 };
 /* clang-format off */
 #define POSITIVE .domain = {{0.5, 4, DISTINCT, 0}}
@@ -183,6 +186,7 @@ static const ky_sample norms[] = {
     EMPTY(KY_NORM_1),
     EMPTY(KY_NORM_2),
     EMPTY(KY_NORM_INF),
+    {.shape = {DIMS(2, 3)}, .n = {0, 1, KY_NORM_2}},
 };
 
 /* ---- kinks, ties, extremes --------------------------------------------------------------- */
