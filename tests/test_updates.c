@@ -59,6 +59,24 @@ static void each_weight_is_updated_once_a_step(void **state) {
   assert_ptr_equal(v.order[0], d->weight);
   assert_ptr_equal(v.order[1], d->bias);
   assert_int_equal(ky_exec_grad(d->e, d->w, &array), KY_BAD_VAR);
+  assert_non_null(strstr(ky_exec_message(d->e), "name it in ky_compile_options.keep"));
+}
+
+static void a_gradient_that_is_kept_outlives_its_update(void **state) {
+  desk *d = *state;
+  witness v = {.d = d};
+  const ky_exec_options o = {
+      .size = sizeof o,
+      .update = &UPDATE(.apply = watch_update, .begin = watch_begin, .user = &v)};
+  ky_array array;
+  assert_int_equal(
+      ky_compile(d->t, d->loss, OPTIONS(.updates = 1, .keep = &d->w, .keep_count = 1), &d->p),
+      KY_OK);
+  assert_int_equal(ky_exec_new(d->p, &o, &d->e), KY_OK);
+  assert_int_equal(ky_exec_step(d->e, NULL), KY_OK);
+  assert_int_equal(ky_exec_grad(d->e, d->w, &array), KY_OK);
+  assert_int_equal(ky_exec_grad(d->e, d->x, &array), KY_BAD_VAR);
+  assert_non_null(strstr(ky_exec_message(d->e), "name it in ky_compile_options.wrt"));
 }
 
 static void a_weight_that_is_not_wanted_is_not_updated(void **state) {
@@ -186,6 +204,7 @@ static void an_update_has_size_and_function(void **state) {
 int main(void) {
   const struct CMUnitTest tests[] = {
       DESK_TEST(each_weight_is_updated_once_a_step),
+      DESK_TEST(a_gradient_that_is_kept_outlives_its_update),
       DESK_TEST(a_weight_that_is_not_wanted_is_not_updated),
       DESK_TEST(a_failing_update_ends_the_step),
       DESK_TEST(an_update_that_cannot_begin_ends_the_step),

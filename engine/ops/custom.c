@@ -6,7 +6,9 @@
 #include <math.h>
 #include <string.h>
 
+#include "kernels/kernels.h"
 #include "ops/family.h"
+#include "tensor/array.h"
 
 /* The words behind the operands' ids. */
 static const int64_t *words_of(const ky_code *code, const ky_ins *i) {
@@ -128,15 +130,7 @@ static void call_adjoint(ky_frame *f, ky_id pc, const ky_array *x, const ky_cust
 /* ---- whether an adjoint honours beta ----------------------------------------------------- */
 
 static double element(const void *array, ky_dtype dtype, int64_t n) {
-  return dtype == KY_F64 ? ((const double *)array)[n] : (double)((const float *)array)[n];
-}
-
-static void fill(void *array, ky_dtype dtype, int64_t count, double value) {
-  for (int64_t n = 0; n < count; n++)
-    if (dtype == KY_F64)
-      ((double *)array)[n] = value;
-    else
-      ((float *)array)[n] = (float)value;
+  return ky__number(dtype, (const char *)array + n * (int64_t)ky_dtype_size(dtype));
 }
 
 /* What two calls left for operand k: one stored over NaN, one added to `before`, which is as
@@ -180,7 +174,8 @@ static void probe(ky_frame *f, ky_id pc, const ky_array *x, const ky_custom_dest
       d[k].gx = ky__scratch(f, bytes);
       if (!d[k].gx && bytes) return;
       if (adding) before[k] = largest(store[k].gx, x[k].dtype, x[k].count);
-      fill(d[k].gx, x[k].dtype, x[k].count, adding ? before[k] : (double)NAN);
+      f->kernels->copy->fill(x[k].dtype, (size_t)x[k].count, d[k].gx,
+                             adding ? before[k] : (double)NAN, 0);
     }
     call_adjoint(f, pc, x, d);
     if (f->fault->status != KY_OK) return;

@@ -41,11 +41,14 @@ ky_status ky__need_float(const ky_query *q, ky_id id) {
   return ky__fail(q->fault, KY_BAD_DTYPE, "wants f32 or f64, got %s", ky_dtype_name(dtype));
 }
 
+ky_status ky__check_dtypes(ky_dtype a, ky_dtype b, ky_fault *fault) {
+  if (a == b) return KY_OK;
+  return ky__fail(fault, KY_BAD_DTYPE, "dtypes %s and %s differ: see ky_cast", ky_dtype_name(a),
+                  ky_dtype_name(b));
+}
+
 ky_status ky__need_same_dtype(const ky_query *q, ky_id a, ky_id b) {
-  const ky_dtype da = ky__dtype_of(q, a), db = ky__dtype_of(q, b);
-  if (da == db) return KY_OK;
-  return ky__fail(q->fault, KY_BAD_DTYPE, "dtypes %s and %s differ: see ky_cast",
-                  ky_dtype_name(da), ky_dtype_name(db));
+  return ky__check_dtypes(ky__dtype_of(q, a), ky__dtype_of(q, b), q->fault);
 }
 
 ky_status ky__check_reduction(unsigned reduction, ky_fault *fault) {

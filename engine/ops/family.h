@@ -47,6 +47,9 @@ ky_status ky__need_float(const ky_query *q, ky_id id);
 /* BAD_DTYPE unless operands a and b have one dtype. */
 ky_status ky__need_same_dtype(const ky_query *q, ky_id a, ky_id b);
 
+/* BAD_DTYPE, with a reason, unless they are one. */
+ky_status ky__check_dtypes(ky_dtype a, ky_dtype b, ky_fault *fault);
+
 /* BAD_ARGUMENT, with a reason, unless it is a ky_reduction. */
 ky_status ky__check_reduction(unsigned reduction, ky_fault *fault);
 

@@ -40,11 +40,8 @@ ky_var ky_scatter_add(ky_tape *t, ky_var x, int64_t axis, ky_var index, ky_var s
   if (!ky__look(t, x, "scatter_add", &to) || !ky__look(t, index, "scatter_add", &at) ||
       !ky__look(t, source, "scatter_add", &from))
     return ky_none();
-  const uint8_t dtype = t->code.ins[x.id].dtype;
-  if (t->code.ins[source.id].dtype != dtype)
-    return ky__refuse(t, KY_BAD_DTYPE, "scatter_add", "dtypes %s and %s differ",
-                      ky_dtype_name((ky_dtype)dtype),
-                      ky_dtype_name((ky_dtype)t->code.ins[source.id].dtype));
+  const ky_ins *ins = t->code.ins;
+  if (!ky__one_dtype(t, "scatter_add", ins[x.id].dtype, ins[source.id].dtype)) return ky_none();
   if (to.rank != at.rank || to.rank != from.rank)
     return ky__refuse(t, KY_BAD_SHAPE, "scatter_add", "ranks %d, %d and %d differ", to.rank,
                       at.rank, from.rank);

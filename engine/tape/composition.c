@@ -37,6 +37,13 @@ bool ky__axis(ky_tape *t, const char *call, int rank, int64_t *axis) {
   return false;
 }
 
+bool ky__one_dtype(ky_tape *t, const char *call, unsigned a, unsigned b) {
+  ky_fault fault = {0};
+  if (ky__check_dtypes((ky_dtype)a, (ky_dtype)b, &fault) == KY_OK) return true;
+  ky__refuse(t, KY_BAD_DTYPE, call, "%s", fault.text);
+  return false;
+}
+
 /* ---- beginning and end ------------------------------------------------------------------- */
 
 ky_composition ky__begin_composition(ky_tape *t, const char *name) {
@@ -58,10 +65,7 @@ bool ky__compose(ky_composition *c, ky_tape *t, const char *name, int count, int
                         ky_dtype_name((ky_dtype)dtype)),
              false;
     if (k == 0) first = dtype;
-    if (dtype != first)
-      return ky__refuse(t, KY_BAD_DTYPE, name, "dtypes %s and %s differ",
-                        ky_dtype_name((ky_dtype)first), ky_dtype_name((ky_dtype)dtype)),
-             false;
+    if (!ky__one_dtype(t, name, first, dtype)) return false;
   }
   return true;
 }

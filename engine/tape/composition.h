@@ -19,6 +19,9 @@ bool ky__look(ky_tape *t, ky_var v, const char *call, ky_layout *layout);
  */
 bool ky__axis(ky_tape *t, const char *call, int rank, int64_t *axis);
 
+/* False, and the call's error, unless the dtypes are one. */
+bool ky__one_dtype(ky_tape *t, const char *call, unsigned a, unsigned b);
+
 typedef struct ky_composition {
   ky_tape *t;
   const char *name;

@@ -172,7 +172,7 @@ static ky_status set_up(ky_exec *e, const ky_exec_options *o) {
   KY_TRY(gather_team(e, threads));
   settle(e);
   for (ky_id pc = 1; pc <= e->program->references; pc++) {
-    if (pc > e->program->constants && ky__lacks_data(e, pc))
+    if (ky__lacks_data(e, pc))
       e->unbound++;
     else if (ky__sweep_forward(&e->frame, pc, pc + 1, false) == pc)
       return e->fault.status;
@@ -430,11 +430,10 @@ static ky_status grad(ky_exec *e, ky_var v, ky_array *out) {
   KY_TRY(find(e, v, "grad", false, &id));
   const ky_program *p = e->program;
   if (!p->wanted[id] || (p->updates && !p->keep[id]))
-    return ky__exec_fail(
-        e, KY_BAD_VAR, "grad: the gradient of %%%u was not asked for: it is %s", (unsigned)v.id,
-        p->wanted[id] ? "used up by an update, but for values in "
-                        "ky_compile_options.keep"
-                      : "no weight, and not in ky_compile_options.wrt");
+    return ky__exec_fail(e, KY_BAD_VAR, "grad: the gradient of %%%u %s", (unsigned)v.id,
+                         p->wanted[id]
+                             ? "is used up by an update: name it in ky_compile_options.keep"
+                             : "was not asked for: name it in ky_compile_options.wrt");
   if (e->state != KY_EXEC_REVERSE)
     return ky__exec_fail(e, KY_NOT_RUN, "grad: there was no reverse sweep with these inputs");
   if (id > p->root || !e->frame.seen[id])

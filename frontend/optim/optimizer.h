@@ -25,12 +25,12 @@ typedef struct ky_factors {
   double rate, decay;
 } ky_factors;
 
-/* The numbers of one step of one weight, that kinds differ in the use of. */
+/* What a step of one weight is made with, besides the options of the kind. */
 typedef struct ky_step {
   const ky_slot *slot; /* null without buffers; its steps include this one */
-  double scale;        /* of gradients */
-  double rate,
-      decay; /* what the weight's rate is, and what its weight decay is multiplied by */
+  double scale;        /* of the gradient */
+  double rate;         /* of this weight */
+  double decay;        /* what the option is multiplied by */
 } ky_step;
 
 typedef struct ky_optimizer_kind {
