@@ -36,6 +36,45 @@ static void attention_agrees_with_pytorch(void **state) {
   }
 }
 
+/* torch.nn.MultiheadAttention(4, 2) of PyTorch 1.13 gave these, with key_padding_mask. */
+static void attention_sees_what_its_mask_says(void **state) {
+  bench *b = *state;
+  static const double want[12] = {
+      -0.5668818938935481,  0.0857130580390123,   0.6421350764500982, 0.48744599211797734,
+      -0.46740156021880797, 0.006861442821117669, 0.6202844265393206, 0.5134655332622364,
+      -0.56306462399748,    0.07179899747317542,  0.6455305949440782, 0.4893093471326762};
+  double x[12];
+  for (int k = 0; k < 12; k++) x[k] = (double)(k * 5 % 7) / 4 - 0.75;
+  const uint8_t seen[3] = {1, 0, 1};
+  assert_int_equal(ky_nn_attention(NULL, KY_F64, 4, 2, 0, 1, NULL, &b->m), KY_OK);
+  bench_fill(b->m);
+  const ky_var in = ky_input(b->t, KY_F64, KY_SHAPE(1, 3, 4), x);
+  const ky_var mask = ky_input(b->t, KY_MASK, KY_SHAPE(1, 1, 1, 3), seen);
+  bench_assert_values(b->t, ky_nn_attention_forward(b->t, b->m, in, ky_none(), mask), want, 12,
+                      TOLERANCE);
+}
+
+/* torch.nn.MultiheadAttention(4, 2) of PyTorch 1.13 gave these, for m(x, memory, memory). */
+static void attention_takes_keys_and_values_from_memory(void **state) {
+  bench *b = *state;
+  static const double want[12] = {-0.7608190507445198, 0.2199751415965262,  0.6626751057434377,
+                                  0.5557153646743214,  -0.7673835903770483, 0.21987856167122333,
+                                  0.6672864696177312,  0.5609516027750137,  -0.7562941702220001,
+                                  0.21998674187214745, 0.6720849906862298,  0.5613137860452992};
+  double x[12], memory[8];
+  for (int k = 0; k < 12; k++) x[k] = (double)(k * 5 % 7) / 4 - 0.75;
+  for (int k = 0; k < 8; k++) memory[k] = (double)(k * 3 % 5) / 4 - 0.5;
+  assert_int_equal(ky_nn_attention(NULL, KY_F64, 4, 2, 0, 1, NULL, &b->m), KY_OK);
+  bench_fill(b->m);
+  const ky_var in = ky_input(b->t, KY_F64, KY_SHAPE(1, 3, 4), x);
+  const ky_var from = ky_input(b->t, KY_F64, KY_SHAPE(1, 2, 4), memory);
+  const ky_var y = ky_nn_attention_forward(b->t, b->m, in, from, ky_none());
+  bench_assert_values(b->t, y, want, 12, TOLERANCE);
+  ky_grads grads;
+  assert_int_equal(ky_backward(b->t, y, &grads), KY_OK);
+  assert_int_equal(grads.count, 4); /* each weight once, though the first is taken in parts */
+}
+
 static void attention_begins_with_random_weights_and_may_lack_biases(void **state) {
   bench *b = *state;
   assert_int_equal(ky_nn_attention(NULL, KY_F64, 16, 4, 1, 0, &b->rng, &b->m), KY_OK);
@@ -66,6 +105,26 @@ static void attention_says_what_it_wants(void **state) {
   assert_non_null(strstr(ky_tape_message(b->t), "inner extents 6 and 4 differ"));
   assert_int_equal(ky_module_forward(b->t, b->m, ky_none()).id, 0);
   assert_int_equal(ky_module_forward(NULL, b->m, ky_none()).id, 0);
+  assert_int_equal(ky_tape_check(b->t), KY_BAD_SHAPE); /* the first one */
+  const ky_var x = ky_full(b->t, KY_F64, KY_SHAPE(1, 3, 4), 1), none = ky_none();
+  assert_int_equal(ky_nn_attention_forward(b->t, b->m, x, flat, none).id, 0);
+  assert_int_equal(ky_tape_check(b->t), KY_BAD_SHAPE);
+  assert_non_null(strstr(ky_tape_message(b->t), "attention: memory is of rank 2"));
+  assert_int_equal(ky_nn_attention_forward(b->t, b->m, x, x, x).id, 0);
+  assert_int_equal(ky_tape_check(b->t), KY_BAD_SHAPE);
+  assert_non_null(strstr(ky_tape_message(b->t), "the mask [1,3,4] does not broadcast"));
+  assert_int_equal(ky_nn_attention_forward(NULL, b->m, none, none, none).id, 0);
+}
+
+static void attention_forward_takes_no_other_module(void **state) {
+  bench *b = *state;
+  const ky_var x = ky_full(b->t, KY_F64, KY_SHAPE(1, 3, 4), 1), none = ky_none();
+  assert_int_equal(ky_nn_relu(NULL, &b->m), KY_OK);
+  assert_int_equal(ky_nn_attention_forward(b->t, b->m, x, none, none).id, 0);
+  assert_int_equal(ky_tape_check(b->t), KY_BAD_ARGUMENT);
+  assert_non_null(strstr(ky_tape_message(b->t), "wants a module of ky_nn_attention, got relu"));
+  assert_int_equal(ky_nn_attention_forward(b->t, NULL, x, none, none).id, 0);
+  assert_int_equal(ky_tape_check(b->t), KY_BAD_ARGUMENT);
 }
 
 /* ---- norms and residuals ----------------------------------------------------------------- */
@@ -194,8 +253,11 @@ static void attention_survives_failing_memory(void **state) {
 int main(void) {
   const struct CMUnitTest tests[] = {
       BENCH_TEST(attention_agrees_with_pytorch),
+      BENCH_TEST(attention_sees_what_its_mask_says),
+      BENCH_TEST(attention_takes_keys_and_values_from_memory),
       BENCH_TEST(attention_begins_with_random_weights_and_may_lack_biases),
       BENCH_TEST(attention_says_what_it_wants),
+      BENCH_TEST(attention_forward_takes_no_other_module),
       BENCH_TEST(rmsnorm_begins_with_ones),
       BENCH_TEST(residual_adds_what_went_in),
       BENCH_TEST(residual_takes_its_module_only_on_success),

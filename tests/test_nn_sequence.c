@@ -1,5 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /* Modules for sequences: what they record, their weights, what they refuse, failing memory. */
+#include <string.h>
+
 #include "fault_allocator.h"
 #include "module_bench.h"
 
@@ -41,6 +43,60 @@ static void gru_puts_layers_on_top_of_each_other(void **state) {
   const ky_rnn_weights w0 = layer_of(b, 0), w1 = layer_of(b, 4);
   const ky_var y = ky_gru(b->t, x, &w0, ky_none(), NULL);
   assert_same(b->t, ky_module_forward(b->t, b->m, x), ky_gru(b->t, y, &w1, ky_none(), NULL));
+}
+
+#define STEPS 5
+#define SPLIT 2 /* steps of the first part */
+
+static ky_var rows(ky_tape *t, ky_var x, int64_t begin, int64_t end) {
+  return ky_slice(t, x, 0, begin, end, 1);
+}
+
+/* Against the same sequence in one piece. */
+static void recurrent_layers_go_on_where_they_stopped(void **state) {
+  bench *b = *state;
+  double x[STEPS * 2 * 3];
+  for (int k = 0; k < STEPS * 2 * 3; k++) x[k] = (double)(k * 7 % 11) / 11 - 0.5;
+  for (int gru = 0; gru < 2; gru++) {
+    assert_int_equal((gru ? ky_nn_gru : ky_nn_lstm)(NULL, KY_F64, 3, 4, 2, 1, &b->rng, &b->m),
+                     KY_OK);
+    const ky_var in = ky_input(b->t, KY_F64, KY_SHAPE(STEPS, 2, 3), x);
+    const ky_var whole = ky_module_forward(b->t, b->m, in);
+    ky_rnn_state s[2];
+    const ky_var first = ky_nn_recurrent_forward(b->t, b->m, rows(b->t, in, 0, SPLIT), NULL, s);
+    assert_same(b->t, first, rows(b->t, whole, 0, SPLIT));
+    assert_same(b->t, s[1].h, ky_select(b->t, first, 0, SPLIT - 1));
+    assert_int_equal(s[0].c.id != 0, !gru);
+    const ky_var rest = ky_nn_recurrent_forward(b->t, b->m, rows(b->t, in, SPLIT, STEPS), s, s);
+    assert_same(b->t, rest, rows(b->t, whole, SPLIT, STEPS));
+    assert_same(b->t, s[1].h, ky_select(b->t, whole, 0, STEPS - 1));
+    bench_tear_down(state);
+    bench_set_up(state);
+  }
+}
+
+static void recurrent_layers_refuse_states_that_do_not_fit(void **state) {
+  bench *b = *state;
+  const ky_var x = ky_full(b->t, KY_F64, KY_SHAPE(5, 2, 3), 0.5);
+  const ky_var h = ky_full(b->t, KY_F64, KY_SHAPE(2, 4), 0);
+  const ky_var narrow = ky_full(b->t, KY_F64, KY_SHAPE(2, 3), 0);
+  const ky_rnn_state two = {h, h}, wrong = {narrow, ky_none()};
+  ky_rnn_state after = two;
+  assert_int_equal(ky_nn_gru(NULL, KY_F64, 3, 4, 1, 1, &b->rng, &b->m), KY_OK);
+  assert_int_equal(ky_nn_recurrent_forward(b->t, b->m, x, &two, &after).id, 0);
+  assert_int_equal(ky_tape_check(b->t), KY_BAD_ARGUMENT);
+  assert_non_null(strstr(ky_tape_message(b->t), "gru: a state has an h alone, got a c, too"));
+  assert_int_equal(after.h.id, 0);
+  assert_int_equal(ky_nn_recurrent_forward(b->t, b->m, x, &wrong, NULL).id, 0);
+  assert_int_equal(ky_tape_check(b->t), KY_BAD_SHAPE);
+  ky_module *relu = NULL;
+  assert_int_equal(ky_nn_relu(NULL, &relu), KY_OK);
+  assert_int_equal(ky_nn_recurrent_forward(b->t, relu, x, NULL, NULL).id, 0);
+  ky_module_free(relu);
+  assert_int_equal(ky_tape_check(b->t), KY_BAD_ARGUMENT);
+  assert_non_null(strstr(ky_tape_message(b->t), "ky_nn_lstm or ky_nn_gru, got relu"));
+  assert_int_equal(ky_nn_recurrent_forward(b->t, NULL, x, NULL, NULL).id, 0);
+  assert_int_equal(ky_tape_check(b->t), KY_BAD_ARGUMENT);
 }
 
 /* Against the same layers, one of them on the rows in reverse. */
@@ -176,6 +232,8 @@ int main(void) {
   const struct CMUnitTest tests[] = {
       BENCH_TEST(lstm_puts_layers_on_top_of_each_other),
       BENCH_TEST(gru_puts_layers_on_top_of_each_other),
+      BENCH_TEST(recurrent_layers_go_on_where_they_stopped),
+      BENCH_TEST(recurrent_layers_refuse_states_that_do_not_fit),
       BENCH_TEST(bidirectional_reads_from_both_ends),
       BENCH_TEST(bidirectional_takes_its_modules_only_on_success),
       BENCH_TEST(recurrent_weights_are_uniform_and_may_lack_biases),

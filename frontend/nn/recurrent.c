@@ -8,6 +8,9 @@
 
 #include "../block.h"
 
+#define LSTM_GATES 4
+#define GRU_GATES  3
+
 enum { W_IH, W_HH, B_IH, B_HH, WEIGHTS };
 
 static const char *const weight_names[WEIGHTS] = {"weight_ih", "weight_hh", "bias_ih",
@@ -16,6 +19,7 @@ static const char *const weight_names[WEIGHTS] = {"weight_ih", "weight_hh", "bia
 typedef struct recurrent {
   ky_module base;
   ky_allocator allocator;
+  int64_t gates; /* LSTM_GATES or GRU_GATES */
   size_t layers;
   ky_tensor *weight[][WEIGHTS]; /* biases are NULL for none */
 } recurrent;
@@ -33,21 +37,19 @@ static ky_rnn_weights weights_of(const recurrent *m, ky_tape *t, size_t layer) {
   return vars;
 }
 
-static ky_var forward_lstm(ky_module *m, ky_tape *t, ky_var x) {
-  const recurrent *r = (const recurrent *)m;
-  for (size_t k = 0; k < r->layers; k++) {
-    const ky_rnn_weights w = weights_of(r, t, k);
-    x = ky_lstm(t, x, &w, ky_none(), ky_none(), NULL, NULL);
-  }
-  return x;
+/* One layer on x, from the state `before`; after: null, or gets the state that it ends with. */
+static ky_var forward_layer(const recurrent *r, ky_tape *t, size_t layer, ky_var x,
+                            ky_rnn_state before, ky_rnn_state *after) {
+  const ky_rnn_weights w = weights_of(r, t, layer);
+  ky_var *h = after ? &after->h : NULL, *c = after ? &after->c : NULL;
+  return r->gates == LSTM_GATES ? ky_lstm(t, x, &w, before.h, before.c, h, c)
+                                : ky_gru(t, x, &w, before.h, h);
 }
 
-static ky_var forward_gru(ky_module *m, ky_tape *t, ky_var x) {
+static ky_var forward(ky_module *m, ky_tape *t, ky_var x) {
   const recurrent *r = (const recurrent *)m;
-  for (size_t k = 0; k < r->layers; k++) {
-    const ky_rnn_weights w = weights_of(r, t, k);
-    x = ky_gru(t, x, &w, ky_none(), NULL);
-  }
+  const ky_rnn_state zeros = {ky_none(), ky_none()};
+  for (size_t k = 0; k < r->layers; k++) x = forward_layer(r, t, k, x, zeros, NULL);
   return x;
 }
 
@@ -73,14 +75,36 @@ static void destroy(ky_module *m) {
 
 static const ky_module_kind lstm = {.size = sizeof lstm,
                                     .name = "lstm",
-                                    .forward = forward_lstm,
+                                    .forward = forward,
                                     .weights = weights,
                                     .free = destroy};
-static const ky_module_kind gru = {.size = sizeof gru,
-                                   .name = "gru",
-                                   .forward = forward_gru,
-                                   .weights = weights,
-                                   .free = destroy};
+static const ky_module_kind gru = {
+    .size = sizeof gru, .name = "gru", .forward = forward, .weights = weights, .free = destroy};
+
+/* The module as what it is; null, and a pending error of the tape, when it is another. */
+static const recurrent *recurrent_of(ky_tape *t, const ky_module *m) {
+  if (m && (m->kind == &lstm || m->kind == &gru)) return (const recurrent *)m;
+  char text[128];
+  snprintf(text, sizeof text, "recurrent: wants a module of ky_nn_lstm or ky_nn_gru, got %s",
+           m ? ky_module_name(m) : "null");
+  ky_tape_fail(t, KY_BAD_ARGUMENT, text);
+  return NULL;
+}
+
+ky_var ky_nn_recurrent_forward(ky_tape *t, ky_module *m, ky_var x, const ky_rnn_state *before,
+                               ky_rnn_state *after) {
+  const ky_rnn_state none = {ky_none(), ky_none()};
+  const recurrent *r = recurrent_of(t, m);
+  if (!r) return ky_none();
+  for (size_t k = 0; k < r->layers; k++) {
+    const ky_rnn_state state = before ? before[k] : none;
+    if (after) after[k] = none;
+    if (state.c.id && r->gates == GRU_GATES)
+      return ky_tape_fail(t, KY_BAD_ARGUMENT, "gru: a state has an h alone, got a c, too");
+    x = forward_layer(r, t, k, x, state, after ? &after[k] : NULL);
+  }
+  return x;
+}
 
 static ky_status fill(recurrent *r, size_t layer, ky_dtype dtype, int64_t rows, int64_t inputs,
                       int64_t n, int bias, ky_rng *rng) {
@@ -108,6 +132,7 @@ static ky_status make(const ky_module_kind *kind, const ky_allocator *allocator,
   if (!r) return KY_NO_MEMORY;
   r->base.kind = kind;
   r->allocator = used;
+  r->gates = gates;
   r->layers = (size_t)layers;
   ky_status status = KY_OK;
   for (size_t k = 0; k < r->layers && status == KY_OK; k++)
@@ -121,10 +146,10 @@ static ky_status make(const ky_module_kind *kind, const ky_allocator *allocator,
 
 ky_status ky_nn_lstm(const ky_allocator *allocator, ky_dtype dtype, int64_t inputs, int64_t n,
                      int layers, int bias, ky_rng *rng, ky_module **out) {
-  return make(&lstm, allocator, dtype, 4, inputs, n, layers, bias, rng, out);
+  return make(&lstm, allocator, dtype, LSTM_GATES, inputs, n, layers, bias, rng, out);
 }
 
 ky_status ky_nn_gru(const ky_allocator *allocator, ky_dtype dtype, int64_t inputs, int64_t n,
                     int layers, int bias, ky_rng *rng, ky_module **out) {
-  return make(&gru, allocator, dtype, 3, inputs, n, layers, bias, rng, out);
+  return make(&gru, allocator, dtype, GRU_GATES, inputs, n, layers, bias, rng, out);
 }

@@ -289,17 +289,26 @@ KY_API ky_status ky_nn_dropout(const ky_allocator *allocator, double p, ky_modul
  * causal: unless 0, a position sees itself and those before it. rng: as in PyTorch,
  * ky_init_xavier_uniform for in_proj_weight, uniform in [-k, k) with k = 1/sqrt(width) for
  * out_proj.weight, biases of zeros; NULL leaves zeros. Recording fails with BAD_SHAPE where x
- * is not of rank 3. With another mask than the causal one, such as of rows that are padded,
- * call ky_attention between products with these weights (ky_module_weight).
+ * is not of rank 3. To attend to another sequence, or with a mask: ky_nn_attention_forward.
  * Errors: those of ky_nn_linear, BAD_ARGUMENT (heads), BAD_SHAPE (width is no multiple of
  * heads). Source: Vaswani et al., "Attention Is All You Need", section 3.2.2. */
 KY_API ky_status ky_nn_attention(const ky_allocator *allocator, ky_dtype dtype, int64_t width,
                                  int64_t heads, int causal, int bias, ky_rng *rng,
                                  ky_module **out);
 
+/* Records a module of ky_nn_attention as ky_module_forward does, with what that leaves out.
+ *   x [b,t,width], memory [b,s,width] -> [b,t,width]
+ * memory: where keys and values come from (cross-attention); ky_none(): from x. mask: which of
+ * the s positions a row sees, or what is added to its scores, of a shape that broadcasts to
+ * [b,heads,t,s], see ky_attention; ky_none(): all. Where sequences are padded, for instance,
+ * KY_MASK [b,1,1,s] with ones at the positions that are not. Errors: those of
+ * ky_module_forward, BAD_ARGUMENT (m is another module), BAD_SHAPE (also: x or memory is not of
+ * rank 3). */
+KY_API ky_var ky_nn_attention_forward(ky_tape *t, ky_module *m, ky_var x, ky_var memory,
+                                      ky_var mask);
+
 /* LSTM and GRU layers, each on the one before, see ky_lstm and ky_gru. They begin with zeros;
- * to carry states from call to call, as in generating, call ky_lstm with these weights
- * (ky_module_weight).
+ * to carry states from call to call, as in generating: ky_nn_recurrent_forward.
  * x [t,b,inputs] -> [t,b,n]. The weights of layer k, with g = 4 or 3:
  *   weight_ih_l<k>   [g n,inputs], behind the first layer [g n,n]
  *   weight_hh_l<k>   [g n,n]
@@ -311,6 +320,21 @@ KY_API ky_status ky_nn_lstm(const ky_allocator *allocator, ky_dtype dtype, int64
                             int64_t n, int layers, int bias, ky_rng *rng, ky_module **out);
 KY_API ky_status ky_nn_gru(const ky_allocator *allocator, ky_dtype dtype, int64_t inputs,
                            int64_t n, int layers, int bias, ky_rng *rng, ky_module **out);
+
+/* What a recurrent layer carries from step to step, [b,n] each; null vars stand for zeros. A
+ * GRU has no c. */
+typedef struct ky_rnn_state {
+  ky_var h, c;
+} ky_rnn_state;
+
+/* Records a module of ky_nn_lstm or ky_nn_gru as ky_module_forward does, from given states on.
+ * before: of each layer, the first one first; NULL for zeros. after: NULL, or gets the states
+ * behind the last step, of each layer, null vars where recording failed; may be `before`. To go
+ * on with numbers, read them (ky_read) into the arrays of the inputs that `before` is made of.
+ * Errors: those of ky_module_forward, BAD_ARGUMENT (m is another module, a GRU's c is not
+ * null), BAD_SHAPE, BAD_DTYPE (of a state). */
+KY_API ky_var ky_nn_recurrent_forward(ky_tape *t, ky_module *m, ky_var x,
+                                      const ky_rnn_state *before, ky_rnn_state *after);
 
 /* The activations, without weights: x [...] -> [...], by the recording function of that name.
  * Errors: BAD_ARGUMENT (out is null), NO_MEMORY. */
@@ -416,6 +440,10 @@ KY_API ky_status ky_init_kaiming_uniform(ky_tensor *w, ky_rng *rng, double slope
 #ifndef KY_NO_SITES
   #define ky_module_forward(t, ...)                                                            \
     ky_module_forward(ky_here(t, __FILE__, __LINE__), __VA_ARGS__)
+  #define ky_nn_attention_forward(t, ...)                                                      \
+    ky_nn_attention_forward(ky_here(t, __FILE__, __LINE__), __VA_ARGS__)
+  #define ky_nn_recurrent_forward(t, ...)                                                      \
+    ky_nn_recurrent_forward(ky_here(t, __FILE__, __LINE__), __VA_ARGS__)
   #define ky_loss_bce(t, ...) ky_loss_bce(ky_here(t, __FILE__, __LINE__), __VA_ARGS__)
   #define ky_loss_mse(t, ...) ky_loss_mse(ky_here(t, __FILE__, __LINE__), __VA_ARGS__)
   #define ky_loss_cross_entropy(t, ...)                                                        \
