@@ -8,7 +8,6 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "../block.h"
 #include "../optim/optimizer.h"
 
 /* ---- messages ---------------------------------------------------------------------------- */
@@ -62,25 +61,6 @@ ky_shape_text ky__shape_text(ky_dtype dtype, int rank, const int64_t *dims) {
                           (long long)dims[k]);
   snprintf(text.at + n, sizeof text.at - n, "]");
   return text;
-}
-
-/* ---- lists ------------------------------------------------------------------------------- */
-
-void *ky__list_append(const ky_allocator *a, ky_list *l) {
-  if (l->count == l->room) {
-    const size_t room = l->room ? 2 * l->room : 16;
-    void *at = a->resize(a->user, l->at, l->room * l->size, room * l->size);
-    if (!at) return NULL;
-    l->at = at;
-    l->room = room;
-  }
-  return memset((char *)l->at + l->count++ * l->size, 0, l->size);
-}
-
-void ky__list_empty(const ky_allocator *a, ky_list *l) {
-  ky__block_free(*a, l->at, l->room * l->size);
-  l->at = NULL;
-  l->count = l->room = 0;
 }
 
 /* ---- arrays ------------------------------------------------------------------------------ */

@@ -6,6 +6,7 @@
 
 #include <stdbool.h>
 
+#include "../list.h"
 #include "kytape/checkpoint.h"
 #include "safetensors.h"
 
@@ -26,12 +27,6 @@ typedef struct ky_keeper {
   ky_optimizer *optimizer;
   int64_t tensors; /* of which it remembers something, in the file */
 } ky_keeper;
-
-/* A vector of equal things. */
-typedef struct ky_list {
-  void *at;
-  size_t count, room, size;
-} ky_list;
 
 struct ky_checkpoint {
   ky_allocator allocator;
@@ -82,10 +77,6 @@ typedef struct ky_shape_text {
   char at[256];
 } ky_shape_text;
 ky_shape_text ky__shape_text(ky_dtype dtype, int rank, const int64_t *dims);
-
-/* A new thing at the end, zeroed; null when memory ran out. */
-void *ky__list_append(const ky_allocator *a, ky_list *l);
-void ky__list_empty(const ky_allocator *a, ky_list *l);
 
 /* All arrays that may be in a file, as ky_saved; and pointers to them in the order of their
  * names. Errors: NO_MEMORY, BAD_ARGUMENT (two have one name). */

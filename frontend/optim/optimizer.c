@@ -22,8 +22,8 @@ ky_status ky__optimizer_new(const ky_allocator *allocator, const ky_optimizer_ki
   o->allocator = used;
   o->rate = rate;
   o->buffers = buffers;
-  o->slots.size = sizeof(ky_slot);
-  o->factors.size = sizeof(ky_factors);
+  o->slots.list.size = sizeof(ky_slot);
+  o->factors.list.size = sizeof(ky_factors);
   *out = o;
   return KY_OK;
 }
@@ -36,7 +36,7 @@ static size_t state_bytes(const ky_optimizer *o, const ky_slot *slot) {
   return o->buffers * array_bytes(slot);
 }
 
-static void empty_slot(const ky_optimizer *o, ky_slot *slot) {
+static void empty_slot(const ky_optimizer *o, const ky_slot *slot) {
   ky__block_free(o->allocator, slot->state, state_bytes(o, slot));
 }
 
@@ -54,8 +54,9 @@ void ky_optimizer_forget(ky_optimizer *o, const ky_tensor *weight) {
 
 void ky_optimizer_forget_all(ky_optimizer *o) {
   if (!o) return;
-  for (size_t k = 0; k < o->slots.count; k++) empty_slot(o, (ky_slot *)(void *)o->slots.at + k);
-  o->slots.count = o->slots.next = 0;
+  const ky_slot *slots = o->slots.list.at;
+  for (size_t k = 0; k < o->slots.list.count; k++) empty_slot(o, &slots[k]);
+  o->slots.list.count = o->slots.next = 0;
 }
 
 void ky_optimizer_free(ky_optimizer *o) {
@@ -137,7 +138,7 @@ static void change(const ky_optimizer *o, const ky_step *step, const ky_update_p
 /* The step of one weight. slot: null without buffers. */
 static ky_step step_of(ky_optimizer *o, const ky_tensor *weight, const ky_slot *slot,
                        double scale) {
-  const ky_factors *f = o->factors.count ? ky__weight_find(&o->factors, weight) : NULL;
+  const ky_factors *f = o->factors.list.count ? ky__weight_find(&o->factors, weight) : NULL;
   return (ky_step){slot, scale, f ? o->rate * f->rate : o->rate, f ? f->decay : 1};
 }
 

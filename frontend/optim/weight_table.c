@@ -4,8 +4,6 @@
 
 #include <string.h>
 
-#include "../block.h"
-
 static const ky_tensor *weight_of(const void *element) {
   const ky_tensor *weight;
   memcpy(&weight, element, sizeof weight);
@@ -13,38 +11,32 @@ static const ky_tensor *weight_of(const void *element) {
 }
 
 void *ky__weight_find(ky_weight_table *t, const ky_tensor *weight) {
-  for (size_t k = 0; k < t->count; k++) {
-    const size_t at = (t->next + k) % t->count;
-    if (weight_of(t->at + at * t->size) != weight) continue;
+  const ky_list *l = &t->list;
+  for (size_t k = 0; k < l->count; k++) {
+    const size_t at = (t->next + k) % l->count;
+    char *element = (char *)l->at + at * l->size;
+    if (weight_of(element) != weight) continue;
     t->next = at + 1;
-    return t->at + at * t->size;
+    return element;
   }
   return NULL;
 }
 
 void *ky__weight_append(ky_weight_table *t, const ky_allocator *a, const ky_tensor *weight) {
-  if (t->count == t->capacity) {
-    const size_t capacity = t->capacity ? 2 * t->capacity : 16;
-    void *grown = a->resize(a->user, t->at, t->capacity * t->size, capacity * t->size);
-    if (!grown) return NULL;
-    t->at = grown;
-    t->capacity = capacity;
-  }
-  void *element = t->at + t->count * t->size;
-  memset(element, 0, t->size);
+  void *element = ky__list_append(a, &t->list);
+  if (!element) return NULL;
   memcpy(element, &weight, sizeof weight);
-  t->next = ++t->count;
+  t->next = t->list.count;
   return element;
 }
 
 void ky__weight_remove(ky_weight_table *t, const ky_tensor *weight) {
-  char *element = ky__weight_find(t, weight);
+  void *element = ky__weight_find(t, weight);
   if (!element) return;
-  const char *end = t->at + t->count-- * t->size;
-  memmove(element, element + t->size, (size_t)(end - element) - t->size);
+  ky__list_remove(&t->list, element);
   t->next = 0;
 }
 
 void ky__weight_table_free(ky_weight_table *t, const ky_allocator *a) {
-  ky__block_free(*a, t->at, t->capacity * t->size);
+  ky__list_empty(a, &t->list);
 }

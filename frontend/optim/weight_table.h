@@ -1,18 +1,17 @@
 /* SPDX-License-Identifier: MIT */
 /* A table of structs that begin with the weight they are about. Weights usually come in the
- * same order, so a search begins behind what was found last. Knows nothing else of the structs.
- * */
+ * same order, so a search begins behind what was found last. Knows nothing else of the
+ * structs. */
 #ifndef KY_WEIGHT_TABLE_H
 #define KY_WEIGHT_TABLE_H
 
+#include "../list.h"
 #include "kytape/tensor.h"
 
+/* Empty with list.size set and all else 0. */
 typedef struct ky_weight_table {
-  char *at;
-  size_t size; /* of a struct */
-  size_t count, capacity;
-  size_t
-      next; /* where the struct of the next weight is, if weights come in their usual order */
+  ky_list list;
+  size_t next; /* where the struct of the next weight is, if weights come as they did */
 } ky_weight_table;
 
 /* The struct of a weight, valid until the table changes; null when there is none. */
