@@ -13,28 +13,27 @@ printf|vprintf|puts|putchar|perror|__printf_chk|__vprintf_chk|stdout|stderr|stdi
 err|errx|verr|verrx|warn|warnx|vwarn|vwarnx|psignal|syslog|system|fork|setlocale|rand|srand|strtok'
 forbidden=$(printf '%s' "$forbidden" | tr '\n' '|')
 
-failed=0
-for object in "$@"; do
-  calls=$("$nm" --undefined-only "$object" | awk '{ print $NF }' | grep -xE "$forbidden" || true)
-  if [ -n "$calls" ]; then
-    echo "$object: uses $(echo "$calls" | tr "\n" " ")"
-    failed=1
-  fi
+"$nm" "$@" >/dev/null
+"$objdump" -f "$@" >/dev/null # both can read them all
+
+# What is wrong with each object, one line each: awk names the object that nm and objdump name.
+found=$(
+  "$nm" -A --undefined-only "$@" | awk -v bad="^($forbidden)\$" '
+    $NF ~ bad { object = $0; sub(/:[^:]*$/, "", object); print object ": uses " $NF }'
   # Sections of writable data; tables of pointers (.data.rel.ro) are constant once relocated.
-  state=$("$objdump" -t "$object" | awk -F '\t' '
+  "$objdump" -t "$@" | awk -F '\t' '
+    / file format / { split($1, of, ": +file format"); object = of[1] }
     NF == 2 {
       n = split($1, left, " "); section = left[n]
       n = split($2, right, " "); name = right[n]
       if (name != section && section !~ /^\.data\.rel\.ro/ &&
-          section ~ /^(\.(data|bss|tdata|tbss)(\..*)?|\*COM\*)$/) print name
-    }')
-  if [ -n "$state" ]; then
-    echo "$object: keeps state: $(echo "$state" | tr "\n" " ")"
-    failed=1
-  fi
-  if "$objdump" -d --no-show-raw-insn "$object" | grep -qE '[[:space:]]vfm(addsub|subadd)'; then
-    echo "$object: contracts products and sums"
-    failed=1
-  fi
-done
-exit $failed
+          section ~ /^(\.(data|bss|tdata|tbss)(\..*)?|\*COM\*)$/) print object ": keeps state: " name
+    }'
+  "$objdump" -d --no-show-raw-insn "$@" | awk '
+    / file format / { split($0, of, ": +file format"); object = of[1] }
+    /[[:space:]]vfm(addsub|subadd)/ { print object ": contracts products and sums" }' | uniq
+)
+if [ -n "$found" ]; then
+  printf '%s\n' "$found"
+  exit 1
+fi

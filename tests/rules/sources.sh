@@ -25,12 +25,13 @@ for file in $sources; do
   esac
 done
 
-internal=$(cd engine && find . -name '*.h' -o -name '*.def' -o -name '*.inc' | sed 's|^\./||')
-for header in $internal; do
-  for file in $(grep -rlE "#[[:space:]]*include[[:space:]]+[\"<]([.]*/)*(engine/)?${header}[\">]" \
-    frontend include || true); do
-    # A quoted neighbour of the same name is not the engine's.
-    [ -e "$(dirname "$file")/$header" ] || complain "$file: includes engine/$header"
-  done
-done
+# A quoted neighbour of the same name is not the engine's.
+includes=$(grep -rEo '#[[:space:]]*include[[:space:]]+["<][^">]+' frontend include |
+  sed -E 's|^([^:]*):.*["<]([./]*/)?(engine/)?|\1 |')
+while read -r file header; do
+  [ -e "engine/$header" ] && [ ! -e "$(dirname "$file")/$header" ] &&
+    complain "$file: includes engine/$header"
+done <<EOF
+$includes
+EOF
 exit $failed
