@@ -86,6 +86,26 @@ static void pieces_are_whole_grains_and_never_more_than_threads(void **state) {
   ky__team_free(team);
 }
 
+static void note_place(void *context, uint32_t piece, size_t begin, size_t end) {
+  size_t(*at)[2] = context;
+  at[piece][0] = begin;
+  at[piece][1] = end;
+}
+
+/* Rows without an element can be as many as a shape has. */
+static void huge_counts_are_cut_like_others(void **state) {
+  (void)state;
+  const size_t count = (size_t)1 << 59;
+  size_t at[64][2];
+  ky_team *team = team_of(64);
+  ky__team_run(team, count, 1, note_place, at);
+  for (size_t k = 0; k < 64; k++) {
+    assert_int_equal(at[k][0], count / 64 * k);
+    assert_int_equal(at[k][1], count / 64 * (k + 1));
+  }
+  ky__team_free(team);
+}
+
 static void sleeping_workers_wake_up(void **state) {
   (void)state;
   ky_team *team = team_of(3);
@@ -155,6 +175,7 @@ int main(void) {
   const struct CMUnitTest tests[] = {
       cmocka_unit_test(every_element_is_met_once_whatever_the_team),
       cmocka_unit_test(pieces_are_whole_grains_and_never_more_than_threads),
+      cmocka_unit_test(huge_counts_are_cut_like_others),
       cmocka_unit_test(sleeping_workers_wake_up),
       cmocka_unit_test(a_caller_that_sleeps_is_woken),
       cmocka_unit_test(a_worker_that_cannot_start_is_a_status),

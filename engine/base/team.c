@@ -63,10 +63,15 @@ static inline size_t grains_of(size_t count, size_t grain) {
   return count / grain + (count % grain != 0);
 }
 
+/* The first grain of a piece: grains * piece / pieces, of a product that may be too large. */
+static inline size_t first_grain(size_t grains, uint32_t piece, uint32_t pieces) {
+  return grains / pieces * piece + grains % pieces * piece / pieces;
+}
+
 static void run_piece(ky_team *team, uint32_t piece, uint32_t pieces) {
   const size_t grains = grains_of(team->count, team->grain);
-  const size_t begin = grains * piece / pieces * team->grain;
-  const size_t end = grains * (piece + 1) / pieces * team->grain;
+  const size_t begin = first_grain(grains, piece, pieces) * team->grain;
+  const size_t end = first_grain(grains, piece + 1, pieces) * team->grain;
   team->job(team->context, piece, begin, end < team->count ? end : team->count);
   atomic_fetch_add(&team->finished, 1); /* who waits says so before the last look at it */
   if (!atomic_load(&team->waiting)) return;
