@@ -80,6 +80,24 @@ static void arena_gives_the_same_places_after_a_reset(void **state) {
   fault_allocator_free(&fa);
 }
 
+static void what_was_reserved_is_there_whatever_its_size(void **state) {
+  (void)state;
+  ky_fault_allocator fa;
+  fault_allocator_init(&fa);
+  const ky_allocator allocator = fault_allocator(&fa);
+  for (size_t bytes = (1 << 20) + 1; bytes < (1 << 20) + 200; bytes += 21) {
+    ky_arena a;
+    ky__arena_init(&a, &allocator);
+    assert_int_equal(ky__arena_reserve(&a, bytes), KY_OK);
+    assert_int_equal(ky__arena_bytes(&a), ky__arena_request(bytes));
+    const size_t requests = fa.requests;
+    assert_non_null(ky__arena_alloc(&a, bytes));
+    assert_int_equal(fa.requests, requests);
+    ky__arena_free(&a);
+  }
+  fault_allocator_free(&fa);
+}
+
 static void arena_says_when_memory_runs_out(void **state) {
   (void)state;
   ky_fault_allocator fa;
@@ -170,6 +188,7 @@ int main(void) {
       cmocka_unit_test(failing_growth_leaves_the_array),
       cmocka_unit_test(arena_blocks_are_aligned_and_stay),
       cmocka_unit_test(arena_gives_the_same_places_after_a_reset),
+      cmocka_unit_test(what_was_reserved_is_there_whatever_its_size),
       cmocka_unit_test(arena_says_when_memory_runs_out),
       cmocka_unit_test(fault_keeps_the_first_failure),
       cmocka_unit_test(text_is_cut_at_its_end),

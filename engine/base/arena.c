@@ -49,19 +49,21 @@ static int seek(ky_arena *a, size_t bytes) {
 }
 
 ky_status ky__arena_reserve(ky_arena *a, size_t bytes) {
+  const size_t whole = ky__arena_whole(bytes);
+  if (whole < bytes) return KY_NO_MEMORY;
   for (uint32_t k = a->current; k < a->count; k++)
-    if (a->chunks[k].size - (k == a->current ? a->used : 0) >= bytes) return KY_OK;
-  return add_chunk(a, bytes);
+    if (a->chunks[k].size - (k == a->current ? a->used : 0) >= whole) return KY_OK;
+  return add_chunk(a, whole);
 }
 
 size_t ky__arena_request(size_t bytes) {
-  const size_t size = bytes > FIRST_CHUNK ? bytes : FIRST_CHUNK;
+  const size_t whole = ky__arena_whole(bytes), size = whole > FIRST_CHUNK ? whole : FIRST_CHUNK;
   return size + KY_ALIGN + KY_SLACK + KY_GROW_LEAST * sizeof(ky_chunk);
 }
 
 void *ky__arena_extend(ky_arena *a, size_t bytes) {
-  if (bytes > SIZE_MAX - KY_ALIGN) return NULL;
-  const size_t whole = (bytes + KY_ALIGN - 1) & ~(size_t)(KY_ALIGN - 1);
+  const size_t whole = ky__arena_whole(bytes);
+  if (whole < bytes) return NULL;
   if (!seek(a, whole) && (add_chunk(a, whole) != KY_OK || !seek(a, whole))) return NULL;
   return ky__arena_alloc(a, bytes); /* which has room now */
 }

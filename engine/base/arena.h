@@ -35,7 +35,7 @@ typedef struct ky_place {
 void ky__arena_init(ky_arena *a, const ky_allocator *allocator);
 void ky__arena_free(ky_arena *a);
 
-/* Makes sure that `bytes` more can be had without asking the allocator. */
+/* Makes sure that a block of `bytes` can be had without asking the allocator. */
 ky_status ky__arena_reserve(ky_arena *a, size_t bytes);
 
 /* What an empty arena asks the allocator for when it reserves `bytes`. */
@@ -44,9 +44,14 @@ size_t ky__arena_request(size_t bytes);
 /* What ky__arena_alloc does where the chunk that is being filled has no room. */
 void *ky__arena_extend(ky_arena *a, size_t bytes);
 
+/* What a block of `bytes` takes of its chunk; less than bytes when that overflows. */
+static inline size_t ky__arena_whole(size_t bytes) {
+  return (bytes + KY_ALIGN - 1) & ~(size_t)(KY_ALIGN - 1);
+}
+
 /* A block of `bytes` (0 gives a valid pointer too), or NULL when memory runs out. */
 static inline void *ky__arena_alloc(ky_arena *a, size_t bytes) {
-  const size_t whole = (bytes + KY_ALIGN - 1) & ~(size_t)(KY_ALIGN - 1);
+  const size_t whole = ky__arena_whole(bytes);
   if (whole < bytes || a->current >= a->count || a->chunks[a->current].size - a->used < whole)
     return ky__arena_extend(a, bytes);
   char *const block = a->chunks[a->current].base + a->used;
