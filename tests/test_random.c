@@ -350,6 +350,21 @@ static void levels_and_pieces_agree(void **state) {
   }
 }
 
+/* A negative element that is dropped is -0 in any company. */
+static void dropout_of_an_element_does_not_depend_on_the_count(void **state) {
+  (void)state;
+  const ky_draw d = {1, 2, 3};
+  for (int level = 0; level < KY_LEVEL_COUNT; level++) {
+    const ky_kernels *kernels = ky__kernels_at((ky_level)level);
+    float x[KY_DRAW_CHUNK], whole[KY_DRAW_CHUNK], less[KY_DRAW_CHUNK - 1];
+    if (!kernels) continue;
+    for (int k = 0; k < KY_DRAW_CHUNK; k++) x[k] = -1;
+    kernels->random->dropout[KY_F32](&d, 0, KY_DRAW_CHUNK, whole, 0, x, 0.5);
+    kernels->random->dropout[KY_F32](&d, 0, KY_DRAW_CHUNK - 1, less, 0, x, 0.5);
+    assert_memory_equal(whole, less, sizeof less);
+  }
+}
+
 int main(void) {
 #define TEST(name) cmocka_unit_test_setup_teardown(name, make_tape, free_tape)
   const struct CMUnitTest tests[] = {
@@ -369,6 +384,7 @@ int main(void) {
       TEST(moments_are_those_of_the_distribution),
       TEST(uniform_stays_below_its_bound),
       cmocka_unit_test(levels_and_pieces_agree),
+      cmocka_unit_test(dropout_of_an_element_does_not_depend_on_the_count),
   };
   return cmocka_run_group_tests_name("random", tests, NULL, NULL);
 }
