@@ -195,7 +195,8 @@ static void assert_bits_of_one_thread(recording *recorded) {
 }
 
 /* Sums in fused runs and on their own, over everything and over rows, with operands that are
- * one element, rows, columns and repeated within a tile; several pieces of a sum each. */
+ * one element, rows, columns and repeated within a tile; several pieces of a sum each. Columns
+ * of what is not dense, fewer than threads. */
 static ky_var record_sums(network *n, ky_dtype dtype) {
   ky_tape *t = begin(n);
   const ky_var x = weight(n, dtype, 2, (int64_t[]){5, 20011});
@@ -208,7 +209,10 @@ static ky_var record_sums(network *n, ky_dtype dtype) {
   const ky_var short_rows = ky_sum(t, ky_sin(t, ky_mul(t, y, one)), 1, (int64_t[]){1}, 0);
   const ky_var repeated = ky_mean_all(t, ky_tanh(t, ky_mul(t, ky_stop_gradient(t, row), y)));
   const ky_var alone = ky_add(t, ky_sum_all(t, y), ky_mean_all(t, x));
-  return ky_add(t, ky_add(t, full, ky_sum_all(t, ky_square(t, rows))),
+  const ky_var z = weight(n, dtype, 3, (int64_t[]){11, 17, 3});
+  const ky_var turned = ky_permute(t, ky_div_scalar(t, z, 3), 3, (int64_t[]){1, 0, 2});
+  const ky_var few = ky_sum_all(t, ky_sum(t, turned, 2, (int64_t[]){0, 1}, 0));
+  return ky_add(t, ky_add(t, ky_add(t, full, few), ky_sum_all(t, ky_square(t, rows))),
                 ky_add(t, ky_add(t, repeated, alone), ky_sum_all(t, ky_exp(t, short_rows))));
 }
 

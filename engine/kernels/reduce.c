@@ -13,14 +13,6 @@ static_assert(KY_REDUCE_TILE % TILE == 0, "cuts leave tiles as they are");
 static_assert(LANES == KY_SUM_LANES, "lanes that a sum is carried on in");
 static_assert(KY_SUM_PIECE % BLOCK == 0, "a piece ends where a block does");
 
-/* Whether rows should be walked along the kept axis: it lies closer in memory. */
-static bool by_columns(const ky_reduce_plan *plan) {
-  const int64_t kept = plan->kept.strides[1][plan->kept.rank - 1];
-  const int64_t reduced = plan->reduced.strides[0][plan->reduced.rank - 1];
-  return plan->kept.dims[plan->kept.rank - 1] > 1 &&
-         (kept < 0 ? -kept : kept) < (reduced < 0 ? -reduced : reduced);
-}
-
 #define REAL       float
 #define NAME(name) name##_f32
 #include "kernels/reduce.inc"
@@ -108,7 +100,7 @@ static void position(bool largest, ky_dtype dtype, const ky_reduce_plan *plan, i
                      const void *in) {
   const ky_loop *kept = &plan->kept, *reduced = &plan->reduced;
   const int kl = kept->rank - 1;
-  const int64_t size = (int64_t)ky_dtype_size(dtype), tile = by_columns(plan) ? TILE : 1;
+  const int64_t size = (int64_t)ky_dtype_size(dtype), tile = plan->by_columns ? TILE : 1;
   const int64_t so = kept->strides[0][kl], sc = kept->strides[1][kl];
   if (ky__loop_empty(kept)) return;
   const bool row = tile == 1 && reduced->strides[0][0] == 1 && dtype <= KY_F64;

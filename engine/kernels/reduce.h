@@ -11,6 +11,8 @@
 typedef struct ky_reduce_plan {
   ky_loop kept;
   ky_loop reduced;
+  bool by_columns; /* rows are walked along the kept axis, which lies closer in memory; a part
+                      of a plan keeps to it, as the bits of sums depend on it */
 } ky_reduce_plan;
 
 /* Kernels work on results that lie side by side in tiles, and on one left over in a way of its

@@ -17,7 +17,15 @@ static bool plan_run(ky_reduce_plan *plan, const ky_layout *space, const int64_t
   plan->reduced.dims[0] = space->count;
   for (int n = 0; n <= arrays; n++) plan->kept.strides[n][0] = 0;
   for (int n = 0; n < arrays; n++) plan->reduced.strides[n][0] = 1;
+  plan->by_columns = false;
   return true;
+}
+
+static bool lies_by_columns(const ky_reduce_plan *plan) {
+  const int kl = plan->kept.rank - 1, rl = plan->reduced.rank - 1;
+  const int64_t kept = plan->kept.strides[1][kl], reduced = plan->reduced.strides[0][rl];
+  return plan->kept.dims[kl] > 1 &&
+         (kept < 0 ? -kept : kept) < (reduced < 0 ? -reduced : reduced);
 }
 
 /* Sorts the axes into kept and reduced. The input is `arrays` arrays with the strides in[0],
@@ -41,9 +49,11 @@ static void plan_nests(ky_reduce_plan *plan, const ky_layout *space, const int64
   }
   ky__loop_plan(&plan->kept, &kept, arrays + 1, kept_strides);
   ky__loop_plan(&plan->reduced, &reduced, arrays, reduced_strides);
-  if (!ky__loop_empty(&plan->reduced)) return;
-  plan->reduced.rank = 1; /* one empty run each */
-  plan->reduced.dims[0] = 0;
+  if (ky__loop_empty(&plan->reduced)) { /* one empty run each */
+    plan->reduced.rank = 1;
+    plan->reduced.dims[0] = 0;
+  }
+  plan->by_columns = lies_by_columns(plan);
 }
 
 void ky__plan_reduction(ky_reduce_plan *plan, const ky_layout *in, const int64_t *out_strides) {

@@ -15,14 +15,6 @@
 static_assert(KY_REDUCE_TILE % TILE == 0, "cuts leave tiles as they are");
 static_assert(CHUNK >= TILE, "a row of a tile waits there, too");
 
-/* Whether rows should be walked along the kept axis: it lies closer in memory. */
-static bool by_columns(const ky_reduce_plan *plan) {
-  const int64_t kept = plan->kept.strides[1][plan->kept.rank - 1];
-  const int64_t reduced = plan->reduced.strides[0][plan->reduced.rank - 1];
-  return plan->kept.dims[plan->kept.rank - 1] > 1 &&
-         (kept < 0 ? -kept : kept) < (reduced < 0 ? -reduced : reduced);
-}
-
 typedef double join_fn(double, double);
 
 INLINE double plus(double a, double b) { return a + b; }
@@ -80,7 +72,7 @@ static void quantify(const ky_reduce_plan *plan, uint8_t *out, const uint8_t *in
   const ky_loop *kept = &plan->kept, *reduced = &plan->reduced;
   const int kl = kept->rank - 1, rl = reduced->rank - 1;
   const size_t n = (size_t)reduced->dims[rl];
-  const int64_t most = by_columns(plan) ? TILE : 1, s = reduced->strides[0][rl];
+  const int64_t most = plan->by_columns ? TILE : 1, s = reduced->strides[0][rl];
   if (ky__loop_empty(kept)) return;
   ky_walk w = {0};
   do {

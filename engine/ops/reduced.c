@@ -50,7 +50,8 @@ static void reduce_part(void *context, uint32_t piece, const ky_loop *part, ky_w
     s->job(s->context, s->plan, at.offset);
     return;
   }
-  const ky_reduce_plan plan = {*part, s->plan->reduced};
+  ky_reduce_plan plan = *s->plan;
+  plan.kept = *part;
   s->job(s->context, &plan, at.offset);
 }
 
