@@ -10,19 +10,15 @@
 
 #define REAL       float
 #define NAME(name) name##_f32
-#define M(libm)    libm##f
 #include "kernels/attention.inc"
 #undef REAL
 #undef NAME
-#undef M
 
 #define REAL       double
 #define NAME(name) name##_f64
-#define M(libm)    libm
 #include "kernels/attention.inc"
 #undef REAL
 #undef NAME
-#undef M
 
 const ky_attention_kernels KY_TABLE(ky__attention) = {
     .map = {map_f32, map_f64},

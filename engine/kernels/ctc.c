@@ -7,32 +7,23 @@
 
 #define CHUNK 128
 
-INLINE double exp_of_difference(double x, double top) { return exp(x - top); }
-
 INLINE double exp_of_sum(double x, double shift, double unused) {
   (void)unused;
   return exp(x + shift);
 }
-
-INLINE double log_of(double x, double unused, double unused_too) {
-  (void)unused, (void)unused_too;
-  return log(x);
-}
-
-INLINE double larger(double a, double b) { return a > b ? a : b; }
 
 static void step_chunk(size_t m, double *restrict out, const double *restrict from,
                        const double *restrict skip) {
   double far[CHUNK], top[CHUNK], sum[CHUNK], term[CHUNK];
   for (ptrdiff_t k = 0; k < (ptrdiff_t)m; k++) {
     far[k] = from[k - 2] + skip[k];
-    const double best = larger(larger(from[k], from[k - 1]), far[k]);
+    const double best = larger_f64(larger_f64(from[k], from[k - 1]), far[k]);
     top[k] = best == -INFINITY ? 0 : best;
   }
-  map2_f64(exp_of_difference, true, m, sum, from, 1, top, 1);
-  map2_f64(exp_of_difference, true, m, term, from - 1, 1, top, 1);
+  map2_f64(exp_of_difference_f64, true, m, sum, from, 1, top, 1);
+  map2_f64(exp_of_difference_f64, true, m, term, from - 1, 1, top, 1);
   for (size_t k = 0; k < m; k++) sum[k] += term[k];
-  map2_f64(exp_of_difference, true, m, term, far, 1, top, 1);
+  map2_f64(exp_of_difference_f64, true, m, term, far, 1, top, 1);
   for (size_t k = 0; k < m; k++) sum[k] += term[k];
   map1_f64(log_of, true, m, term, sum, 1, 0, 0);
   for (size_t k = 0; k < m; k++) out[k] = top[k] + term[k];

@@ -41,6 +41,12 @@ INLINE double total_of(double lane[LANES]) {
   return lane[0];
 }
 
+/* For loops of one argument. */
+INLINE double log_of(double x, double unused, double unused_too) {
+  (void)unused, (void)unused_too;
+  return log(x);
+}
+
 /* The first argument of by_vector loops: bits for primal and adjoints, as in the .def files. */
 enum { P = 1, A = 2, B = 4, Q = 8 };
 

@@ -8,11 +8,6 @@
 #define CHUNK 256 /* exponentials of a row that wait to be summed */
 #define TILE  64  /* rows side by side */
 
-INLINE double log_of(double x, double unused, double unused_too) {
-  (void)unused, (void)unused_too;
-  return log(x);
-}
-
 #define REAL       float
 #define NAME(name) name##_f32
 #define M(libm)    libm##f

@@ -32,19 +32,15 @@ static const double nothing[TILE]; /* for steps that are given nothing */
 
 #define REAL       float
 #define NAME(name) name##_f32
-#define M(libm)    libm##f
 #include "kernels/statistic.inc"
 #undef REAL
 #undef NAME
-#undef M
 
 #define REAL       double
 #define NAME(name) name##_f64
-#define M(libm)    libm
 #include "kernels/statistic.inc"
 #undef REAL
 #undef NAME
-#undef M
 
 /* ---- masks ------------------------------------------------------------------------------- */
 
