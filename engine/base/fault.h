@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
-/* A fault: the first failure of something, as a status and a sentence. Knows nothing of tapes.
- */
+/* A fault: the first failure of something, as a status and a sentence. Texts that are built
+ * piece by piece. Knows nothing of tapes. */
 #ifndef KY_FAULT_H
 #define KY_FAULT_H
 

@@ -1,7 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /* The block function Philox4x32-10, inline, so that loops over counters become vector loops.
- * Source: Salmon, Moraes, Dror, Shaw, "Parallel Random Numbers: As Easy as 1, 2, 3" (SC 2011).
- */
+ * Source: Salmon, Moraes, Dror, Shaw, "Parallel Random Numbers: As Easy as 1, 2, 3" (2011). */
 #ifndef KY_PHILOX_H
 #define KY_PHILOX_H
 

@@ -77,8 +77,7 @@ INLINE void turn_1(uint8_t tile[TILE][TILE], const uint8_t *src, ptrdiff_t rs) {
 }
 
 /* A tile is read by rows and written by columns, so that a line of memory on either side is met
- * once a tile, even where strides make the lines of a tile compete for one place in the cache.
- */
+ * once a tile, even where strides make its lines compete for one place in the cache. */
 #define PLANE(name, type, turn, beta)                                                          \
   INLINE void name##_tile(ptrdiff_t rows, ptrdiff_t n, type *restrict dst, ptrdiff_t rd,       \
                           ptrdiff_t sd, const type *restrict src, ptrdiff_t rs,                \

@@ -52,9 +52,7 @@ void ky__solve_triangle(const ky_factoring *q, size_t n, size_t k, ky_triangle a
 
 /* ---- cholesky ---------------------------------------------------------------------------- */
 
-/* The rows below a diagonal block that has been factored, x l' = rows, by way of their
- * transpose.
- */
+/* The rows below a diagonal block that has been factored: x l' = rows, of transposed rows. */
 static void solve_below(const ky_factoring *q, size_t n, size_t rows, ky_matrix l,
                         ky_matrix below) {
   const ky_copy_kernels *copy = q->kernels->copy;

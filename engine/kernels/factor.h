@@ -6,23 +6,24 @@
 
 #include "kernels/kernels.h"
 
-/* What all of them need. `multiply` is ky__multiply, or shares its work among threads. */
+#define KY_FACTOR_BLOCK 64
+
+/* ky__multiply, or what shares its work among threads. */
 typedef void ky_multiply_fn(const void *context, ky_dtype dtype, const ky_product *p);
 
+/* What all of them need. room: of factorisations of n rows, n * min(n, KY_FACTOR_BLOCK)
+ * elements. */
 typedef struct ky_factoring {
   const ky_kernels *kernels;
   ky_dtype dtype;
   ky_multiply_fn *multiply;
   const void *context; /* its first argument */
-  void *room; /* n * n elements for the factorisations of n rows, if n is beyond KY_FACTOR_BLOCK
-                 n * KY_FACTOR_BLOCK */
+  void *room;
 } ky_factoring;
-
-#define KY_FACTOR_BLOCK 64
 
 typedef struct ky_triangle {
   ky_matrix matrix; /* any strides; the other triangle is not read */
-  bool upper, unit; /* unit: neither is the diagonal, which is all ones */
+  bool upper, unit; /* unit: the diagonal is all ones, and is not read either */
 } ky_triangle;
 
 static inline ky_triangle ky__transposed(ky_triangle a) {
@@ -34,14 +35,13 @@ static inline ky_triangle ky__transposed(ky_triangle a) {
 void ky__solve_triangle(const ky_factoring *q, size_t n, size_t k, ky_triangle a, void *b);
 
 /* a [n,n], of which the lower triangle is read, becomes the lower triangular l with a = l l'.
- * The number of the first pivot that is not positive, which is then found in its place; n for
- * none.
- */
+ * Returns the number of the first pivot that is not positive, which is left in its place; n
+ * when all are. */
 size_t ky__cholesky(const ky_factoring *q, size_t n, void *a);
 
 /* a [n,n] becomes l (below the diagonal, with ones on it) and u, such that l u is a after row i
- * was swapped with row pivots[i], for all i in order. The number of the first pivot that is 0;
- * n for none. */
+ * was swapped with row pivots[i], for all i in order. Returns the number of the first pivot
+ * that is 0; n when none is. */
 size_t ky__lu(const ky_factoring *q, size_t n, void *a, int32_t *pivots);
 
 /* b [n,k] = the solution x of a x = b, or of a' x = b, by what ky__lu made of a. */

@@ -21,8 +21,8 @@
  *   f32   34 / 1   122 / 4   193/24   220/64  224/163  234/194  226/207  218/189
  *   f64   34 / 1    85 / 4   108/20   115/57   117/86  115/102   92/105  103/100
  *
- * Rows that are half a page or more apart hurt ours. Thin products (784 x 512
- * by 1 to 8 rows or columns, f32) take 15 to 40 us with ours, 30 to 180 us with BLIS. */
+ * Rows that are half a page or more apart hurt ours. Thin products (784 x 512 by 1 to 8 rows or
+ * columns, f32) take 15 to 40 us with ours, 30 to 180 us with BLIS. */
 #define _DEFAULT_SOURCE /* blis.h names pthread types; processors are counted */
 
 #include "kernels/gemm.h"
@@ -96,8 +96,7 @@ const char *ky__gemm_info(void) {
            "libblis.a, or set BLIS_ARCH_TYPE";
   return better_arch() == BLIS_ARCH_SKX
              ? "BLIS, skx kernels (BLIS does not know this processor)"
-             : "BLIS, haswell kernels (BLIS does not know this "
-               "processor)";
+             : "BLIS, haswell kernels (BLIS does not know this processor)";
 }
 
 /* ---- the call to BLIS -------------------------------------------------------------------- */

@@ -24,7 +24,7 @@ extern ky_gemm *const ky__gemm[2];
  * all processors if those are more. NO_MEMORY when it could not. */
 ky_status ky__gemm_warm_up(uint32_t threads);
 
-/* "BLIS 0.9.0, zen3 kernels", and a word about it when those are the generic ones. */
+/* ky_gemm_info's sentence: who multiplies, and with which kernels. */
 const char *ky__gemm_info(void);
 
 #endif

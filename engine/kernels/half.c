@@ -1,8 +1,6 @@
 /* SPDX-License-Identifier: MIT */
-/* bf16 is the upper half of an f32: shifts. f16 has another exponent: the processor's own
- * conversion where there is one (every machine with AVX2 has F16C), else the same bits by
- * integers.
- */
+/* bf16 is the upper half of an f32: shifts. f16 has another exponent: the processor converts it
+ * where it can (all with AVX2 have F16C), else integers give the same bits. */
 #include "kernels/half.h"
 
 #include <string.h>

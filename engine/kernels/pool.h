@@ -9,9 +9,8 @@
 #include "kernels/level.h"
 #include "kytape/base.h"
 
-/* x, gx [planes,in 0,in 1]; r, g, at [planes,out 0,out 1]. Place o of a window begins at o
- * stride
- * - padding; each has an element of x at least. */
+/* x, gx [planes,in 0,in 1]; r, g, at [planes,out 0,out 1]. The window of result o begins at
+ * place o * stride - padding; each has an element of x at least. */
 typedef struct ky_pool {
   size_t planes;
   int64_t in[2], out[2], kernel[2], stride[2], padding[2];

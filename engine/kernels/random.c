@@ -33,9 +33,7 @@ static_assert(4 * BLOCKS == KY_DRAW_CHUNK, "a word an element");
  * The upper halves hold anything. */
 typedef uint64_t wide __attribute__((vector_size(WIDE_BYTES), may_alias, aligned(4)));
 
-/* ky__philox, for the blocks of all lanes; two rows of them, as one would wait for its
- * products.
- */
+/* ky__philox for the blocks of all lanes, two rows of them: one would wait for its products. */
 INLINE void wide_philox(wide c[2][4], const uint32_t key[2]) {
   uint32_t k0 = key[0], k1 = key[1];
   #pragma GCC unroll 10

@@ -59,7 +59,7 @@ typedef void ky_put_rows_kernel(size_t rows, size_t n, void *out, int beta, doub
                                 const void *x); /* out[r] = beta out[r] + sum_piece / divisor */
 typedef void ky_add_row_kernel(size_t n, double *total, const void *x);
 
-/* gx[i] = beta gx[i] + g[i sg] / n, for one run: what a sum or mean gives back. */
+/* gx[i] = beta gx[i] + g[i sg] / n, for one run: the adjoint of a sum or mean. */
 typedef void ky_spread_kernel(size_t count, void *gx, int beta, const void *g, ptrdiff_t sg,
                               double n);
 
@@ -67,9 +67,8 @@ typedef void ky_spread_kernel(size_t count, void *gx, int beta, const void *g, p
  * occur. */
 typedef void ky_extremum_kernel(const ky_reduce_plan *plan, void *out, const void *in);
 
-/* gx = beta gx + g / ties where x equals the extremum r, else + 0: what an extremum gives back.
- * A NaN equals nothing and passes nothing on. The plan is ky__plan_share's; g and r lie alike.
- */
+/* gx = beta gx + g / ties where x equals the extremum r, else + 0: the adjoint of an extremum.
+ * A NaN equals nothing and passes nothing on. The plan is ky__plan_share's; g, r lie alike. */
 typedef void ky_share_kernel(const ky_reduce_plan *plan, void *gx, int beta, const void *g,
                              const void *r, const void *x);
 

@@ -9,8 +9,7 @@
 #include "kernels/level.h"
 #include "kytape/base.h"
 
-/* cosines, sines [positions,pairs]: those of (first + i) base^(-j / pairs), formed in double.
- */
+/* cosines, sines [positions,pairs] of (first + i) base^(-j / pairs), formed in double. */
 typedef void ky_rope_table(size_t positions, size_t pairs, double first, double base,
                            void *cosines, void *sines);
 

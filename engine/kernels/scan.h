@@ -6,8 +6,7 @@
 
 #include "kernels/softmax.h"
 
-/* r = beta r + the sums of x up to each element. A row is walked backwards by a negative step.
- */
+/* r = beta r + the sums of x up to each element. Negative steps walk a row backwards. */
 typedef void ky_scan_sum(size_t rows, size_t n, void *r, int beta, ky_pitch at_r, const void *x,
                          ky_pitch at_x);
 

@@ -31,9 +31,7 @@ typedef void ky_cross_entropy_pull(size_t rows, size_t n, void *gx, int beta, co
                                    ptrdiff_t sg, double scale, const void *sums, const void *x,
                                    ky_pitch at, const int64_t *label);
 
-/* Both at once: the sum of the losses, and gx (dense) = scale g (softmax(x) -
- * onehot(label[i])).
- */
+/* Both at once: the sum of the losses, and gx (dense) = scale g times the slope of loss[i]. */
 typedef double ky_cross_entropy_turn(size_t rows, size_t n, void *gx, const void *g,
                                      double scale, const void *x, ky_pitch at,
                                      const int64_t *label);

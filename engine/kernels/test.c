@@ -78,8 +78,7 @@ static void compare_scalar(ky_test which, ky_dtype dtype, size_t n, uint8_t *r, 
   }
 }
 
-/* Both elements are read before one is taken: a branch would be guessed wrong half of the time.
- */
+/* Both elements are read before one is taken: branches would be guessed wrong half the time. */
 #define TAKE(type, x, y, m)                                                                    \
   for (size_t i = begin; i < n; i++) {                                                         \
     const type from_a = x, from_b = y;                                                         \

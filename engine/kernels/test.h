@@ -42,7 +42,7 @@ typedef void ky_select_kernel(ky_dtype dtype, size_t n, void *r, const uint8_t *
 typedef void ky_combine(ky_logic which, size_t n, uint8_t *r, const uint8_t *a, ptrdiff_t sa,
                         const uint8_t *b, ptrdiff_t sb);
 
-/* r[i] = whether x[i sx] is neither NaN nor infinite; integers are not. */
+/* r[i] = whether x[i sx] is neither NaN nor infinite; integers never are. */
 typedef void ky_finite(ky_dtype dtype, size_t n, uint8_t *r, const void *x, ptrdiff_t sx);
 
 typedef struct ky_test_kernels {

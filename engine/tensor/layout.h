@@ -52,8 +52,7 @@ bool ky__same_dims(const ky_layout *a, const ky_layout *b);
 ky_status ky__broadcast(const ky_layout *a, const ky_layout *b, ky_layout *out,
                         ky_fault *fault);
 
-/* Strides of `operand` seen in the index space of `over`: 0 on the axes it is broadcast along.
- */
+/* Strides of `operand` in the index space of `over`: 0 on the axes it is broadcast along. */
 void ky__broadcast_strides(const ky_layout *operand, const ky_layout *over,
                            int64_t strides[KY_MAX_RANK]);
 
