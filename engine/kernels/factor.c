@@ -17,8 +17,6 @@ static ky_matrix part(const ky_factoring *q, const ky_matrix *x, size_t i, size_
   return (ky_matrix){element(q, x, i, j), x->row, x->column};
 }
 
-static ky_matrix turned(ky_matrix x) { return (ky_matrix){x.data, x.column, x.row}; }
-
 /* c [m,n] = c + a [m,k] b [k,n] */
 static void add_product(const ky_factoring *q, size_t m, size_t n, size_t k, ky_matrix a,
                         ky_matrix b, ky_matrix c) {
@@ -79,7 +77,7 @@ static size_t in_blocks(const ky_factoring *q, size_t n, ky_matrix l, size_t siz
       const ky_matrix negated = {q->room, (ptrdiff_t)j, 1};
       q->kernels->triangle->negate[q->dtype](columns, j, negated.data, negated.row, left.data,
                                              left.row);
-      add_product(q, n - j, columns, j, left, turned(negated), block);
+      add_product(q, n - j, columns, j, left, ky__transposed(negated), block);
     }
     const size_t bad = diagonal(q, columns, block);
     if (bad < columns) return j + bad;
@@ -146,7 +144,7 @@ void ky__lu_solve(const ky_factoring *q, size_t n, size_t k, const void *lu,
     ky__solve_triangle(q, n, k, u, b);
     return;
   }
-  ky__solve_triangle(q, n, k, ky__transposed(u), b);
-  ky__solve_triangle(q, n, k, ky__transposed(l), b);
+  ky__solve_triangle(q, n, k, ky__transposed_triangle(u), b);
+  ky__solve_triangle(q, n, k, ky__transposed_triangle(l), b);
   for (size_t i = n; i-- > 0;) swap_rows(q, k, x, i, (size_t)pivots[i]);
 }

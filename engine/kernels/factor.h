@@ -26,9 +26,8 @@ typedef struct ky_triangle {
   bool upper, unit; /* unit: the diagonal is all ones, and is not read either */
 } ky_triangle;
 
-static inline ky_triangle ky__transposed(ky_triangle a) {
-  const ky_matrix m = a.matrix;
-  return (ky_triangle){{m.data, m.column, m.row}, !a.upper, a.unit};
+static inline ky_triangle ky__transposed_triangle(ky_triangle a) {
+  return (ky_triangle){ky__transposed(a.matrix), !a.upper, a.unit};
 }
 
 /* b [n,k], dense = the solution x of a x = b. */

@@ -45,14 +45,12 @@
 #define AT(x, i, j)                                                                            \
   ((REAL *)(x).data + ((ptrdiff_t)(i) * (x).row + (ptrdiff_t)(j) * (x).column))
 
-static ky_matrix turned(ky_matrix x) { return (ky_matrix){x.data, x.column, x.row}; }
-
 /* c' = d' + b' a'. */
-static ky_product turned_product(const ky_product *x) {
+static ky_product transposed_product(const ky_product *x) {
   ky_product t = *x;
   t.m = x->n, t.n = x->m;
-  t.a = turned(x->b), t.b = turned(x->a);
-  t.d = turned(x->d), t.c = turned(x->c);
+  t.a = ky__transposed(x->b), t.b = ky__transposed(x->a);
+  t.d = ky__transposed(x->d), t.c = ky__transposed(x->c);
   return t;
 }
 

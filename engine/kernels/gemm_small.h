@@ -15,6 +15,10 @@ typedef struct ky_matrix {
   ptrdiff_t row, column;
 } ky_matrix;
 
+static inline ky_matrix ky__transposed(ky_matrix x) {
+  return (ky_matrix){x.data, x.column, x.row};
+}
+
 /* How the sums of a product are formed. Those of tiles and of BLIS run along k in order, those
  * of dots in lanes. */
 typedef enum ky_gemm_way {

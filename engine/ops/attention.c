@@ -181,8 +181,6 @@ static ky_matrix dense_matrix(void *data, size_t columns) {
   return (ky_matrix){data, (ptrdiff_t)columns, 1};
 }
 
-static ky_matrix turned(ky_matrix x) { return (ky_matrix){x.data, x.column, x.row}; }
-
 /* c [m,n] = beta c + a [m,k] b [k,n] */
 static void multiply(const plan *p, size_t m, size_t n, size_t k, ky_matrix a, ky_matrix b,
                      int beta, ky_matrix c) {
@@ -222,7 +220,7 @@ static ky_matrix turn_once(const plan *p, void *room, ky_matrix x, size_t rows,
 
 /* x' for a product with each tile of a head. */
 static ky_matrix right_factor(const plan *p, void *room, ky_matrix x, size_t columns) {
-  return p->tile < p->rows ? turn_once(p, room, x, p->columns, columns) : turned(x);
+  return p->tile < p->rows ? turn_once(p, room, x, p->columns, columns) : ky__transposed(x);
 }
 
 static size_t padded(size_t bytes) { return (bytes + KY_ALIGN - 1) / KY_ALIGN * KY_ALIGN; }
@@ -333,12 +331,12 @@ static void pull_tile(const plan *p, const pulls *d, const ky_attention_tile *t,
   if (t->slope) multiply(p, t->rows, t->n, p->out, dg, v_turned, 0, s);
   p->f->kernels->attention->pull[p->dtype](t);
   if (d->v.data)
-    multiply(p, t->n, p->out, t->rows, turned(w), dg, 1, matrix(&d->v, size, b, g, 0));
+    multiply(p, t->n, p->out, t->rows, ky__transposed(w), dg, 1, matrix(&d->v, size, b, g, 0));
   if (d->q.data)
     multiply(p, t->rows, p->width, t->n, s, matrix(&p->k, size, b, g, 0), 1,
              matrix(&d->q, size, b, h, row));
   if (d->k.data)
-    multiply(p, t->n, p->width, t->rows, turned(s), q, 1, matrix(&d->k, size, b, g, 0));
+    multiply(p, t->n, p->width, t->rows, ky__transposed(s), q, 1, matrix(&d->k, size, b, g, 0));
 }
 
 static void pull_head(const job *j, char *own, int64_t b, int64_t h, ky_matrix k_turned,

@@ -50,8 +50,6 @@ static ky_matrix dense_matrix(const stack *s, const void *data, int64_t n) {
   return (ky_matrix){(char *)(uintptr_t)data + (size_t)n * bytes, (ptrdiff_t)s->columns, 1};
 }
 
-static ky_matrix turned(ky_matrix m) { return (ky_matrix){m.data, m.column, m.row}; }
-
 /* to = beta to + from */
 static void copy(const ky_frame *f, ky_dtype dtype, size_t rows, size_t columns, ky_matrix to,
                  int beta, ky_matrix from) {
@@ -244,7 +242,7 @@ ky_status ky__rule_logdet(ky_query *q) {
 /* The operand as its flags show it; `back`: transposed once more. */
 static ky_triangle triangle(const ky_ins *i, ky_matrix a, bool back) {
   const ky_triangle t = {a, (i->c & KY_UPPER) != 0, (i->c & KY_UNIT_DIAGONAL) != 0};
-  return ((i->c & KY_TRANSPOSED) != 0) != back ? ky__transposed(t) : t;
+  return ((i->c & KY_TRANSPOSED) != 0) != back ? ky__transposed_triangle(t) : t;
 }
 
 static size_t solve_triangle(const batch *s, const ky_factoring *q, int64_t k) {
@@ -293,7 +291,7 @@ static void pull_triangle(const batch *s, const ky_factoring *q, ky_matrix ga, k
   const bool trans = flags & KY_TRANSPOSED;
   const ky_triangle place = {ga, (flags & KY_UPPER) != 0, (flags & KY_UNIT_DIAGONAL) != 0};
   q->kernels->triangle->negate[q->dtype](n, k, z.data, z.row, z.data, z.row);
-  multiply(q, n, n, k, trans ? r : z, turned(trans ? z : r), 0, beta ? square : ga);
+  multiply(q, n, n, k, trans ? r : z, ky__transposed(trans ? z : r), 0, beta ? square : ga);
   add_triangle(s->f, q->dtype, n, place, beta, beta ? square : (ky_matrix){NULL, 0, 0});
 }
 
@@ -346,13 +344,13 @@ static size_t pull_factor(const batch *s, const ky_factoring *q, int64_t k) {
   const ky_matrix r = matrix(&s->r, k), g = dense_matrix(&s->r, ky__adjoint(s->f, s->pc), k);
   const ky_matrix x = matrix_at(q->room, n);
   const ky_matrix y = matrix_at((char *)q->room + n * n * s->r.size, n);
-  const ky_triangle back = ky__transposed((ky_triangle){r, false, false});
+  const ky_triangle back = ky__transposed_triangle((ky_triangle){r, false, false});
   copy(s->f, q->dtype, n, n, x, 0, g);
   add_triangle(s->f, q->dtype, n, (ky_triangle){x, false, false}, 0, (ky_matrix){NULL, 0, 0});
-  multiply(q, n, n, n, turned(r), x, 0, y);
+  multiply(q, n, n, n, ky__transposed(r), x, 0, y);
   q->kernels->triangle->mirror[q->dtype](n, y.data);
   ky__solve_triangle(q, n, n, back, y.data);
-  copy(s->f, q->dtype, n, n, x, 0, turned(y)); /* solves work on columns */
+  copy(s->f, q->dtype, n, n, x, 0, ky__transposed(y)); /* solves work on columns */
   ky__solve_triangle(q, n, n, back, x.data);
   q->kernels->triangle->symmetrize[q->dtype](n, x.data);
   copy(s->f, q->dtype, n, n, dense_matrix(&s->r, s->da.ptr, k), s->da.beta, x);
@@ -427,7 +425,7 @@ static size_t pull_solve(const batch *s, const ky_factoring *q, int64_t k) {
     copy(s->f, q->dtype, n, columns, dense_matrix(&s->b, s->db.ptr, k), s->db.beta, z);
   if (!s->da.ptr) return FINE;
   q->kernels->triangle->negate[q->dtype](n, columns, z.data, z.row, z.data, z.row);
-  multiply(q, n, n, columns, z, turned(matrix(&s->r, k)), s->da.beta,
+  multiply(q, n, n, columns, z, ky__transposed(matrix(&s->r, k)), s->da.beta,
            dense_matrix(&s->a, s->da.ptr, k));
   return FINE;
 }

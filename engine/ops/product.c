@@ -282,8 +282,6 @@ static ky_matrix dense_rows(const void *data, size_t columns) {
   return (ky_matrix){(void *)(uintptr_t)data, (ptrdiff_t)columns, 1};
 }
 
-static ky_matrix turned(ky_matrix x) { return (ky_matrix){x.data, x.column, x.row}; }
-
 /* Sizes of a linear layer: x [rows,in], w [out,in]. */
 typedef struct sizes {
   size_t rows, in, out;
@@ -336,7 +334,7 @@ void fwd_linear(ky_frame *f, ky_id pc) {
                   .n = s.out,
                   .k = s.in,
                   .a = rows_of(f, i->a),
-                  .b = turned(rows_of(f, i->b)),
+                  .b = ky__transposed(rows_of(f, i->b)),
                   .c = dense_rows(ky__data(f, pc), s.out)};
   if (i->c) /* in every row */
     p.d = (ky_matrix){ky__data(f, i->c), 0, ky__layout(f->code, i->c)->strides[0]};
@@ -361,7 +359,7 @@ static ky_product weight_product(ky_frame *f, ky_id pc, sizes s, ky_matrix g, ky
   ky_product p = {.m = s.out,
                   .n = s.in,
                   .k = s.rows,
-                  .a = turned(g),
+                  .a = ky__transposed(g),
                   .b = rows_of(f, f->code->ins[pc].a),
                   .c = dense_rows(dw.ptr, s.in)};
   if (dw.beta) p.d = p.c;
@@ -395,7 +393,7 @@ static void pull_rows(const stream *s, size_t begin, size_t end) {
   ky_product p = *s->input;
   const size_t whole = p.k, count = p.m * p.n;
   p.k = end - begin;
-  p.a = turned(from_row(turned(p.a), begin, s->dtype));
+  p.a = ky__transposed(from_row(ky__transposed(p.a), begin, s->dtype));
   p.b = from_row(p.b, begin, s->dtype);
   p.c = dense_rows(s->carry, p.n);
   p.d = begin % KY_GEMM_DEPTH ? p.c : (ky_matrix){NULL, 0, 0};
