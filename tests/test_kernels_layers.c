@@ -153,7 +153,7 @@ static void call_conv(const ky_conv_kernels *k, ky_dtype dtype, size_t n, int st
   k->stencil_taps[dtype](&s, &r[1]);
   k->stencil_total[dtype](3, &r[2], (int)(n & 1), &r[1]);
   memset(&r[1], 0, sizeof r[1]); /* as many lanes as a level likes */
-  k->turn[dtype](n, 7, &r[3], 9, (int)(n & 1), &in[3], (ptrdiff_t)n);
+  k->transpose[dtype](n, 7, &r[3], 9, (int)(n & 1), &in[3], (ptrdiff_t)n);
   const ky_margin m = {.height = 6,
                        .width = n + 3,
                        .top = 1,
@@ -274,17 +274,17 @@ static void tables_agree_with_the_plain_level(void **state) {
 }
 
 /* Products and sums alone: the bits of the plain level, for one table. */
-static void check_turns(const ky_kernels *kernels, ky_dtype dtype) {
+static void check_rotations(const ky_kernels *kernels, ky_dtype dtype) {
   const ky_rope_kernels *plain = ky__kernels_at(KY_LEVEL_plain)->rope;
   for (size_t pairs = 1; pairs < SOME; pairs++)
     for (int kind = 0; kind < 8; kind++) {
       const bool neighbours = kind & 1, back = kind & 2;
       draw_operands(dtype, -3, 3.3, -1); /* with all digits: their products are rounded */
       start_results();
-      kernels->rope->turn[dtype](3, pairs, neighbours, back, &got[0], kind >> 2, &in[1],
-                                 2 * (ptrdiff_t)pairs, 1, &in[2], &in[3]);
-      plain->turn[dtype](3, pairs, neighbours, back, &want[0], kind >> 2, &in[1],
-                         2 * (ptrdiff_t)pairs, 1, &in[2], &in[3]);
+      kernels->rope->rotate[dtype](3, pairs, neighbours, back, &got[0], kind >> 2, &in[1],
+                                   2 * (ptrdiff_t)pairs, 1, &in[2], &in[3]);
+      plain->rotate[dtype](3, pairs, neighbours, back, &want[0], kind >> 2, &in[1],
+                           2 * (ptrdiff_t)pairs, 1, &in[2], &in[3]);
       for (ptrdiff_t i = 0; i < 6 * (ptrdiff_t)pairs; i++)
         EXPECT(same(get(dtype, &got[0], i), get(dtype, &want[0], i)),
                "%s, %s: %zu pairs, kind %d, element %td\n", kernels->level,
@@ -292,9 +292,9 @@ static void check_turns(const ky_kernels *kernels, ky_dtype dtype) {
     }
 }
 
-static void turns_have_the_bits_of_the_plain_level(void **state) {
+static void rotations_have_the_bits_of_the_plain_level(void **state) {
   (void)state;
-  each_level(check_turns);
+  each_level(check_rotations);
 }
 
 int main(void) {
@@ -305,7 +305,7 @@ int main(void) {
       cmocka_unit_test(attention_agrees_with_the_plain_level),
       cmocka_unit_test(triangles_agree_with_the_plain_level),
       cmocka_unit_test(tables_agree_with_the_plain_level),
-      cmocka_unit_test(turns_have_the_bits_of_the_plain_level),
+      cmocka_unit_test(rotations_have_the_bits_of_the_plain_level),
   };
   return cmocka_run_group_tests(tests, NULL, NULL);
 }

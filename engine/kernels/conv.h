@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /* What convolutions are made of: products whose left factor is picked from an array by two
  * lists of offsets, so that no matrix of patches is ever written down; planes with a margin of
- * zeros; planes turned. Kernels are indexed by dtype: KY_F32, KY_F64. */
+ * zeros; planes transposed. Kernels are indexed by dtype: KY_F32, KY_F64. */
 #ifndef KY_CONV_H
 #define KY_CONV_H
 
@@ -32,8 +32,8 @@ typedef void ky_picked_kernel(const ky_picked *product);
 
 /* dst (i,j) = beta dst + src (j,i): dst has rows of n elements, `dst_row` apart, of src element
  * (j,i) is at j * src_row + i. */
-typedef void ky_turn_kernel(size_t rows, size_t n, void *dst, ptrdiff_t dst_row, int beta,
-                            const void *src, ptrdiff_t src_row);
+typedef void ky_transpose_kernel(size_t rows, size_t n, void *dst, ptrdiff_t dst_row, int beta,
+                                 const void *src, ptrdiff_t src_row);
 
 /* A plane of a larger one: dst [height,width], dense, is zero but for `rows` rows from `top`
  * on, which have `columns` elements of src from `left` on. */
@@ -72,7 +72,7 @@ typedef void ky_stencil_total_kernel(size_t taps, void *w, int beta, const void 
 typedef struct ky_conv_kernels {
   size_t lanes[2], panel[2]; /* elements of a vector, and of a row of a panel */
   ky_picked_kernel *picked[2];
-  ky_turn_kernel *turn[2];
+  ky_transpose_kernel *transpose[2];
   ky_margin_kernel *margin[2];
   ky_stencil_kernel *stencil[2];
   ky_stencil_taps_kernel *stencil_taps[2];

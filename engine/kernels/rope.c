@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* Rotary embedding: the table of angles, and the turns. */
+/* Rotary embedding: the table of angles, and the rotations. */
 #include "kernels/rope.h"
 
 #include "kernels/loops.h"
@@ -36,5 +36,5 @@ INLINE double sine_of(double frequency, double position, double unused) {
 
 const ky_rope_kernels KY_TABLE(ky__rope) = {
     .table = {table_f32, table_f64},
-    .turn = {turn_f32, turn_f64},
+    .rotate = {rotate_f32, rotate_f64},
 };

@@ -211,8 +211,8 @@ static ky_attention_tile tile_at(const plan *p, int64_t b, int64_t h, size_t row
 
 /* A copy of x [rows,columns] with columns contiguous, so that tile after tile can use it as the
  * right factor of a product: made once a head. */
-static ky_matrix turn_once(const plan *p, void *room, ky_matrix x, size_t rows,
-                           size_t columns) {
+static ky_matrix transpose_once(const plan *p, void *room, ky_matrix x, size_t rows,
+                                size_t columns) {
   p->f->kernels->copy->plane(p->dtype, columns, rows, room, (ptrdiff_t)rows, 1, 0, x.data,
                              x.column, x.row);
   return dense_matrix(room, rows);
@@ -220,7 +220,8 @@ static ky_matrix turn_once(const plan *p, void *room, ky_matrix x, size_t rows,
 
 /* x' for a product with each tile of a head. */
 static ky_matrix right_factor(const plan *p, void *room, ky_matrix x, size_t columns) {
-  return p->tile < p->rows ? turn_once(p, room, x, p->columns, columns) : ky__transposed(x);
+  return p->tile < p->rows ? transpose_once(p, room, x, p->columns, columns)
+                           : ky__transposed(x);
 }
 
 static size_t padded(size_t bytes) { return (bytes + KY_ALIGN - 1) / KY_ALIGN * KY_ALIGN; }

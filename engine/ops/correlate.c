@@ -111,8 +111,8 @@ static void pack_rows(const map *m, int64_t row, int64_t rows, const char *from,
     const size_t columns = columns_of(m, p);
     if (whole(m, columns) != columns)
       memset(panel_at(m, p, row), 0, (size_t)rows * m->panel * m->s.size);
-    m->kernels->turn[m->s.g->dtype]((size_t)rows, columns, panel_at(m, p, row),
-                                    (ptrdiff_t)m->panel, 0, from, (ptrdiff_t)apart);
+    m->kernels->transpose[m->s.g->dtype]((size_t)rows, columns, panel_at(m, p, row),
+                                         (ptrdiff_t)m->panel, 0, from, (ptrdiff_t)apart);
     from += (int64_t)(m->panel * m->s.size) * apart;
   }
 }
@@ -213,8 +213,8 @@ static void settle(const map *m, const ky_points *w, const block *b, size_t run_
     const ptrdiff_t at = r->to + (ptrdiff_t)(p * (int64_t)m->panel) * apart;
     char *to = (char *)m->s.to.data + at * (ptrdiff_t)m->s.size;
     if (step == 1 || r->count == 1)
-      m->kernels->turn[m->s.g->dtype](columns_of(m, p), r->count, to, apart, beta, from,
-                                      (ptrdiff_t)m->panel);
+      m->kernels->transpose[m->s.g->dtype](columns_of(m, p), r->count, to, apart, beta, from,
+                                           (ptrdiff_t)m->panel);
     else
       m->f->kernels->copy->plane(m->s.g->dtype, columns_of(m, p), r->count, to, apart, step,
                                  beta, from, 1, (ptrdiff_t)m->panel);
@@ -330,8 +330,8 @@ static void gather(const map *m, const ky_points *w, long_block *b, size_t rows,
     const ptrdiff_t at = r->to + (ptrdiff_t)(p * (int64_t)m->panel) * apart;
     const char *from = (const char *)m->s.to.data + at * (ptrdiff_t)m->s.size;
     if (step == 1 || r->count == 1)
-      m->kernels->turn[m->s.g->dtype](r->count, columns, to, (ptrdiff_t)m->panel, 0, from,
-                                      apart);
+      m->kernels->transpose[m->s.g->dtype](r->count, columns, to, (ptrdiff_t)m->panel, 0, from,
+                                           apart);
     else
       m->f->kernels->copy->plane(m->s.g->dtype, r->count, columns, to, (ptrdiff_t)m->panel, 1,
                                  0, from, step, apart);
@@ -415,9 +415,9 @@ void ky__conv_weights(ky_frame *f, const ky_conv *g, void *w, int beta, const ky
     ky__team_run(f->team, (size_t)g->inputs, grain_of_channels(&m), sum_channels, &all);
     for (int64_t p = 0; p < panels_of(&m); p++) {
       const int64_t first = group * g->outputs + p * (int64_t)m.panel;
-      m.kernels->turn[g->dtype](columns_of(&m, p), (size_t)taps,
-                                (char *)w + (size_t)first * row, (ptrdiff_t)taps, beta,
-                                panel_at(&m, p, 0), (ptrdiff_t)m.panel);
+      m.kernels->transpose[g->dtype](columns_of(&m, p), (size_t)taps,
+                                     (char *)w + (size_t)first * row, (ptrdiff_t)taps, beta,
+                                     panel_at(&m, p, 0), (ptrdiff_t)m.panel);
     }
   }
   ky__arena_reset(&f->scratch, mark);

@@ -31,8 +31,8 @@ size_t ky__rope_scratch(const ky_code *code, ky_id pc) {
          KY_ALIGN;
 }
 
-/* to (dense) = beta to + from, turned or turned back; from has the strides of `layout`. */
-typedef struct turns {
+/* to (dense) = beta to + from, rotated or rotated back; from has the strides of `layout`. */
+typedef struct rotation {
   const ky_frame *f;
   ky_dtype dtype;
   const ky_layout *layout;
@@ -40,24 +40,24 @@ typedef struct turns {
   int beta;
   char *to;
   const char *from, *cosines, *sines;
-} turns;
+} rotation;
 
-static void turn_some(void *context, uint32_t piece, size_t begin, size_t end) {
+static void rotate_some(void *context, uint32_t piece, size_t begin, size_t end) {
   (void)piece;
-  const turns *w = context;
+  const rotation *w = context;
   const ky_layout *l = w->layout;
   const int last = l->rank - 1;
   const size_t rows = (size_t)l->dims[last - 1], width = (size_t)l->dims[last];
   const size_t size = ky_dtype_size(w->dtype);
   for (size_t n = begin; n < end; n++)
-    w->f->kernels->rope->turn[w->dtype](
+    w->f->kernels->rope->rotate[w->dtype](
         rows, width / 2, w->neighbours, w->back, w->to + n * rows * width * size, w->beta,
         w->from + ky__offset_of(l, last - 1, (int64_t)n) * (int64_t)size, l->strides[last - 1],
         l->strides[last], w->cosines, w->sines);
 }
 
 /* The rest of `w` is filled in. */
-static void turn(ky_frame *f, ky_id pc, turns *w) {
+static void rotate(ky_frame *f, ky_id pc, rotation *w) {
   const ky_ins *i = &f->code->ins[pc];
   const ky_layout *l = w->layout;
   if (l->count == 0) return;
@@ -74,14 +74,15 @@ static void turn(ky_frame *f, ky_id pc, turns *w) {
   w->cosines = cosines;
   w->sines = sines;
   const size_t matrices = (size_t)l->count / (2 * rows * pairs);
-  ky__team_run(f->team, matrices, ky__grain_of(f, 2 * rows * pairs), turn_some, w);
+  ky__team_run(f->team, matrices, ky__grain_of(f, 2 * rows * pairs), rotate_some, w);
   ky__arena_reset(&f->scratch, mark);
 }
 
 void fwd_rope(ky_frame *f, ky_id pc) {
   const ky_id a = f->code->ins[pc].a;
-  turns w = {.layout = ky__layout(f->code, a), .to = ky__data(f, pc), .from = ky__data(f, a)};
-  turn(f, pc, &w);
+  rotation w = {
+      .layout = ky__layout(f->code, a), .to = ky__data(f, pc), .from = ky__data(f, a)};
+  rotate(f, pc, &w);
 }
 
 void vjp_rope(ky_frame *f, ky_id pc) {
@@ -89,7 +90,7 @@ void vjp_rope(ky_frame *f, ky_id pc) {
   const ky_dest d = ky__dest(f, i->a, i->flags & KY_WANT_A);
   if (!d.ptr) return;
   const ky_layout dense = ky__dense(ky__layout(f->code, pc));
-  turns w = {
+  rotation w = {
       .layout = &dense, .back = true, .beta = d.beta, .to = d.ptr, .from = ky__adjoint(f, pc)};
-  turn(f, pc, &w);
+  rotate(f, pc, &w);
 }
