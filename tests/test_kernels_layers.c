@@ -87,8 +87,8 @@ static void call_cells(const ky_recurrent_kernels *k, ky_dtype dtype, size_t n, 
                     .out = &r[2],
                     .g = &in[2],
                     .more = first ? NULL : &in[3],
-                    .cell_slope = &r[3],
-                    .slope = &r[4]};
+                    .cell_adjoint = &r[3],
+                    .gates_adjoint = &r[4]};
   k->map_lstm[dtype](&c);
   k->pull_lstm[dtype](&c);
 }
@@ -104,9 +104,9 @@ static void call_gru(const ky_recurrent_kernels *k, ky_dtype dtype, size_t n, bo
                    .out = &r[1],
                    .g = &in[3],
                    .more = first ? NULL : &in[4],
-                   .x_slope = &r[2],
-                   .h_slope = &r[3],
-                   .previous_slope = &r[4]};
+                   .x_adjoint = &r[2],
+                   .h_adjoint = &r[3],
+                   .previous_adjoint = &r[4]};
   k->map_gru[dtype](&c);
   k->pull_gru[dtype](&c);
 }
@@ -201,10 +201,10 @@ static void call_attention(const ky_attention_kernels *k, ky_dtype dtype, size_t
   k->map[dtype](&t);
   memcpy(&r[4], &in[0], sizeof r[4]);
   t.scores = &r[4];
-  t.slope = &r[3];
-  t.mask_slope = masked ? &r[5] : NULL;
-  t.slope_row = (ptrdiff_t)n;
-  t.slope_step = 1;
+  t.adjoint = &r[3];
+  t.mask_adjoint = masked ? &r[5] : NULL;
+  t.adjoint_row = (ptrdiff_t)n;
+  t.adjoint_step = 1;
   k->pull[dtype](&t);
 }
 

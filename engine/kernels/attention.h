@@ -25,9 +25,9 @@ typedef struct ky_attention_tile {
   void *lse;    /* [rows] logsumexp, +infinity where a row sees nothing */
   void *factor; /* [rows] map: what the outputs are to be multiplied by */
 
-  void *slope;      /* pull, in: gradients of the weights. out: of the products q k' */
-  void *mask_slope; /* pull: += the gradients of the added mask; null when not wanted */
-  ptrdiff_t slope_row, slope_step;
+  void *adjoint;      /* pull, in: gradients of the weights. out: of the products q k' */
+  void *mask_adjoint; /* pull: += the gradients of the added mask; null when not wanted */
+  ptrdiff_t adjoint_row, adjoint_step;
 } ky_attention_tile;
 
 typedef void ky_attention_fn(const ky_attention_tile *t);

@@ -16,8 +16,8 @@ typedef struct ky_lstm_rows {
   void *out;            /* map, and for pull in: o tanh(cell) */
 
   const void *g, *more; /* pull: two parts of the adjoint of out; more may be null */
-  void *cell_slope;     /* pull, in: adjoint of cell; out: of previous */
-  void *slope;          /* pull: adjoint of the gates before the activations */
+  void *cell_adjoint;   /* pull, in: adjoint of cell; out: of previous */
+  void *gates_adjoint;  /* pull: adjoint of the gates before the activations */
 } ky_lstm_rows;
 
 /* Gates r, z, n of a GRU; n takes its recurrent part times r. Dense [rows,n] or [rows,3n]. */
@@ -28,9 +28,9 @@ typedef struct ky_gru_rows {
   void *saved; /* [rows,4n] r, z, n and the recurrent part of n; map writes, pull reads */
   void *out;   /* map: (1 - z) n + z previous */
 
-  const void *g, *more; /* pull: two parts of the adjoint of out; more may be null */
-  void *x_slope, *h_slope, *previous_slope; /* pull: adjoints of x, h and previous, through z
-                                               alone; previous_slope may be `more` */
+  const void *g, *more;        /* pull: two parts of the adjoint of out; more may be null */
+  void *x_adjoint, *h_adjoint; /* pull: adjoints of x and h */
+  void *previous_adjoint;      /* pull: of previous, through z alone; may be `more` */
 } ky_gru_rows;
 
 typedef void ky_lstm_fn(const ky_lstm_rows *c);

@@ -327,9 +327,9 @@ static void pull_tile(const plan *p, const pulls *d, const ky_attention_tile *t,
   const int64_t g = h / (p->heads / p->shared);
   const size_t row = t->first, size = p->size;
   const ky_matrix q = matrix(&p->q, size, b, h, row), dg = matrix(&d->g, size, b, h, row);
-  const ky_matrix w = dense_matrix(t->scores, t->n), s = dense_matrix(t->slope, t->n);
+  const ky_matrix w = dense_matrix(t->scores, t->n), s = dense_matrix(t->adjoint, t->n);
   multiply(p, t->rows, t->n, p->width, q, k_turned, 0, w);
-  if (t->slope) multiply(p, t->rows, t->n, p->out, dg, v_turned, 0, s);
+  if (t->adjoint) multiply(p, t->rows, t->n, p->out, dg, v_turned, 0, s);
   p->f->kernels->attention->pull[p->dtype](t);
   if (d->v.data)
     multiply(p, t->n, p->out, t->rows, ky__transposed(w), dg, 1, matrix(&d->v, size, b, g, 0));
@@ -346,11 +346,11 @@ static void pull_head(const job *j, char *own, int64_t b, int64_t h, ky_matrix k
   const pulls *d = j->d;
   for (size_t row = 0; row < p->rows; row += p->tile) {
     ky_attention_tile t = tile_at(p, b, h, row, own);
-    if (d->q.data || d->k.data || d->mask.data) t.slope = own + j->room.tile;
+    if (d->q.data || d->k.data || d->mask.data) t.adjoint = own + j->room.tile;
     if (d->mask.data) {
-      t.mask_slope = at(&d->mask, p->size, b, h, row);
-      t.slope_row = d->mask.strides[2];
-      t.slope_step = d->mask.strides[3];
+      t.mask_adjoint = at(&d->mask, p->size, b, h, row);
+      t.adjoint_row = d->mask.strides[2];
+      t.adjoint_step = d->mask.strides[3];
     }
     pull_tile(p, d, &t, b, h, k_turned, v_turned);
   }

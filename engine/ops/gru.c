@@ -27,7 +27,7 @@ ky_status ky__rule_gru_cell(ky_query *q) {
   return ky__answer(q, ky__dtype_of(q, i->a), &h);
 }
 
-/* Operands, and scratch for one row: what is saved, the output, three slopes. */
+/* Operands, and scratch for one row: what is saved, the output, three adjoints. */
 typedef struct cell {
   size_t rows, n, size;
   const char *x, *h, *previous;
@@ -102,13 +102,13 @@ void vjp_gru_cell(ky_frame *f, ky_id pc) {
     for (size_t k = 0; k < c.rows; k++) {
       ky_gru_rows r = map_row(f, dtype, &c, k, out);
       r.g = ky__element(ky__adjoint(f, pc), k * c.n, c.size);
-      r.x_slope = x;
-      r.h_slope = h;
-      r.previous_slope = h + GATES * bytes;
+      r.x_adjoint = x;
+      r.h_adjoint = h;
+      r.previous_adjoint = h + GATES * bytes;
       f->kernels->recurrent->pull_gru[dtype](&r);
       give_row(f, dtype, da, k, GATES * c.n, x);
       give_row(f, dtype, db, k, GATES * c.n, h);
-      give_row(f, dtype, dc, k, c.n, r.previous_slope);
+      give_row(f, dtype, dc, k, c.n, r.previous_adjoint);
     }
   }
   ky__arena_reset(&f->scratch, mark);
@@ -141,8 +141,8 @@ typedef struct gru {
   const void *turned;
   /* reverse */
   const char *g;
-  char *x_slope, *h_slope; /* of what enters the gates, [steps,batch,gates] */
-  char *state_slope;       /* [batch,n] */
+  char *x_adjoint, *h_adjoint; /* of what enters the gates, [steps,batch,gates] */
+  char *state_adjoint;         /* [batch,n] */
 } gru;
 
 static bool take_gru(ky_frame *f, ky_id pc, gru *l) {
@@ -219,18 +219,19 @@ static void pull_rows(void *context, uint32_t piece, size_t begin, size_t end) {
   (void)piece;
   const gru *l = context;
   const ky_recurrence *s = &l->s;
-  const ky_matrix state = ky__rows(s, l->state_slope, begin, s->n);
+  const ky_matrix state = ky__rows(s, l->state_adjoint, begin, s->n);
   for (size_t t = s->steps; t-- > 0;) {
     ky_gru_rows r = rows_at(l, t, begin, end);
     r.g = at(l, l->g, t, begin, s->n);
     r.more = t + 1 < s->steps ? state.data : NULL;
-    r.x_slope = at(l, l->x_slope, t, begin, s->gates);
-    r.h_slope = at(l, l->h_slope, t, begin, s->gates);
-    r.previous_slope = state.data;
+    r.x_adjoint = at(l, l->x_adjoint, t, begin, s->gates);
+    r.h_adjoint = at(l, l->h_adjoint, t, begin, s->gates);
+    r.previous_adjoint = state.data;
     s->f->kernels->recurrent->pull_gru[s->dtype](&r);
     if (t > 0 || s->state)
       ky__recurrent_product(s, begin, end, s->n, s->gates,
-                            (ky_matrix){r.h_slope, (ptrdiff_t)s->gates, 1}, s->w, state, state);
+                            (ky_matrix){r.h_adjoint, (ptrdiff_t)s->gates, 1}, s->w, state,
+                            state);
   }
 }
 
@@ -239,9 +240,9 @@ static void pull_rows(void *context, uint32_t piece, size_t begin, size_t end) {
 static void give(const gru *l, const ky_dest d[KY_SEQ_OPERANDS], bool direct) {
   const ky_recurrence *s = &l->s;
   const size_t rows = s->steps * s->batch;
-  if (!direct) ky__give(s, d[KY_SEQ_X], l->x_slope, rows * s->gates);
-  ky__pull_weights(s, d[KY_SEQ_W], l->h_slope, l->out);
-  ky__give(s, d[KY_SEQ_STATE], l->state_slope, s->batch * s->n);
+  if (!direct) ky__give(s, d[KY_SEQ_X], l->x_adjoint, rows * s->gates);
+  ky__pull_weights(s, d[KY_SEQ_W], l->h_adjoint, l->out);
+  ky__give(s, d[KY_SEQ_STATE], l->state_adjoint, s->batch * s->n);
   if (!d[KY_SEQ_EXTRA].ptr) return;
   const int64_t dims[2] = {(int64_t)rows, (int64_t)s->gates};
   ky_layout from = {.rank = 2, .dims = {dims[0], dims[1]}};
@@ -250,7 +251,7 @@ static void give(const gru *l, const ky_dest d[KY_SEQ_OPERANDS], bool direct) {
   ky__layout_settle(&to);
   from = ky__dense(&from);
   to = ky__dense(&to);
-  ky__sum_to(s->f, s->dtype, d[KY_SEQ_EXTRA], &to, l->h_slope, &from);
+  ky__sum_to(s->f, s->dtype, d[KY_SEQ_EXTRA], &to, l->h_adjoint, &from);
 }
 
 void vjp_gru_sequence(ky_frame *f, ky_id pc) {
@@ -267,9 +268,9 @@ void vjp_gru_sequence(ky_frame *f, ky_id pc) {
     const size_t bytes = s->steps * s->batch * s->gates * s->size;
     const bool direct = d[KY_SEQ_X].ptr && !d[KY_SEQ_X].beta;
     l.g = ky__adjoint(f, pc);
-    l.x_slope = direct ? d[KY_SEQ_X].ptr : ky__scratch(f, bytes);
-    l.h_slope = ky__scratch(f, bytes);
-    l.state_slope = ky__scratch(f, s->batch * s->n * s->size);
+    l.x_adjoint = direct ? d[KY_SEQ_X].ptr : ky__scratch(f, bytes);
+    l.h_adjoint = ky__scratch(f, bytes);
+    l.state_adjoint = ky__scratch(f, s->batch * s->n * s->size);
     if (f->fault->status == KY_OK) {
       if (bytes > 0) ky__team_run(f->team, s->batch, ky__recurrence_grain(s), pull_rows, &l);
       give(&l, d, direct);

@@ -28,7 +28,7 @@ ky_status ky__rule_lstm_cell(ky_query *q) {
   return ky__answer(q, ky__dtype_of(q, i->a), &out);
 }
 
-/* Operands, and scratch for one row: activated gates, cell state, output, two slopes. */
+/* Operands, and scratch for one row: activated gates, cell state, output, two adjoints. */
 typedef struct cell {
   size_t rows, n, size;
   const char *gates, *previous;
@@ -90,20 +90,20 @@ void vjp_lstm_cell(ky_frame *f, ky_id pc) {
   cell c;
   if (take_cell(f, pc, &c)) {
     const size_t bytes = c.n * c.size;
-    char *state = c.row + GATES * bytes, *out = state + bytes, *slope = out + bytes;
-    char *cell_slope = slope + GATES * bytes;
+    char *state = c.row + GATES * bytes, *out = state + bytes, *gates_adjoint = out + bytes;
+    char *cell_adjoint = gates_adjoint + GATES * bytes;
     for (size_t k = 0; k < c.rows; k++) {
       ky_lstm_rows r = map_row(f, dtype, &c, k, out, state);
       r.g = ky__element(ky__adjoint(f, pc), 2 * k * c.n, c.size);
-      r.cell_slope = memcpy(cell_slope, (const char *)r.g + bytes, bytes);
-      r.slope = slope;
+      r.cell_adjoint = memcpy(cell_adjoint, (const char *)r.g + bytes, bytes);
+      r.gates_adjoint = gates_adjoint;
       f->kernels->recurrent->pull_lstm[dtype](&r);
       if (da.ptr)
         f->kernels->copy->run(dtype, GATES * c.n, ky__element(da.ptr, k * GATES * c.n, c.size),
-                              1, da.beta, slope, 1);
+                              1, da.beta, gates_adjoint, 1);
       if (db.ptr)
         f->kernels->copy->run(dtype, c.n, ky__element(db.ptr, k * c.n, c.size), 1, db.beta,
-                              cell_slope, 1);
+                              cell_adjoint, 1);
     }
   }
   ky__arena_reset(&f->scratch, mark);
@@ -138,8 +138,8 @@ typedef struct lstm {
   const void *turned;
   /* reverse */
   const char *g;
-  char *slope;                    /* of the gates, [steps,batch,gates] */
-  char *state_slope, *cell_slope; /* [batch,n] */
+  char *gates_adjoint;                /* of the gates, [steps,batch,gates] */
+  char *state_adjoint, *cell_adjoint; /* [batch,n] */
 } lstm;
 
 static bool take_lstm(ky_frame *f, ky_id pc, lstm *l) {
@@ -220,19 +220,19 @@ static void pull_rows(void *context, uint32_t piece, size_t begin, size_t end) {
   const lstm *l = context;
   const ky_recurrence *s = &l->s;
   const ky_matrix none = {NULL, 0, 0};
-  char *state = at(l, l->state_slope, 0, begin, s->n);
-  char *cells = at(l, l->cell_slope, 0, begin, s->n);
+  char *state = at(l, l->state_adjoint, 0, begin, s->n);
+  char *cells = at(l, l->cell_adjoint, 0, begin, s->n);
   memcpy(cells, at(l, l->g, s->steps, begin, s->n), (end - begin) * s->n * s->size);
   for (size_t t = s->steps; t-- > 0;) {
     ky_lstm_rows r = rows_at(l, t, begin, end);
     r.g = at(l, l->g, t, begin, s->n);
     r.more = t + 1 < s->steps ? state : NULL;
-    r.cell_slope = cells;
-    r.slope = at(l, l->slope, t, begin, s->gates);
+    r.cell_adjoint = cells;
+    r.gates_adjoint = at(l, l->gates_adjoint, t, begin, s->gates);
     s->f->kernels->recurrent->pull_lstm[s->dtype](&r);
     if (t > 0 || s->state)
       ky__recurrent_product(s, begin, end, s->n, s->gates,
-                            (ky_matrix){r.slope, (ptrdiff_t)s->gates, 1}, s->w, none,
+                            (ky_matrix){r.gates_adjoint, (ptrdiff_t)s->gates, 1}, s->w, none,
                             (ky_matrix){state, (ptrdiff_t)s->n, 1});
   }
 }
@@ -253,15 +253,15 @@ void vjp_lstm_sequence(ky_frame *f, ky_id pc) {
     const size_t states = s->batch * s->n, all = s->steps * s->batch * s->gates;
     const bool direct = d[KY_SEQ_X].ptr && !d[KY_SEQ_X].beta;
     l.g = ky__adjoint(f, pc);
-    l.slope = direct ? d[KY_SEQ_X].ptr : ky__scratch(f, all * s->size);
-    l.state_slope = ky__scratch(f, states * s->size);
-    l.cell_slope = ky__scratch(f, states * s->size);
+    l.gates_adjoint = direct ? d[KY_SEQ_X].ptr : ky__scratch(f, all * s->size);
+    l.state_adjoint = ky__scratch(f, states * s->size);
+    l.cell_adjoint = ky__scratch(f, states * s->size);
     if (f->fault->status == KY_OK) {
       if (states > 0) ky__team_run(f->team, s->batch, ky__recurrence_grain(s), pull_rows, &l);
-      if (!direct) ky__give(s, d[KY_SEQ_X], l.slope, all);
-      ky__pull_weights(s, d[KY_SEQ_W], l.slope, l.out);
-      ky__give(s, d[KY_SEQ_STATE], l.state_slope, states);
-      ky__give(s, d[KY_SEQ_EXTRA], l.cell_slope, states);
+      if (!direct) ky__give(s, d[KY_SEQ_X], l.gates_adjoint, all);
+      ky__pull_weights(s, d[KY_SEQ_W], l.gates_adjoint, l.out);
+      ky__give(s, d[KY_SEQ_STATE], l.state_adjoint, states);
+      ky__give(s, d[KY_SEQ_EXTRA], l.cell_adjoint, states);
     }
   }
   ky__arena_reset(&f->scratch, mark);

@@ -90,18 +90,19 @@ void ky__recurrent_product(const ky_recurrence *s, size_t begin, size_t end, siz
   ky__multiply(s->f->kernels, s->dtype, &p);
 }
 
-void ky__pull_weights(const ky_recurrence *s, ky_dest to, const void *slope, const void *out) {
+void ky__pull_weights(const ky_recurrence *s, ky_dest to, const void *gates_adjoint,
+                      const void *out) {
   if (!to.ptr) return;
   const ky_matrix c = ky__rows(s, to.ptr, 0, s->n);
   ky_product p = {.m = s->gates, .n = s->n, .k = (s->steps - 1) * s->batch, .c = c};
-  p.a = ky__rows(s, slope, s->batch, s->gates);
+  p.a = ky__rows(s, gates_adjoint, s->batch, s->gates);
   p.a = (ky_matrix){p.a.data, p.a.column, p.a.row};
   p.b = ky__rows(s, out, 0, s->n);
   if (to.beta) p.d = c;
   ky__product(s->f, s->dtype, &p);
   if (!s->state) return;
   p.k = s->batch;
-  p.a.data = (void *)(uintptr_t)slope;
+  p.a.data = (void *)(uintptr_t)gates_adjoint;
   p.b = ky__rows(s, s->state, 0, s->n);
   p.d = c;
   ky__product(s->f, s->dtype, &p);

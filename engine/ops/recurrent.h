@@ -47,9 +47,10 @@ size_t ky__recurrence_grain(const ky_recurrence *s);
 void ky__recurrent_product(const ky_recurrence *s, size_t begin, size_t end, size_t columns,
                            size_t depth, ky_matrix a, ky_matrix b, ky_matrix d, ky_matrix c);
 
-/* What the recurrent weights get: the sum over steps of slope [steps,batch,gates] times the
- * state before each step; `out` has the states after, [steps,batch,n] at least. */
-void ky__pull_weights(const ky_recurrence *s, ky_dest to, const void *slope, const void *out);
+/* What the recurrent weights get: the sum over steps of the gates' adjoint [steps,batch,gates]
+ * times the state before each step; `out` has the states after, [steps,batch,n] at least. */
+void ky__pull_weights(const ky_recurrence *s, ky_dest to, const void *gates_adjoint,
+                      const void *out);
 
 /* to = beta to + from, `count` elements. */
 void ky__give(const ky_recurrence *s, ky_dest to, const void *from, size_t count);
