@@ -108,6 +108,18 @@ static void the_null_var_is_refused(void **state) {
   assert_non_null(strstr(ky_tape_message(b->t), "module_forward: the var is null"));
 }
 
+/* Those that record nothing have none to ask. */
+static void a_null_tape_gives_the_null_var(void **state) {
+  bench *b = *state;
+  const ky_var x = ky_full(b->t, KY_F64, KY_SHAPE(2), 1);
+  assert_int_equal(ky_nn_sequential(NULL, 0, NULL, &b->m), KY_OK);
+  assert_int_equal((ky_module_forward)(NULL, b->m, x).id, 0);
+  ky_module_free(b->m);
+  assert_int_equal(ky_nn_dropout(NULL, 0.5, &b->m), KY_OK);
+  ky_module_train(b->m, 0);
+  assert_int_equal((ky_module_forward)(NULL, b->m, x).id, 0);
+}
+
 static ky_var forward_itself(ky_module *m, ky_tape *t, ky_var x) {
   (void)m;
   (void)t;
@@ -138,6 +150,7 @@ int main(void) {
       BENCH_TEST(the_result_may_go_where_an_operand_was),
       BENCH_TEST(weights_are_found_however_deep_they_are),
       BENCH_TEST(the_null_var_is_refused),
+      BENCH_TEST(a_null_tape_gives_the_null_var),
       BENCH_TEST(a_kind_without_size_is_refused),
       BENCH_TEST(an_embedding_of_negative_extent_is_no_index),
   };

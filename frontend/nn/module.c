@@ -189,6 +189,7 @@ size_t ky_module_kept(const ky_module *m, size_t room, ky_var *vars) {
 /* ---- all the rest ------------------------------------------------------------------------ */
 
 ky_var ky_module_forward(ky_tape *t, ky_module *m, ky_var x) {
+  if (!t) return ky_none();
   if (!m) return ky_tape_fail(t, KY_BAD_ARGUMENT, "module_forward: the module is null");
   if (m->kind->size <= offsetof(ky_module_kind, free))
     return ky_tape_fail(t, KY_BAD_ARGUMENT, "module_forward: the module's kind has no size");
