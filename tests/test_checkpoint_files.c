@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /* Files of checkpoints: what is written is of the format, files of others are read, and nothing
  * changes where a file is not what it should be. */
-#define _XOPEN_SOURCE 700 /* symlink, lstat */
+#define _XOPEN_SOURCE 700 /* symlink, mkfifo, alarm */
 #include "checkpoint_bench.h"
 
 #include <signal.h>
@@ -146,6 +146,18 @@ static void bad_files_change_nothing(void **state) {
   ky_tensor_free(w);
 }
 
+/* A pipe that nobody writes to: opening it must not wait. */
+static void pipes_are_refused_at_once(void **state) {
+  fixture *f = *state;
+  assert_int_equal(mkfifo(PATH, 0600), 0);
+  alarm(10);
+  assert_int_equal(ky_checkpoint_read(f->c, PATH), KY_NO_FILE);
+  assert_says(f->c, "cannot be read: it is no regular file");
+  assert_int_equal(ky_checkpoint_write(f->c, PATH), KY_NO_FILE);
+  assert_says(f->c, "cannot be written: it is no regular file");
+  alarm(0);
+}
+
 /* It is JSON, and nothing in it is asked for; but closing deep brackets takes jsmn long. */
 static void deep_headers_are_refused(void **state) {
   fixture *f = *state;
@@ -282,6 +294,7 @@ int main(void) {
       CHECKPOINT_TEST(file_is_what_the_format_says),
       CHECKPOINT_TEST(files_of_others_are_read),
       CHECKPOINT_TEST(bad_files_change_nothing),
+      CHECKPOINT_TEST(pipes_are_refused_at_once),
       CHECKPOINT_TEST(deep_headers_are_refused),
       CHECKPOINT_TEST(no_byte_of_a_file_is_trusted),
       CHECKPOINT_TEST(half_of_a_memory_is_refused),

@@ -1,12 +1,14 @@
 /* SPDX-License-Identifier: MIT */
 /* A checkpoint's way back from a file. Its header is looked at, and the arrays are read, before
  * anything changes. */
-#define _XOPEN_SOURCE 700 /* fstat, fseeko */
+#define _XOPEN_SOURCE 700 /* fdopen, fstat, fseeko */
 #include <errno.h>
+#include <fcntl.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
+#include <unistd.h>
 
 #include "../block.h"
 #include "../optim/optimizer.h"
@@ -49,9 +51,17 @@ static ky_status read_bytes(const input *in, size_t at, size_t count, void *to) 
   return good ? KY_OK : no_file(in);
 }
 
+/* What is no regular file, a pipe say, is not waited for. */
+static FILE *open_at_once(const char *path) {
+  const int number = open(path, O_RDONLY | O_NONBLOCK | O_CLOEXEC);
+  FILE *file = number < 0 ? NULL : fdopen(number, "rb");
+  if (number >= 0 && !file) close(number);
+  return file;
+}
+
 /* Opens the file, and reads its header. */
 static ky_status open_file(input *in) {
-  in->file = fopen(in->path, "rb");
+  in->file = open_at_once(in->path);
   struct stat info;
   if (!in->file || fstat(fileno(in->file), &info) != 0) return no_file(in);
   if (!S_ISREG(info.st_mode))
