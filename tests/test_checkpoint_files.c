@@ -289,6 +289,33 @@ static void files_of_others_are_not_touched(void **state) {
   remove(LINK);
 }
 
+/* One link after another, to a file that is not there yet. */
+static void links_stay_where_there_is_nothing_behind_them(void **state) {
+  fixture *f = *state;
+  struct stat info;
+  double x = 1;
+  char here[512], far[1024];
+  assert_non_null(getcwd(here, sizeof here));
+  snprintf(far, sizeof far, "%s/%s", here, LINK "2");
+  assert_int_equal(ky_checkpoint_add_array(f->c, "x", KY_F64, KY_SCALAR, &x), KY_OK);
+  remove(LINK);
+  remove(LINK "2");
+  assert_int_equal(symlink(far, LINK), 0);
+  assert_int_equal(symlink(PATH, LINK "2"), 0);
+  const ky_status status = ky_checkpoint_write(f->c, "./" LINK);
+  const int links[2] = {lstat(LINK, &info) == 0 && S_ISLNK(info.st_mode),
+                        lstat(LINK "2", &info) == 0 && S_ISLNK(info.st_mode)};
+  remove(LINK "2");
+  assert_int_equal(symlink(LINK "2", LINK "2"), 0); /* a circle */
+  const ky_status endless = ky_checkpoint_write(f->c, LINK);
+  remove(LINK);
+  remove(LINK "2");
+  assert_int_equal(status, KY_OK);
+  assert_true(links[0] && links[1]);
+  assert_int_equal(ky_checkpoint_read(f->c, PATH), KY_OK);
+  assert_int_equal(endless, KY_NO_FILE);
+}
+
 int main(void) {
   const struct CMUnitTest tests[] = {
       CHECKPOINT_TEST(file_is_what_the_format_says),
@@ -300,6 +327,7 @@ int main(void) {
       CHECKPOINT_TEST(half_of_a_memory_is_refused),
       CHECKPOINT_TEST(old_file_stays_where_writing_fails),
       CHECKPOINT_TEST(files_of_others_are_not_touched),
+      CHECKPOINT_TEST(links_stay_where_there_is_nothing_behind_them),
   };
   return cmocka_run_group_tests(tests, NULL, NULL);
 }

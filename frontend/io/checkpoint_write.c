@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /* A checkpoint's way to a file, which grows beside the old one and then takes its place. */
-#define _XOPEN_SOURCE 700 /* realpath, fsync, fchmod */
+#define _XOPEN_SOURCE 700 /* realpath, readlink, fsync, fchmod */
 #include <errno.h>
 #include <fcntl.h>
 #include <limits.h>
@@ -15,6 +15,7 @@
 
 #define CHUNK 4096 /* bytes */
 #define TRIES 100  /* names of files that grow, where those of others are in the way */
+#define LINKS 40   /* one after the other */
 
 /* ---- arrays ------------------------------------------------------------------------------ */
 
@@ -98,10 +99,29 @@ static bool replace(const char *path, const struct stat *old, char *part, size_t
   return false;
 }
 
+/* Where a link at `at` leads to, be there something or not; false when there is no link. */
+static bool follow(char at[PATH_MAX]) {
+  char text[PATH_MAX];
+  const ssize_t length = readlink(at, text, sizeof text);
+  const char *slash = length > 0 && text[0] != '/' ? strrchr(at, '/') : NULL;
+  const size_t folder = slash ? (size_t)(slash - at) + 1 : 0;
+  if (length < 0 || folder + (size_t)length >= PATH_MAX) return false;
+  memcpy(at + folder, text, (size_t)length);
+  at[folder + (size_t)length] = 0;
+  return true;
+}
+
 /* A link stays, and what it leads to is replaced. */
 static ky_status write_file(ky_checkpoint *c, const char *path, const output *out) {
-  char resolved[PATH_MAX];
-  const char *target = realpath(path, resolved) ? resolved : path;
+  char target[PATH_MAX];
+  if (strlen(path) >= sizeof target)
+    return ky__checkpoint_no_file(c, path, "written", ENAMETOOLONG);
+  if (!realpath(path, target)) {
+    if (errno == ELOOP) return ky__checkpoint_no_file(c, path, "written", errno);
+    strcpy(target, path);
+    for (int k = 0; k < LINKS && follow(target); k++) {
+    }
+  }
   struct stat old;
   const bool exists = stat(target, &old) == 0;
   if (exists && !S_ISREG(old.st_mode))
