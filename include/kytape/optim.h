@@ -32,8 +32,8 @@ typedef struct ky_sgd_options {
  * in the dtype of w, to which the numbers are rounded. allocator: NULL for malloc; copied, its
  * `user` must outlive the optimizer. rate: finite; a negative one ascends. options: copied;
  * NULL for none. *out: the caller frees it with ky_optimizer_free. Errors: BAD_ARGUMENT (out is
- * null, rate is not finite, or an option is out of range), NO_MEMORY; *out is NULL then.
- * Source: Sutskever et al., "On the importance of initialization and momentum". */
+ * null, rate is not finite, an option is out of range, the options' size), NO_MEMORY; *out is
+ * NULL then. Source: Sutskever et al., "On the importance of initialization and momentum". */
 KY_API ky_status ky_sgd_new(const ky_allocator *allocator, double rate,
                             const ky_sgd_options *options, ky_optimizer **out);
 
@@ -57,9 +57,8 @@ KY_API ky_adam_options ky_adamw_defaults(void);
  *   m = beta1 m + (1 - beta1) t, m' = m / (1 - beta1^k)
  *   v = beta2 v + (1 - beta2) t^2, v' = v / (1 - beta2^k)
  *   w <- w - rate m' / (v'^(1/2) + epsilon)
- * options: copied; NULL for ky_adam_defaults(). Errors: those of ky_sgd_new, BAD_ARGUMENT (an
- * option is out of range). Source: Kingma and Ba, "Adam: A Method for Stochastic
- * Optimization". */
+ * options: copied; NULL for ky_adam_defaults(). Errors: those of ky_sgd_new. Source: Kingma and
+ * Ba, "Adam: A Method for Stochastic Optimization". */
 KY_API ky_status ky_adam_new(const ky_allocator *allocator, double rate,
                              const ky_adam_options *options, ky_optimizer **out);
 
@@ -72,8 +71,8 @@ KY_API ky_status ky_adamw_new(const ky_allocator *allocator, double rate,
 
 /* One step: changes every weight of `grads` through ky_tensor_write. grads: of ky_backward,
  * still valid, or some of its pairs, so that groups of weights can have optimizers of their
- * own; no entries, no change. What momentum and Adam remember of a weight is made in
- * its first step, by the address of the weight, and kept until ky_optimizer_forget.
+ * own; no entries, no change. What momentum and Adam remember of a weight is made in its first
+ * step, by the address of the weight, and kept until ky_optimizer_forget.
  * Errors: BAD_ARGUMENT (o, grads, its pairs, a weight or a gradient is null), NO_MEMORY; no
  * weight changed. */
 KY_API ky_status ky_optimizer_step(ky_optimizer *o, const ky_grads *grads);
