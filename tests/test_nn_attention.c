@@ -245,9 +245,14 @@ static ky_status make_attention(const ky_allocator *a, ky_module **out) {
   return ky_nn_attention(a, KY_F64, 4, 2, 0, 1, NULL, out);
 }
 
-static void attention_survives_failing_memory(void **state) {
+static ky_status make_rmsnorm(const ky_allocator *a, ky_module **out) {
+  return ky_nn_rmsnorm(a, KY_F64, 4, 1e-5, out);
+}
+
+static void constructors_survive_failing_memory(void **state) {
   (void)state;
   bench_assert_survives_failing_memory(make_attention);
+  bench_assert_survives_failing_memory(make_rmsnorm);
 }
 
 int main(void) {
@@ -263,7 +268,7 @@ int main(void) {
       BENCH_TEST(residual_takes_its_module_only_on_success),
       BENCH_TEST(a_transformer_learns),
       BENCH_TEST(constructors_refuse_nonsense),
-      BENCH_TEST(attention_survives_failing_memory),
+      cmocka_unit_test(constructors_survive_failing_memory),
   };
   return cmocka_run_group_tests(tests, NULL, NULL);
 }

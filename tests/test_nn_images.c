@@ -175,9 +175,14 @@ static void layers_agree_with_pytorch(void **state) {
   }
 }
 
+static ky_status make_unflatten(const ky_allocator *a, ky_module **out) {
+  return ky_nn_unflatten(a, KY_SHAPE(2, 3), out);
+}
+
 static void layers_survive_failing_memory(void **state) {
   (void)state;
   for (int k = 0; k < LAYERS; k++) bench_assert_survives_failing_memory(layers[k].make);
+  bench_assert_survives_failing_memory(make_unflatten);
 }
 
 static void layers_want_an_axis_behind_the_channels(void **state) {

@@ -5,7 +5,6 @@
 #include <stddef.h>
 #include <string.h>
 
-#include "fault_allocator.h"
 #include "kytape/optim.h"
 #include "module_bench.h"
 
@@ -189,25 +188,17 @@ static void batchnorm_refuses_what_is_no_number(void **state) {
   assert_int_equal(ky_module_statistics(b->m, NULL, NULL), KY_BAD_ARGUMENT);
 }
 
+static ky_status make_batchnorm(const ky_allocator *a, ky_module **out) {
+  return ky_nn_batchnorm(a, KY_F32, 4, 1e-5, 0.1, out);
+}
+static ky_status make_dropout(const ky_allocator *a, ky_module **out) {
+  return ky_nn_dropout(a, 0.5, out);
+}
+
 static void a_failed_allocation_leaves_nothing(void **state) {
-  bench *b = *state;
-  ky_fault_allocator fa;
-  fault_allocator_init(&fa);
-  const ky_allocator a = fault_allocator(&fa);
-  ky_status status = KY_NO_MEMORY;
-  for (size_t n = 1; status == KY_NO_MEMORY; n++) {
-    fault_allocator_fail_once(&fa, n);
-    status = ky_nn_batchnorm(&a, KY_F32, 4, 1e-5, 0.1, &b->m);
-    if (status != KY_OK) assert_int_equal(fa.live_blocks, 0);
-  }
-  assert_int_equal(status, KY_OK);
-  assert_true(fa.failures >= 9); /* the module, and two blocks for each tensor */
-  ky_module_free(b->m);
-  fault_allocator_fail_once(&fa, 1);
-  assert_int_equal(ky_nn_dropout(&a, 0.5, &b->m), KY_NO_MEMORY);
-  assert_null(b->m);
-  assert_int_equal(fa.live_blocks, 0);
-  fault_allocator_free(&fa);
+  (void)state;
+  bench_assert_survives_failing_memory(make_batchnorm);
+  bench_assert_survives_failing_memory(make_dropout);
 }
 
 /* ---- all together ------------------------------------------------------------------------ */
@@ -328,7 +319,7 @@ int main(void) {
       BENCH_TEST(no_statistic_moves_unless_all_can),
       BENCH_TEST(a_recording_that_failed_moves_no_statistic),
       BENCH_TEST(batchnorm_refuses_what_is_no_number),
-      BENCH_TEST(a_failed_allocation_leaves_nothing),
+      cmocka_unit_test(a_failed_allocation_leaves_nothing),
       BENCH_TEST(names_of_buffers_tell_where_they_are),
       BENCH_TEST(a_network_learns_and_infers_as_it_learned),
       cmocka_unit_test(functions_behind_the_size_of_a_kind_are_not_called),
