@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
-/* attention: causal heads alone. By hand the weights of one head are kept; the tape keeps a
- * number a row. */
+/* attention: causal heads alone. By hand the weights of a block of rows are kept until their
+ * gradients are there; the tape keeps a number a row. */
 #include <stdio.h>
 #include <stdlib.h>
 
@@ -14,6 +14,7 @@ enum { Q, K, V, TARGET, ARRAYS };
 typedef struct problem {
   size_t heads, time, width;
   float *array[ARRAYS], *gradient, *room;
+  hand_attention hand;
   double value;
 } problem;
 
@@ -34,10 +35,7 @@ static void weights(taped *s) {
 
 static void by_hand(void *state) {
   problem *p = state;
-  const size_t count = p->heads * p->time * p->width;
-  float *const *a = p->array;
-  p->value = hand_attention(p->heads, p->time, p->width, a[Q], a[K], a[V], a[TARGET],
-                            p->gradient, p->gradient + count, p->gradient + 2 * count, p->room);
+  p->value = hand_attention_value(&p->hand, p->room);
 }
 
 /* The half of the scores that is seen: two products forward, five in reverse, one of them
@@ -65,7 +63,10 @@ bool workload_attention(const bench_setup *setup, bench_sheet *sheet) {
     bench_random(KY_F32, 1 + (uint32_t)k, count, p.array[k], 1);
   }
   p.gradient = bench_alloc_aligned(3 * count * sizeof(float));
-  p.room = bench_alloc_aligned((2 * p.time + p.width) * p.time * sizeof(float));
+  float *const g = p.gradient;
+  p.hand = (hand_attention){p.heads,    p.time,          p.width, p.array[Q], p.array[K],
+                            p.array[V], p.array[TARGET], g,       g + count,  g + 2 * count};
+  p.room = bench_alloc_aligned(hand_attention_room(&p.hand) * sizeof(float));
   char title[32], argument[32];
   snprintf(title, sizeof title, "%zu heads, %zux%zu", p.heads, p.time, p.width);
   snprintf(argument, sizeof argument, "%zu,%zu,%zu", p.heads, p.time, p.width);

@@ -77,10 +77,18 @@ double hand_softmaxce(size_t rows, size_t classes, const float *x, const int64_t
 double hand_layernorm(size_t rows, size_t n, const float *x, const float *w, const float *b,
                       const float *target, float *gx, float *gw, float *gb);
 
-/* Arrays [heads,t,d]; room: t (2 t + d) floats. Returns the sum. */
-double hand_attention(size_t heads, size_t t, size_t d, const float *q, const float *k,
-                      const float *v, const float *target, float *gq, float *gk, float *gv,
-                      float *room);
+/* Arrays [heads,t,d]. */
+typedef struct hand_attention {
+  size_t heads, t, d;
+  const float *q, *k, *v, *target;
+  float *gq, *gk, *gv;
+} hand_attention;
+
+/* What it needs beside all that, in floats. */
+size_t hand_attention_room(const hand_attention *a);
+
+/* Returns the sum. */
+double hand_attention_value(const hand_attention *a, float *room);
 
 /* ---- rosenbrock: sum of 100 (x[i+1] - x[i]^2)^2 + (1 - x[i])^2 */
 

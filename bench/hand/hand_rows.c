@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
-/* Layernorm and attention by hand: value and gradients, row by row. Attention keeps the weights
- * of one head; products are the engine's. */
+/* Layernorm and attention by hand: value and gradients, row by row. Attention takes blocks
+ * of rows, which see the columns before them; products are the engine's. */
 #include <math.h>
 #include <stdint.h>
 #include <string.h>
@@ -47,45 +47,60 @@ static ky_matrix swapped(const float *data, size_t columns) {
   return (ky_matrix){(void *)(uintptr_t)data, 1, (ptrdiff_t)columns};
 }
 
-/* Row i of scores becomes weights of columns 0..i. */
-static void weigh(size_t i, size_t t, float scale, float *restrict s) {
+/* Row i of `seen` scores becomes weights of columns 0..i. */
+static void weigh(size_t i, size_t seen, float scale, float *restrict s) {
   float top = s[0], sum = 0;
   for (size_t k = 1; k <= i; k++) top = s[k] > top ? s[k] : top;
   for (size_t k = 0; k <= i; k++) sum += s[k] = expf((s[k] - top) * scale);
   const float part = 1 / sum;
   for (size_t k = 0; k <= i; k++) s[k] *= part;
-  for (size_t k = i + 1; k < t; k++) s[k] = 0;
+  for (size_t k = i + 1; k < seen; k++) s[k] = 0;
 }
 
 /* What weights get becomes what scores get. */
-static void unweigh(size_t i, size_t t, float scale, const float *restrict p,
+static void unweigh(size_t i, size_t seen, float scale, const float *restrict p,
                     float *restrict g) {
   float sum = 0;
   for (size_t k = 0; k <= i; k++) sum += p[k] * g[k];
   for (size_t k = 0; k <= i; k++) g[k] = scale * p[k] * (g[k] - sum);
-  for (size_t k = i + 1; k < t; k++) g[k] = 0;
+  for (size_t k = i + 1; k < seen; k++) g[k] = 0;
 }
 
-double hand_attention(size_t heads, size_t t, size_t d, const float *q, const float *k,
-                      const float *v, const float *target, float *gq, float *gk, float *gv,
-                      float *room) {
+/* Rows first..first + rows - 1 of one head, which see as many columns as there are up to the
+ * last of them. Adds to gk and gv, or stores; returns their part of the sum. */
+static double attend(const hand_attention *a, size_t head, size_t first, size_t rows,
+                     float *room) {
   ky_gemm *const gemm = ky__gemm[KY_F32];
-  float *const p = room, *const gp = room + t * t, *const r = gp + t * t;
-  const float scale = 1 / sqrtf((float)d);
+  const size_t d = a->d, seen = first + rows, at = head * a->t * d, here = at + first * d;
+  const float scale = 1 / sqrtf((float)d), *const target = a->target + here;
+  const int adds = seen < a->t;
+  float *const p = room, *const gp = p + rows * seen, *const r = gp + rows * seen;
+  gemm(rows, seen, d, rows_of(a->q + here, d), swapped(a->k + at, d), 0, rows_of(p, seen));
+  for (size_t i = 0; i < rows; i++) weigh(first + i, seen, scale, p + i * seen);
+  gemm(rows, d, seen, rows_of(p, seen), rows_of(a->v + at, d), 0, rows_of(r, d));
+  float value = 0;
+  for (size_t i = 0; i < rows * d; i++) value += r[i] * target[i];
+  gemm(seen, d, rows, swapped(p, seen), rows_of(target, d), adds, rows_of(a->gv + at, d));
+  gemm(rows, seen, d, rows_of(target, d), swapped(a->v + at, d), 0, rows_of(gp, seen));
+  for (size_t i = 0; i < rows; i++)
+    unweigh(first + i, seen, scale, p + i * seen, gp + i * seen);
+  gemm(rows, d, seen, rows_of(gp, seen), rows_of(a->k + at, d), 0, rows_of(a->gq + here, d));
+  gemm(seen, d, rows, swapped(gp, seen), rows_of(a->q + here, d), adds, rows_of(a->gk + at, d));
+  return (double)value;
+}
+
+#define BLOCK 64 /* rows */
+
+size_t hand_attention_room(const hand_attention *a) { return BLOCK * (2 * a->t + a->d); }
+
+/* The last rows of a head first: they see all columns. */
+double hand_attention_value(const hand_attention *a, float *room) {
   double total = 0;
-  for (size_t h = 0; h < heads; h++) {
-    const size_t at = h * t * d;
-    gemm(t, t, d, rows_of(q + at, d), swapped(k + at, d), 0, rows_of(p, t));
-    for (size_t i = 0; i < t; i++) weigh(i, t, scale, p + i * t);
-    gemm(t, d, t, rows_of(p, t), rows_of(v + at, d), 0, rows_of(r, d));
-    float value = 0;
-    for (size_t i = 0; i < t * d; i++) value += r[i] * target[at + i];
-    total += (double)value;
-    gemm(t, d, t, swapped(p, t), rows_of(target + at, d), 0, rows_of(gv + at, d));
-    gemm(t, t, d, rows_of(target + at, d), swapped(v + at, d), 0, rows_of(gp, t));
-    for (size_t i = 0; i < t; i++) unweigh(i, t, scale, p + i * t, gp + i * t);
-    gemm(t, d, t, rows_of(gp, t), rows_of(k + at, d), 0, rows_of(gq + at, d));
-    gemm(t, d, t, swapped(gp, t), rows_of(q + at, d), 0, rows_of(gk + at, d));
-  }
+  for (size_t head = 0; head < a->heads; head++)
+    for (size_t end = a->t; end > 0;) {
+      const size_t first = (end - 1) / BLOCK * BLOCK;
+      total += attend(a, head, first, end - first, room);
+      end = first;
+    }
   return total;
 }
