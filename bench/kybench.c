@@ -157,8 +157,8 @@ static bool run(const options *o) {
   bool good = true;
   char processor[128];
   read_processor(processor, sizeof processor);
-  printf("kytape %s; %s\n%s, one thread%s\n", ky_version(), ky_gemm_info(), processor,
-         o->quick ? "; a glance, not a measurement" : "");
+  printf("kytape %s; %s\n%s; one thread where a row does not say two%s\n", ky_version(),
+         ky_gemm_info(), processor, o->quick ? "; a glance, not a measurement" : "");
   if (o->torch) setup.torch = torch_find(stdout);
   for (size_t k = 0; k < COUNT; k++) {
     sheets[k].name = workloads[k].name;

@@ -227,17 +227,18 @@ void bench_print_sheet(FILE *out, const bench_sheet *sheet) {
 }
 
 void bench_print_legend(FILE *out) {
-  fprintf(
-      out,
-      "\nspread: 10th to 90th percentile over the median. /hand, /recursive, /PyTorch: "
-      "median over theirs;\nPyTorch with one thread, /PyTorch 2 with two. "
-      "ns/instr, B/instr: over the\ninstructions of the tape or the program (chain: over its "
-      "operations). bound: matrix products alone\nand functions alone (transcendental ones, "
-      "of some rows roots and divisions) in vectorised loops, or a\ncopy of the bytes that "
-      "must be read and written, whichever takes longer; measured beside it. of\nbound: "
-      "bound over median. GFLOP/s: of the products. bytes: at most, besides weights, inputs "
-      "and\nwhat "
-      "the optimizer keeps; of PyTorch: how much the resident set grows in a step.\n");
+  static const char text[] =
+      "\n"
+      "spread: 10th to 90th percentile over the median. /hand, /recursive, /PyTorch:\n"
+      "median over theirs; PyTorch with one thread, /PyTorch 2 with two. ns/instr,\n"
+      "B/instr: over the instructions of the tape or the program (chain: over its\n"
+      "operations). bound: matrix products alone and functions alone (transcendental\n"
+      "ones, of some rows roots and divisions) in vectorised loops, or a copy of the\n"
+      "bytes that must be read and written, whichever takes longer; measured beside\n"
+      "it, with one thread. of bound: bound over median. GFLOP/s: of the products.\n"
+      "bytes: at most, besides weights, inputs and what the optimizer keeps; of\n"
+      "PyTorch: how much the resident set grows in a step.\n";
+  fputs(text, out);
 }
 
 /* ---- JSON -------------------------------------------------------------------------------- */
