@@ -88,14 +88,10 @@ static const shape shapes[] = {
 
 /* ---- the calls --------------------------------------------------------------------------- */
 
-static void keep_status(taped *s, ky_status status) {
-  if (s->status == KY_OK) s->status = status;
-}
-
 static void compile(void *state) {
   taped *s = state;
   ky_program *p = NULL;
-  keep_status(s, ky_compile(s->t, s->root, NULL, &p));
+  taped_keep(s, ky_compile(s->t, s->root, NULL, &p));
   ky_program_free(p);
 }
 
@@ -103,7 +99,7 @@ static void compile(void *state) {
 static void execute_new(void *state) {
   taped *s = state;
   ky_exec *e = NULL;
-  keep_status(s, ky_exec_new(s->program, NULL, &e));
+  taped_keep(s, ky_exec_new(s->program, NULL, &e));
   ky_exec_free(e);
 }
 

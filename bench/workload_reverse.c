@@ -46,18 +46,14 @@ static void tape_open(taped *s, problem *p) {
 
 /* ---- the calls --------------------------------------------------------------------------- */
 
-static void keep_status(taped *s, ky_status status) {
-  if (s->status == KY_OK) s->status = status;
-}
-
 static void reverse(void *state) {
   taped *s = state;
-  keep_status(s, ky_backward(s->t, s->root, &s->grads));
+  taped_keep(s, ky_backward(s->t, s->root, &s->grads));
 }
 
 static void compiled(void *state) {
   taped *s = state;
-  keep_status(s, ky_exec_step(s->exec, &s->grads));
+  taped_keep(s, ky_exec_step(s->exec, &s->grads));
 }
 
 static void kernels(void *state) { kernel_calls_pull(state); }
