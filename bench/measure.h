@@ -1,7 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /* Timing: cells are calls that are timed side by side, a sample of each in turn, so that what
- * the machine does in the meantime falls on all of them alike. Knows nothing of what it times.
- */
+ * the machine does in the meantime falls on all alike. Knows nothing of what it times. */
 #ifndef KYBENCH_MEASURE_H
 #define KYBENCH_MEASURE_H
 
@@ -42,8 +41,7 @@ typedef struct bench_stats {
 /* Seconds of a clock that only goes forward. */
 double bench_now(void);
 
-/* Fills in all cells but `call`, `timed` and `state`. Within a round cells run in their order.
- */
+/* Fills in all of cells but `call`, `timed` and `state`. In a round they run in their order. */
 void bench_measure(const bench_pace *pace, int count, bench_cell *cells);
 
 bench_stats bench_summary(const bench_cell *cell);

@@ -1,7 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /* What a workload found: a sheet of rows, one a case and variant. The ratios between variants
- * are worked out from it, never stored. Knows neither how it was measured nor how it is shown.
- */
+ * are worked out from it, never stored. Knows not how it was measured, nor how it is shown. */
 #ifndef KYBENCH_SHEET_H
 #define KYBENCH_SHEET_H
 

@@ -1,8 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /* A step as a tape runs it: recorded anew each time, replayed, or compiled. A workload says
- * what is recorded and which arrays the next step reads; how the tape is driven is told once,
- * here.
- */
+ * what is recorded and which arrays the next step reads; how a tape is driven is told here. */
 #ifndef KYBENCH_TAPED_H
 #define KYBENCH_TAPED_H
 
@@ -77,8 +75,8 @@ void taped_backward(void *state);
 /* and on the program. */
 void taped_compiled_forward(void *state);
 
-/* The gradient of the k-th weight after a step without optimizer; all weights lead to the root.
- */
+/* The gradient of the k-th weight after a step without optimizer; all of them lead to the
+ * root. */
 const void *taped_grad(const taped *s, size_t k);
 
 /* Instructions of the tape or the program, and bytes that it holds. */

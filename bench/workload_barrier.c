@@ -21,8 +21,7 @@ typedef struct meeting {
   atomic_uint present;
 } meeting;
 
-/* Each thread takes one piece and stays until all are there: else the caller would do them all.
- */
+/* Each thread takes a piece and stays until all are there: else the caller would do all. */
 static void stay(void *context, uint32_t piece, size_t begin, size_t end) {
   (void)piece, (void)begin, (void)end;
   meeting *m = context;
@@ -69,8 +68,7 @@ static void pool_close(pool *p) {
   pthread_barrier_destroy(&p->end);
 }
 
-/* False when a thread cannot be started; the others then wait for ever, and the program ends.
- */
+/* False when a thread cannot be started; the others wait until the program ends. */
 static bool pool_open(pool *p, unsigned threads) {
   *p = (pool){.workers = threads - 1};
   pthread_barrier_init(&p->start, NULL, threads);

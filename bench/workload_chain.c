@@ -14,8 +14,7 @@
 #include "hand/hand.h"
 #include "recursive/recursive.h"
 
-/* So near 1 that neither values nor adjoints of 10,000,000 operations leave the normal numbers.
- */
+/* So near 1 that neither values nor adjoints of 10,000,000 operations cease to be normal. */
 #define X0 0.999999
 
 #define DEFAULT_STACK ((rlim_t)8 << 20)
@@ -139,8 +138,7 @@ static bool survives(size_t n) {
   return WIFEXITED(status) && WEXITSTATUS(status) == EXIT_SUCCESS;
 }
 
-/* The depth at which recursion dies, to two digits; 0 when `most` is not deep enough to tell.
- */
+/* The depth at which recursion dies, to two digits; 0 when `most` is not deep enough. */
 static size_t deadly_depth(size_t most) {
   size_t alive = 0, dead = 1000;
   while (survives(dead)) {

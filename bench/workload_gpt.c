@@ -18,8 +18,7 @@ typedef struct net {
 static int arrays_of(const net *n) { return 2 + PER_LAYER * (int)n->layers + 3; }
 
 /* Embeddings of letters and of places; in each layer norm, qkv, projection, norm, wide and
- * narrow linear layer, each a weight and a bias; the last norm, and the output without a bias.
- */
+ * narrow linear layer, each a weight and a bias; the last norm; the output without bias. */
 static training_weight weight(const void *problem, int k) {
   const net *n = problem;
   const int64_t w = n->width;

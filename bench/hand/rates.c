@@ -1,14 +1,13 @@
 /* SPDX-License-Identifier: MIT */
-/* See rates.h. Compiled with the liberties that let the compiler call the vector forms of libm.
- */
+/* See rates.h. Compiled with the liberties that let the compiler call libm's vector forms. */
 #include "hand/rates.h"
 
 #include <math.h>
 
 #define BLOCK 1024
-#define INLINE                                                                                 \
-  static inline __attribute__((always_inline)) /* so that a call is a known one                \
-                                                */
+
+/* So that a call through a pointer is a known one. */
+#define INLINE static inline __attribute__((always_inline))
 
 static float x_f32[BLOCK], r_f32[BLOCK];
 static double x_f64[BLOCK], r_f64[BLOCK];

@@ -18,8 +18,7 @@
 #define LSTM         (8 * m * CELLS)
 #define GRU          (6 * m * CELLS)
 
-/* n steps of n / 16 sequences, n / 4 targets each: the lattice, and what a place of it takes.
- */
+/* n steps of n / 16 sequences, n / 4 targets each: the lattice, and what places of it take. */
 #define LATTICE (m * (m / 16) * (m / 2 + 1))
 #define SUMMED  .exp_f64 = 2 * LATTICE, .log_f64 = LATTICE
 

@@ -16,8 +16,7 @@ static extents extents_of(const rec_tensor *x, const rec_tensor *w) {
   return (extents){x->count / in, in, out};
 }
 
-/* The bias gets the gradient summed over the rows: the gradient itself where there is one row.
- */
+/* The bias gets the gradient summed over the rows: of one row, the gradient itself. */
 static rec_tensor *for_bias(rec_heap *h, const rec_tensor *bias, rec_tensor *grad, extents e) {
   if (e.rows == 1) return rec_keep(grad);
   rec_tensor *sum = rec_gradient(h, bias);
