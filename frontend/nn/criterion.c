@@ -1,6 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* Losses of one signature, reduced to their mean, so that a training function can be given one.
- */
+/* Losses of one type, reduced to their mean, so that a training function can be given one. */
 #define KY_NO_SITES
 #include "kytape/nn.h"
 

@@ -1,6 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* Layers that make rows of samples, and samples of rows. The first axis is that of the batch.
- * */
+/* Layers that make rows of samples, and samples of rows. The first axis is the batch's. */
 #define KY_NO_SITES
 #include "../block.h"
 #include "kytape/nn.h"

@@ -37,9 +37,7 @@ ky_status ky_init_constant(ky_tensor *w, double value) {
 typedef ky_status fill(ky_rng *rng, ky_dtype dtype, size_t count, double a, double b,
                        void *out);
 
-#define CHUNK                                                                                  \
-  256 /* a multiple of a block's numbers, so that fills of chunks go on like one               \
-       */
+#define CHUNK 256 /* a multiple of a block's numbers: fills of chunks go on like one */
 
 /* A half gets what f32 would get, rounded. A fill of nothing judges the arguments before the
  * weight counts as changed. */

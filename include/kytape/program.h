@@ -157,8 +157,7 @@ KY_API ky_status ky_exec_bind(ky_exec *e, ky_var input, const ky_array *array);
  * Give executions that run side by side seeds of their own. Errors: BAD_ARGUMENT. */
 KY_API ky_status ky_exec_seed(ky_exec *e, uint64_t seed, uint64_t draw);
 
-/* The draw of the next forward sweep, as ky_tape_draw. Errors: BAD_ARGUMENT (a null pointer).
- * */
+/* The draw of the next forward sweep, as ky_tape_draw. Errors: BAD_ARGUMENT (null). */
 KY_API ky_status ky_exec_draw(ky_exec *e, uint64_t *draw);
 
 /* The forward sweep. Errors: BAD_INDEX, NONFINITE (under KY_CHECK_FINITE), BAD_ARGUMENT (null),
