@@ -234,7 +234,8 @@ static void call_triangle(const ky_triangle_kernels *k, ky_dtype dtype, int n, a
   assert_int_equal(k->cholesky[dtype]((size_t)n, &r[2], n), n);
   assert_int_equal(k->lu[dtype]((size_t)n, (size_t)n, 0, (size_t)n, &r[3], pivots), n);
   k->negate[dtype](5, (size_t)n, &r[4], n, &in[4], n);
-  k->symmetrize[dtype]((size_t)n, &r[5]);
+  k->reflect[dtype]((size_t)n, 0.5, &r[5], n, &r[5], n);
+  k->pull_cholesky[dtype]((size_t)n, &r[2], n, &r[6], n);
 }
 
 static void check_triangle(const ky_kernels *kernels, ky_dtype dtype) {

@@ -50,13 +50,13 @@ void ky__solve_triangle(const ky_factoring *q, size_t n, size_t k, ky_triangle a
 
 /* ---- cholesky ---------------------------------------------------------------------------- */
 
-/* The rows below a diagonal block that has been factored: x l' = rows, of transposed rows. */
-static void solve_below(const ky_factoring *q, size_t n, size_t rows, ky_matrix l,
+/* The rows below a diagonal block: x a' = rows, by way of their transpose. */
+static void solve_below(const ky_factoring *q, size_t n, size_t rows, ky_triangle a,
                         ky_matrix below) {
   const ky_copy_kernels *copy = q->kernels->copy;
   copy->plane(q->dtype, n, rows, q->room, (ptrdiff_t)rows, 1, 0, below.data, below.column,
               below.row);
-  q->kernels->triangle->solve[q->dtype](n, rows, l, false, q->room, (ptrdiff_t)rows);
+  ky__solve_triangle(q, n, rows, a, q->room);
   copy->plane(q->dtype, rows, n, below.data, below.row, below.column, 0, q->room, 1,
               (ptrdiff_t)rows);
 }
@@ -81,7 +81,8 @@ static size_t in_blocks(const ky_factoring *q, size_t n, ky_matrix l, size_t siz
     }
     const size_t bad = diagonal(q, columns, block);
     if (bad < columns) return j + bad;
-    if (end < n) solve_below(q, columns, n - end, block, part(q, &l, end, j));
+    if (end < n)
+      solve_below(q, columns, n - end, (ky_triangle){block, false, false}, part(q, &l, end, j));
   }
   return n;
 }
@@ -96,6 +97,59 @@ size_t ky__cholesky(const ky_factoring *q, size_t n, void *a) {
   for (size_t i = 0; i + 1 < n && bad == n; i++)
     q->kernels->copy->fill(q->dtype, n - 1 - i, element(q, &l, i, i + 1), 0, 0);
   return bad;
+}
+
+/* ---- adjoint of cholesky ----------------------------------------------------------------- */
+
+/* Both end with twice the gradient of the block, in its lower triangle. */
+typedef void pull_diagonal_fn(const ky_factoring *q, size_t n, ky_matrix l, ky_matrix g);
+
+static void pull_by_kernel(const ky_factoring *q, size_t n, ky_matrix l, ky_matrix g) {
+  q->kernels->triangle->pull_cholesky[q->dtype](n, l.data, l.row, g.data, g.row);
+}
+
+/* What the rows below a diagonal block, from `end` on, get and hand on: to all that their
+ * columns j..end-1 were computed from. */
+static void pull_below(const ky_factoring *q, size_t n, ky_matrix l, ky_matrix g, size_t j,
+                       size_t end) {
+  const size_t columns = end - j, rows = n - end;
+  const ky_triangle block = {part(q, &l, j, j), false, false};
+  const ky_matrix below = part(q, &g, end, j), negated = {q->room, (ptrdiff_t)columns, 1};
+  solve_below(q, columns, rows, ky__transposed_triangle(block), below);
+  q->kernels->triangle->negate[q->dtype](rows, columns, negated.data, negated.row, below.data,
+                                         below.row);
+  const ky_matrix turned = ky__transposed(negated);
+  add_product(q, columns, columns, rows, turned, part(q, &l, end, j), part(q, &g, j, j));
+  if (j == 0) return;
+  add_product(q, rows, j, columns, negated, part(q, &l, j, 0), part(q, &g, end, 0));
+  add_product(q, columns, j, rows, turned, part(q, &l, end, 0), part(q, &g, j, 0));
+}
+
+static void pull_in_blocks(const ky_factoring *q, size_t n, ky_matrix l, ky_matrix g,
+                           size_t size, pull_diagonal_fn *diagonal) {
+  for (size_t end = n; end > 0;) {
+    const size_t columns = end % size ? end % size : size, j = end - columns;
+    const ky_matrix block = part(q, &g, j, j);
+    if (end < n) pull_below(q, n, l, g, j, end);
+    diagonal(q, columns, part(q, &l, j, j), block);
+    if (j > 0) {
+      const ky_matrix negated = {q->room, (ptrdiff_t)columns, 1};
+      q->kernels->triangle->reflect[q->dtype](columns, -1, negated.data, negated.row,
+                                              block.data, block.row);
+      add_product(q, columns, j, columns, negated, part(q, &l, j, 0), part(q, &g, j, 0));
+    }
+    end = j;
+  }
+}
+
+static void pull_in_narrow_blocks(const ky_factoring *q, size_t n, ky_matrix l, ky_matrix g) {
+  pull_in_blocks(q, n, l, g, NARROW, pull_by_kernel);
+}
+
+void ky__pull_cholesky(const ky_factoring *q, size_t n, const void *l, void *g) {
+  const ky_matrix factor = {(void *)(uintptr_t)l, (ptrdiff_t)n, 1}, pull = {g, (ptrdiff_t)n, 1};
+  pull_in_blocks(q, n, factor, pull, BLOCK, pull_in_narrow_blocks);
+  q->kernels->triangle->reflect[q->dtype](n, 0.5, g, pull.row, g, pull.row);
 }
 
 /* ---- lu ---------------------------------------------------------------------------------- */

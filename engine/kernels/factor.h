@@ -38,6 +38,11 @@ void ky__solve_triangle(const ky_factoring *q, size_t n, size_t k, ky_triangle a
  * when all are. */
 size_t ky__cholesky(const ky_factoring *q, size_t n, void *a);
 
+/* The adjoint of ky__cholesky, for its l: g, of which the lower triangle is read, the gradient
+ * of l, becomes that of a, which is symmetric. Source: Murray, "Differentiation of the Cholesky
+ * decomposition" (2016), section 4.2. */
+void ky__pull_cholesky(const ky_factoring *q, size_t n, const void *l, void *g);
+
 /* a [n,n] becomes l (below the diagonal, with ones on it) and u, such that l u is a after row i
  * was swapped with row pivots[i], for all i in order. Returns the number of the first pivot
  * that is 0; n when none is. */

@@ -23,9 +23,9 @@
 const ky_triangle_kernels KY_TABLE(ky__triangle) = {
     .solve = {solve_f32, solve_f64},
     .cholesky = {cholesky_f32, cholesky_f64},
+    .pull_cholesky = {pull_cholesky_f32, pull_cholesky_f64},
     .lu = {lu_f32, lu_f64},
     .swap = {swap_f32, swap_f64},
-    .symmetrize = {symmetrize_f32, symmetrize_f64},
-    .mirror = {mirror_f32, mirror_f64},
     .negate = {negate_f32, negate_f64},
+    .reflect = {reflect_f32, reflect_f64},
 };

@@ -337,23 +337,15 @@ void fwd_cholesky(ky_frame *f, ky_id pc) {
              element((ky_dtype)s.ins->dtype, matrix(&s.r, bad.matrix), bad.pivot, bad.pivot));
 }
 
-/* With s = r' g, made symmetric by its lower half: ga = r'^-1 s r^-1 / 2. g counts where r is
- * not the constant 0. */
+/* g counts where r is not the constant 0. */
 static size_t pull_factor(const batch *s, const ky_factoring *q, int64_t k) {
   const size_t n = s->r.rows;
-  const ky_matrix r = matrix(&s->r, k), g = dense_matrix(&s->r, ky__adjoint(s->f, s->pc), k);
-  const ky_matrix x = matrix_at(q->room, n);
-  const ky_matrix y = matrix_at((char *)q->room + n * n * s->r.size, n);
-  const ky_triangle back = ky__transposed_triangle((ky_triangle){r, false, false});
+  const ky_matrix g = dense_matrix(&s->r, ky__adjoint(s->f, s->pc), k);
+  const ky_matrix ga = dense_matrix(&s->r, s->da.ptr, k);
+  const ky_matrix x = s->da.beta ? matrix_at((char *)q->room + factor_bytes(&s->r), n) : ga;
   copy(s->f, q->dtype, n, n, x, 0, g);
-  add_triangle(s->f, q->dtype, n, (ky_triangle){x, false, false}, 0, (ky_matrix){NULL, 0, 0});
-  multiply(q, n, n, n, ky__transposed(r), x, 0, y);
-  q->kernels->triangle->mirror[q->dtype](n, y.data);
-  ky__solve_triangle(q, n, n, back, y.data);
-  copy(s->f, q->dtype, n, n, x, 0, ky__transposed(y)); /* solves work on columns */
-  ky__solve_triangle(q, n, n, back, x.data);
-  q->kernels->triangle->symmetrize[q->dtype](n, x.data);
-  copy(s->f, q->dtype, n, n, dense_matrix(&s->r, s->da.ptr, k), s->da.beta, x);
+  ky__pull_cholesky(q, n, matrix(&s->r, k).data, x.data);
+  if (s->da.beta) copy(s->f, q->dtype, n, n, ga, 1, x);
   return FINE;
 }
 
@@ -362,8 +354,8 @@ void vjp_cholesky(ky_frame *f, ky_id pc) {
   batch_of(&s, f, pc);
   s.da = ky__dest(f, s.ins->a, s.ins->flags & KY_WANT_A);
   s.r = value(f, pc);
-  const size_t n = s.r.rows;
-  if (s.da.ptr && n) each_matrix(&s, 2 * n * n * s.r.size, pull_factor);
+  const size_t n = s.r.rows, sum = s.da.beta ? n * n * s.r.size : 0;
+  if (s.da.ptr && n) each_matrix(&s, factor_bytes(&s.r) + sum, pull_factor);
 }
 
 /* ---- lu ---------------------------------------------------------------------------------- */
