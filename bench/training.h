@@ -29,9 +29,8 @@ typedef struct training {
   double (*hand)(const void *problem, float *const *weight, float *room);
   size_t room;
 
-  /* The loss in the recursive design; null with `hand`. The weights are kept. */
-  rec_tensor *(*recursive)(const void *problem, rec_heap *heap, rec_tensor *const *weight);
-  double tolerance; /* between these and the tapes, of which each gives the same bits */
+  rec_model *recursive; /* the loss in the recursive design; null with `hand` */
+  double tolerance;     /* between these and the tapes, of which each gives the same bits */
 
   bound bound; /* filled in, but for what weights move; not open */
   int passes;  /* times that a step reads or writes a weight, with what belongs to it */

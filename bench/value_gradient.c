@@ -2,7 +2,7 @@
 /* See value_gradient.h. */
 #include "value_gradient.h"
 
-#include "recursive/recursive.h"
+#include <stdlib.h>
 
 static const bench_extra extras[] = {
     {"value us", "value_us", "%.2f"},
@@ -13,15 +13,74 @@ enum { EXTRA_VALUE, EXTRA_RATIO, EXTRA_COUNT };
 
 enum { RECORDED, REPLAYED, COMPILED, TAPES };
 
-static bool agree(const value_gradient *v, const taped *s, bench_variant variant) {
+/* ---- the recursive design ---------------------------------------------------------------- */
+
+typedef struct recursion {
+  const value_gradient *v;
+  rec_heap heap;
+  rec_tensor **weight;
+  size_t weights;
+  rec_grads grads;
+} recursion;
+
+/* On the weights that a tape has. */
+static void recursion_open(recursion *r, const value_gradient *v, const taped *like) {
+  *r = (recursion){.v = v, .weights = like->weights};
+  r->weight = bench_alloc(r->weights, sizeof *r->weight);
+  for (size_t k = 0; k < r->weights; k++) {
+    const ky_array w = ky_tensor_array(like->weight[k]);
+    void *data = (void *)(uintptr_t)w.data;
+    r->weight[k] = rec_weight(&r->heap, w.dtype, w.rank, w.dims, data);
+  }
+}
+
+static void recursion_close(recursion *r) {
+  rec_grads_free(&r->heap, &r->grads);
+  for (size_t k = 0; k < r->weights; k++) rec_drop(&r->heap, r->weight[k]);
+  free(r->weight);
+}
+
+/* The gradients stay. */
+static double differentiate(recursion *r) {
+  rec_tensor *root = r->v->recursive(r->v->problem, &r->heap, r->weight);
+  rec_backward(&r->heap, root, &r->grads);
+  const double value = rec_item(root);
+  rec_drop(&r->heap, root);
+  return value;
+}
+
+static void recursive(void *state) {
+  recursion *r = state;
+  differentiate(r);
+  rec_clear(&r->heap, &r->grads);
+}
+
+/* ---- agreement --------------------------------------------------------------------------- */
+
+/* The gradient of the k-th weight by a variant; null when it has none. */
+typedef const void *gradient_of(const void *variant, size_t k);
+
+static const void *gradient_of_tape(const void *variant, size_t k) {
+  return taped_grad(variant, k);
+}
+
+static const void *gradient_of_recursion(const void *variant, size_t k) {
+  const recursion *r = variant;
+  for (size_t n = 0; n < r->grads.count; n++)
+    if (r->grads.pairs[n].weight == r->weight[k]) return rec_data(r->grads.pairs[n].grad);
+  return NULL;
+}
+
+/* like: a tape with the same weights. */
+static bool agree(const value_gradient *v, const taped *like, bench_variant variant,
+                  double value, gradient_of *gradient, const void *of) {
   const char *name = v->model->workload;
-  if (!taped_ok(s, variant)) return false;
-  if (!bench_agree(name, variant, "the value", s->value, *v->value, v->tolerance)) return false;
+  if (!bench_agree(name, variant, "the value", value, *v->value, v->tolerance)) return false;
   const char *want = v->gradient;
-  for (size_t k = 0; k < s->weights; k++) {
-    const ky_dtype dtype = ky_tensor_dtype(s->weight[k]);
-    const size_t n = (size_t)ky_tensor_count(s->weight[k]);
-    const void *got = taped_grad(s, k);
+  for (size_t k = 0; k < like->weights; k++) {
+    const ky_dtype dtype = ky_tensor_dtype(like->weight[k]);
+    const size_t n = (size_t)ky_tensor_count(like->weight[k]);
+    const void *got = gradient(of, k);
     const bool same =
         n == 1 && dtype == KY_F64 && got
             ? bench_agree(name, variant, "a derivative", *(const double *)got,
@@ -33,18 +92,24 @@ static bool agree(const value_gradient *v, const taped *s, bench_variant variant
   return true;
 }
 
-static bool check(const value_gradient *v, taped *tape) {
+static bool check(const value_gradient *v, taped *tape, recursion *r) {
   static bench_call *const step[TAPES] = {taped_recorded, taped_replayed, taped_compiled};
   v->hand(v->problem);
   for (int k = 0; k < TAPES; k++) {
+    const bench_variant variant = (bench_variant)(BENCH_RECORDED + k);
     step[k](&tape[k]);
-    if (!agree(v, &tape[k], (bench_variant)(BENCH_RECORDED + k))) return false;
+    if (!taped_ok(&tape[k], variant) ||
+        !agree(v, &tape[k], variant, tape[k].value, gradient_of_tape, &tape[k]))
+      return false;
   }
   if (!v->recursive) return true;
-  v->recursive(v->recursion);
-  return bench_agree(v->model->workload, BENCH_RECURSIVE, "the value", *v->recursive_value,
-                     *v->value, v->tolerance);
+  const double value = differentiate(r);
+  const bool same = agree(v, tape, BENCH_RECURSIVE, value, gradient_of_recursion, r);
+  rec_clear(&r->heap, &r->grads);
+  return same;
 }
+
+/* ---- the workload ------------------------------------------------------------------------ */
 
 static void add_value(const contest *c, bench_variant variant, int aside) {
   bench_row *row = contest_row(c, variant);
@@ -53,11 +118,11 @@ static void add_value(const contest *c, bench_variant variant, int aside) {
 }
 
 static bool measure(const bench_setup *setup, bench_sheet *sheet, value_gradient *v,
-                    taped *tape) {
+                    taped *tape, recursion *r) {
   contest c;
   contest_open(&c, setup, sheet, v->title, &v->bound);
   contest_add_taped(&c, &tape[RECORDED], &tape[REPLAYED], &tape[COMPILED]);
-  if (v->recursive) contest_add(&c, BENCH_RECURSIVE, v->recursive, v->recursion);
+  if (v->recursive) contest_add(&c, BENCH_RECURSIVE, recursive, r);
   contest_add(&c, BENCH_HAND, v->hand, v->problem);
   if (v->argument && !contest_add_torch(&c, v->argument, *v->value, v->tolerance)) {
     contest_close(&c);
@@ -70,8 +135,7 @@ static bool measure(const bench_setup *setup, bench_sheet *sheet, value_gradient
   add_value(&c, BENCH_REPLAYED, replayed);
   add_value(&c, BENCH_COMPILED, compiled);
   if (hand >= 0) add_value(&c, BENCH_HAND, hand);
-  if (v->recursive)
-    contest_row(&c, BENCH_RECURSIVE)->bytes = (double)((const rec_heap *)v->recursion)->peak;
+  if (v->recursive) contest_row(&c, BENCH_RECURSIVE)->bytes = (double)r->heap.peak;
   contest_close(&c);
   return true;
 }
@@ -88,7 +152,10 @@ bool value_gradient_run(const bench_setup *setup, bench_sheet *sheet, value_grad
   }
   taped_compile(&tape[COMPILED]);
   taped_share(&tape[COMPILED]);
-  bool good = check(v, tape) && measure(setup, sheet, v, tape);
+  recursion r = {.v = v};
+  if (v->recursive) recursion_open(&r, v, tape);
+  bool good = check(v, tape, &r) && measure(setup, sheet, v, tape, &r);
+  recursion_close(&r);
   for (int k = 0; k < TAPES; k++) {
     good = good && taped_ok(&tape[k], (bench_variant)(BENCH_RECORDED + k));
     taped_close(&tape[k]);

@@ -5,6 +5,7 @@
 #define KYBENCH_VALUE_GRADIENT_H
 
 #include "contest.h"
+#include "recursive/recursive.h"
 
 typedef struct value_gradient {
   const char *title;
@@ -14,13 +15,11 @@ typedef struct value_gradient {
 
   bench_call *hand;       /* value and gradient, */
   bench_call *hand_value; /* and the value alone; may be null */
-  bench_call *recursive;  /* may be null; the heap is then the first member of */
-  void *recursion;        /* its state */
+  rec_model *recursive;   /* may be null */
 
-  const double *value;           /* where the call by hand leaves it */
-  const double *recursive_value; /* and the recursive one */
-  const void *gradient;          /* by hand: f32 or f64, weight after weight */
-  double tolerance;              /* between two orders of summation */
+  const double *value;  /* where the call by hand leaves it */
+  const void *gradient; /* by hand: f32 or f64, weight after weight */
+  double tolerance;     /* between two orders of summation */
 
   bound bound;          /* filled in, not open */
   const char *argument; /* of steps.py; null: not in PyTorch */

@@ -5,7 +5,6 @@
 #include <stdlib.h>
 
 #include "hand/hand.h"
-#include "recursive/recursive.h"
 #include "value_gradient.h"
 
 #define RANGE     4
@@ -37,26 +36,11 @@ static void by_hand(void *state) {
   v->value = hand_chainwise(v->n, v->x, v->gradient);
 }
 
-/* ---- recursive --------------------------------------------------------------------------- */
-
-typedef struct rec_state {
-  rec_heap heap;
-  rec_tensor *x;
-  rec_grads grads;
-  double value;
-} rec_state;
-
-static void recursive(void *state) {
-  rec_state *s = state;
-  rec_heap *h = &s->heap;
-  rec_tensor *x = s->x;
-  rec_tensor *a = rec_mul(h, rec_tanh(h, rec_keep(x)), rec_keep(x));
-  rec_tensor *b = rec_scale(h, rec_sigmoid(h, rec_keep(x)), 0.5);
-  rec_tensor *y = rec_sum(h, rec_add(h, a, b));
-  rec_backward(h, y, &s->grads);
-  s->value = rec_item(y);
-  rec_clear(h, &s->grads);
-  rec_drop(h, y);
+static rec_tensor *recursive(const void *problem, rec_heap *h, rec_tensor *const *w) {
+  (void)problem;
+  rec_tensor *a = rec_mul(h, rec_tanh(h, rec_keep(w[0])), rec_keep(w[0]));
+  rec_tensor *b = rec_scale(h, rec_sigmoid(h, rec_keep(w[0])), 0.5);
+  return rec_sum(h, rec_add(h, a, b));
 }
 
 /* ---- the workload ------------------------------------------------------------------------ */
@@ -72,8 +56,6 @@ static bool run_case(const bench_setup *setup, bench_sheet *sheet, size_t n) {
   vector v = {n, bench_alloc_aligned(n * sizeof(float)), bench_alloc_aligned(n * sizeof(float)),
               0};
   bench_random(KY_F32, 1, n, v.x, RANGE);
-  rec_state r = {0};
-  r.x = rec_weight(&r.heap, KY_F32, KY_SHAPE((int64_t)n), v.x);
   char title[32], argument[16];
   snprintf(title, sizeof title, "n = %.0e", (double)n);
   snprintf(argument, sizeof argument, "%zu", n);
@@ -83,16 +65,12 @@ static bool run_case(const bench_setup *setup, bench_sheet *sheet, size_t n) {
                         .weights = weights,
                         .hand = by_hand,
                         .recursive = recursive,
-                        .recursion = &r,
                         .value = &v.value,
-                        .recursive_value = &r.value,
                         .gradient = v.gradient,
                         .tolerance = TOLERANCE,
                         .bound = least(n),
                         .argument = argument};
   const bool good = value_gradient_run(setup, sheet, &all);
-  rec_grads_free(&r.heap, &r.grads);
-  rec_drop(&r.heap, r.x);
   free(v.x);
   free(v.gradient);
   return good;

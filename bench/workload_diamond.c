@@ -5,7 +5,6 @@
 #include <stdlib.h>
 
 #include "hand/hand.h"
-#include "recursive/recursive.h"
 #include "value_gradient.h"
 
 #define DEPTH_MOST 24
@@ -14,17 +13,11 @@
 #define B0         0.375
 #define TOLERANCE  1e-9
 
-/* The results of a variant: value, d/da, d/db. */
-typedef struct results {
-  double value, grad[2];
-} results;
-
-/* The tape's, and by hand. */
 typedef struct diamond {
   int depth;
   double a0, b0;
   double saved[DEPTH_MOST];
-  results results;
+  double value, grad[2]; /* by hand: d/da, d/db */
 } diamond;
 
 /* ---- tape -------------------------------------------------------------------------------- */
@@ -48,54 +41,26 @@ static void weights(taped *s) {
 
 /* ---- recursive --------------------------------------------------------------------------- */
 
-typedef struct rec_state {
-  rec_heap heap;
-  int depth;
-  double x0, a0, b0;
-  rec_tensor *a, *b;
-  rec_grads grads;
-  results results;
-} rec_state;
-
-static void recursive(void *state) {
-  rec_state *s = state;
-  rec_heap *h = &s->heap;
-  rec_tensor *x = rec_input(h, KY_F64, KY_SCALAR, &s->x0);
-  for (int k = 0; k < s->depth; k++) {
-    rec_tensor *left = rec_mul(h, rec_keep(s->a), rec_keep(x));
-    x = rec_add(h, left, rec_mul(h, rec_keep(s->b), x));
+static rec_tensor *recursive(const void *problem, rec_heap *h, rec_tensor *const *w) {
+  static const double x0 = X0;
+  const diamond *d = problem;
+  rec_tensor *x = rec_input(h, KY_F64, KY_SCALAR, &x0);
+  for (int k = 0; k < d->depth; k++) {
+    rec_tensor *left = rec_mul(h, rec_keep(w[0]), rec_keep(x));
+    x = rec_add(h, left, rec_mul(h, rec_keep(w[1]), x));
   }
-  rec_backward(h, x, &s->grads);
-  s->results.value = rec_item(x);
-  for (size_t k = 0; k < s->grads.count; k++)
-    s->results.grad[s->grads.pairs[k].weight == s->b] = rec_item(s->grads.pairs[k].grad);
-  rec_clear(h, &s->grads);
-  rec_drop(h, x);
-}
-
-static void rec_open(rec_state *s, int depth) {
-  *s = (rec_state){.depth = depth, .x0 = X0, .a0 = A0, .b0 = B0};
-  s->a = rec_weight(&s->heap, KY_F64, KY_SCALAR, &s->a0);
-  s->b = rec_weight(&s->heap, KY_F64, KY_SCALAR, &s->b0);
-}
-
-static void rec_close(rec_state *s) {
-  rec_grads_free(&s->heap, &s->grads);
-  rec_drop(&s->heap, s->a);
-  rec_drop(&s->heap, s->b);
+  return x;
 }
 
 /* ---- the workload ------------------------------------------------------------------------ */
 
 static void by_hand(void *state) {
   diamond *d = state;
-  d->results.value = hand_diamond((size_t)d->depth, X0, A0, B0, d->saved, d->results.grad);
+  d->value = hand_diamond((size_t)d->depth, X0, A0, B0, d->saved, d->grad);
 }
 
 static bool run_case(const bench_setup *setup, bench_sheet *sheet, int depth) {
   diamond d = {.depth = depth, .a0 = A0, .b0 = B0};
-  rec_state r;
-  rec_open(&r, depth);
   char title[32];
   snprintf(title, sizeof title, "depth %d", depth);
   value_gradient all = {.title = title,
@@ -104,13 +69,10 @@ static bool run_case(const bench_setup *setup, bench_sheet *sheet, int depth) {
                         .weights = weights,
                         .hand = by_hand,
                         .recursive = recursive,
-                        .recursion = &r,
-                        .value = &d.results.value,
-                        .recursive_value = &r.results.value,
-                        .gradient = d.results.grad,
+                        .value = &d.value,
+                        .gradient = d.grad,
                         .tolerance = TOLERANCE};
   const bool good = value_gradient_run(setup, sheet, &all);
-  rec_close(&r);
   return good;
 }
 

@@ -4,7 +4,6 @@
 #include <stdlib.h>
 
 #include "hand/hand.h"
-#include "recursive/recursive.h"
 #include "value_gradient.h"
 
 #define CLASSES   1000
@@ -38,23 +37,9 @@ static void by_hand(void *state) {
   p->value = hand_softmaxce(p->rows, CLASSES, p->x, p->labels, p->gradient);
 }
 
-/* ---- recursive --------------------------------------------------------------------------- */
-
-typedef struct rec_state {
-  rec_heap heap;
-  rec_tensor *x;
-  const int64_t *labels;
-  rec_grads grads;
-  double value;
-} rec_state;
-
-static void recursive(void *state) {
-  rec_state *s = state;
-  rec_tensor *y = rec_cross_entropy(&s->heap, rec_keep(s->x), s->labels);
-  rec_backward(&s->heap, y, &s->grads);
-  s->value = rec_item(y);
-  rec_clear(&s->heap, &s->grads);
-  rec_drop(&s->heap, y);
+static rec_tensor *recursive(const void *problem, rec_heap *heap, rec_tensor *const *w) {
+  const logits *p = problem;
+  return rec_cross_entropy(heap, rec_keep(w[0]), p->labels);
 }
 
 /* ---- the workload ------------------------------------------------------------------------ */
@@ -66,8 +51,6 @@ bool workload_softmaxce(const bench_setup *setup, bench_sheet *sheet) {
               bench_alloc(rows, sizeof *p.labels), 0};
   bench_random(KY_F32, 1, n, p.x, RANGE);
   for (size_t k = 0; k < rows; k++) p.labels[k] = (int64_t)(k * 7 % CLASSES);
-  rec_state r = {.labels = p.labels};
-  r.x = rec_weight(&r.heap, KY_F32, KY_SHAPE((int64_t)rows, CLASSES), p.x);
   char title[32], argument[16];
   snprintf(title, sizeof title, "%zux%d", rows, CLASSES);
   snprintf(argument, sizeof argument, "%zu", rows);
@@ -77,17 +60,13 @@ bool workload_softmaxce(const bench_setup *setup, bench_sheet *sheet) {
                         .weights = weights,
                         .hand = by_hand,
                         .recursive = recursive,
-                        .recursion = &r,
                         .value = &p.value,
-                        .recursive_value = &r.value,
                         .gradient = p.gradient,
                         .tolerance = TOLERANCE,
                         .bound = {.bytes = 2 * (double)bytes},
                         .argument = argument};
   all.bound.calls[BOUND_exp_f32] = (double)n;
   const bool good = value_gradient_run(setup, sheet, &all);
-  rec_grads_free(&r.heap, &r.grads);
-  rec_drop(&r.heap, r.x);
   free(p.x);
   free(p.gradient);
   free(p.labels);

@@ -60,6 +60,9 @@ rec_tensor *rec_mse(rec_heap *h, rec_tensor *p, rec_tensor *y); /* mean */
 /* Mean over the rows of x; one label a row, borrowed until the result is freed. */
 rec_tensor *rec_cross_entropy(rec_heap *h, rec_tensor *x, const int64_t *labels);
 
+/* What a workload computes from weights, whose references it leaves; returns the root. */
+typedef rec_tensor *rec_model(const void *problem, rec_heap *heap, rec_tensor *const *weight);
+
 /* ---- gradients */
 
 /* Adds the pairs of d root / d weight to `grads`, which starts empty. */
