@@ -1,6 +1,9 @@
 /* SPDX-License-Identifier: MIT */
 /* kybench: runs workloads, prints their sheets, writes them as JSON. */
 #include <errno.h>
+#ifdef __linux__
+  #include <malloc.h>
+#endif
 #include <stdlib.h>
 #include <string.h>
 
@@ -144,6 +147,16 @@ static bool save(const char *path, const options *o, const bench_sheet *sheets,
   return false;
 }
 
+/* Else glibc gives much of what a step frees back to the system, and the next step waits for it
+ * to come again, page by page: with arrays of some size variants that free would be timed by
+ * that. PyTorch gets the same (torch.c). */
+static void keep_freed_memory(void) {
+#if defined(M_TRIM_THRESHOLD) && defined(M_MMAP_MAX)
+  mallopt(M_TRIM_THRESHOLD, -1);
+  mallopt(M_MMAP_MAX, 0);
+#endif
+}
+
 /* Asked before the work is done, lest it be lost. */
 static bool writable(const char *path) {
   FILE *out = path ? fopen(path, "a") : NULL;
@@ -190,5 +203,6 @@ int main(int argc, char **argv) {
     return EXIT_SUCCESS;
   }
   if (!writable(o.json) || !writable(o.plot)) return 2;
+  keep_freed_memory();
   return run(&o) ? EXIT_SUCCESS : EXIT_FAILURE;
 }
