@@ -49,7 +49,7 @@ static ky_var tape_one(ky_tape *t, operation op, ky_var a, ky_var b) {
 static ky_var record(taped *s) {
   equals *e = s->problem;
   for (size_t k = 0; k < e->count; k++)
-    e->result[k] = tape_one(s->t, e->c->op, s->input[0], s->input[1]);
+    e->result[k] = tape_one(s->t, e->c->op, s->param[0], s->param[1]);
   return e->count ? e->result[e->count - 1] : ky_none();
 }
 
@@ -60,14 +60,15 @@ static void recorded(void *state) {
   taped_forward(state);
 }
 
-/* The operands are inputs, and below the mark. */
-static void tape_open(taped *s, equals *e, const kernel_calls *c, size_t count) {
+/* The operands are weights, as those of the recursive design are, and below the mark. */
+static void tape_open(taped *s, equals *e, const kernel_calls *c, size_t count, float *a,
+                      float *b) {
   *e = (equals){.c = c, .count = count};
   const int rank = c->n > 0;
   const int64_t dims[1] = {(int64_t)c->n};
   taped_open(s, &model, e);
-  s->input[0] = ky_input(s->t, KY_F32, rank, dims, c->a);
-  s->input[1] = ky_input(s->t, KY_F32, rank, dims, c->b);
+  taped_weight(s, KY_F32, rank, dims, a);
+  taped_weight(s, KY_F32, rank, dims, b);
   taped_start(s, 0);
 }
 
@@ -200,7 +201,7 @@ static bool run_case(const bench_setup *setup, bench_sheet *sheet, operation op,
   kernel_calls *c = &v->kernel;
   *c = kernel_calls_open(op, n, a, b);
   for (int k = 0; k < TAPES; k++)
-    tape_open(&v->tape[k], &v->equals[k], c, k == LEAVES ? 0 : c->count);
+    tape_open(&v->tape[k], &v->equals[k], c, k == LEAVES ? 0 : c->count, a, b);
   tape_compile(&v->tape[COMPILED], &v->equals[COMPILED]);
   rec_open(&v->recursive, c, a, b);
   bool good = check(v);
