@@ -130,6 +130,28 @@ static void a_program_keeps_what_running_statistics_follow(void **state) {
   assert_running(b->m, running_mean, running_var);
 }
 
+/* As PyTorch refuses it: one element has no variance to follow. */
+static void a_program_of_lone_samples_moves_no_statistic(void **state) {
+  bench *b = *state;
+  make_norm(b);
+  static const double x[2] = {3, 4}, zeros[2] = {0, 0}, ones[2] = {1, 1};
+  ky_var kept[2];
+  const ky_var in = ky_input(b->t, KY_F64, KY_SHAPE(1, 2), x);
+  const ky_var root = ky_sum_all(b->t, ky_module_forward(b->t, b->m, in));
+  assert_int_equal(ky_module_kept(b->m, 2, kept), 2);
+  const ky_compile_options options = {.size = sizeof options, .keep = kept, .keep_count = 2};
+  ky_program *p = NULL;
+  ky_exec *e = NULL;
+  assert_int_equal(ky_compile(b->t, root, &options, &p), KY_OK);
+  assert_int_equal(ky_exec_new(p, NULL, &e), KY_OK);
+  const ky_status step = ky_exec_step(e, NULL), update = ky_module_update_exec(b->m, e);
+  ky_exec_free(e);
+  ky_program_free(p);
+  assert_int_equal(step, KY_OK);
+  assert_int_equal(update, KY_BAD_ARGUMENT);
+  assert_running(b->m, zeros, ones);
+}
+
 static void no_statistic_moves_unless_all_can(void **state) {
   bench *b = *state;
   ky_module *parts[2] = {NULL};
@@ -316,6 +338,7 @@ int main(void) {
       BENCH_TEST(dropout_wants_a_probability),
       BENCH_TEST(batchnorm_agrees_with_pytorch),
       BENCH_TEST(a_program_keeps_what_running_statistics_follow),
+      BENCH_TEST(a_program_of_lone_samples_moves_no_statistic),
       BENCH_TEST(no_statistic_moves_unless_all_can),
       BENCH_TEST(a_recording_that_failed_moves_no_statistic),
       BENCH_TEST(batchnorm_refuses_what_is_no_number),
