@@ -54,15 +54,17 @@ static void linear_without_bias_has_one_weight(void **state) {
 static void linear_starts_like_pytorch(void **state) {
   bench *b = *state;
   assert_int_equal(ky_nn_linear(NULL, KY_F32, 16, 32, 1, &b->rng, &b->m), KY_OK);
-  double largest = 0;
   for (size_t k = 0; k < 2; k++) {
     const ky_array w = ky_tensor_array(ky_module_weight(b->m, k));
     assert_int_equal(w.dtype, KY_F32);
-    for (int64_t i = 0; i < w.count; i++)
-      largest = fmax(largest, fabs((double)((const float *)w.data)[i]));
+    double least = 1, most = -1;
+    for (int64_t i = 0; i < w.count; i++) {
+      least = fmin(least, (double)((const float *)w.data)[i]);
+      most = fmax(most, (double)((const float *)w.data)[i]);
+    }
+    assert_true(least >= -0.25 && most < 0.25); /* 1 / sqrt(16) */
+    assert_true(least < -0.15 && most > 0.15);  /* of 32 at least */
   }
-  assert_true(largest <= 0.25);
-  assert_true(largest > 0.24);
   assert_int_equal(b->rng.position, 16 * 32 / 4 + 32 / 4);
 }
 
@@ -358,11 +360,27 @@ static void failing_allocations_leak_nothing(void **state) {
 
 static const double *values(const bench *b) { return ky_tensor_data(b->w); }
 
-static double largest(const bench *b) {
-  double most = 0;
-  for (int64_t k = 0; k < ky_tensor_array(b->w).count; k++)
-    most = fmax(most, fabs(values(b)[k]));
-  return most;
+/* Some of the numbers are near the ends, and none beyond. */
+static void assert_fills(const bench *b, double lo, double hi) {
+  double least = INFINITY, most = -INFINITY;
+  for (int64_t k = 0; k < ky_tensor_count(b->w); k++) {
+    least = fmin(least, values(b)[k]);
+    most = fmax(most, values(b)[k]);
+  }
+  assert_true(least >= lo && most < hi);
+  assert_close(least, lo, (hi - lo) / 100);
+  assert_close(most, hi, (hi - lo) / 100);
+}
+
+static void assert_moments(const bench *b, double mean, double deviation) {
+  const double n = (double)ky_tensor_count(b->w);
+  double sum = 0, squares = 0;
+  for (int64_t k = 0; k < ky_tensor_count(b->w); k++) {
+    sum += values(b)[k] - mean;
+    squares += pow(values(b)[k] - mean, 2);
+  }
+  assert_close(sum / n, 0, 4 * deviation / sqrt(n));
+  assert_close(sqrt(squares / n), deviation, 3 * deviation / sqrt(n));
 }
 
 static void initialisers_fill_their_range(void **state) {
@@ -371,16 +389,18 @@ static void initialisers_fill_their_range(void **state) {
   assert_int_equal(ky_init_constant(b->w, 1.5), KY_OK);
   assert_close(values(b)[0], 1.5, 0);
   assert_close(values(b)[2399], 1.5, 0);
-  assert_int_equal(ky_init_uniform(b->w, &b->rng, -2, 2), KY_OK);
-  assert_close(largest(b), 1.99, 0.01);
-  assert_int_equal(ky_init_normal(b->w, &b->rng, 0, 0.1), KY_OK);
-  assert_close(largest(b), 0.35, 0.1);
+  assert_int_equal(ky_init_uniform(b->w, &b->rng, -2, 3), KY_OK);
+  assert_fills(b, -2, 3);
+  assert_int_equal(ky_init_normal(b->w, &b->rng, 5, 0.1), KY_OK);
+  assert_moments(b, 5, 0.1);
+  const double xavier = 2 * sqrt(6 / (60.0 + 120.0)), kaiming = sqrt(6 / 60.0);
   assert_int_equal(ky_init_xavier_uniform(b->w, &b->rng, 2), KY_OK);
-  const double xavier = 2 * sqrt(6 / (60.0 + 120.0));
-  assert_close(largest(b), 0.995 * xavier, 0.005 * xavier);
+  assert_fills(b, -xavier, xavier);
   assert_int_equal(ky_init_kaiming_uniform(b->w, &b->rng, 0), KY_OK);
-  assert_close(largest(b), 0.995 * sqrt(6 / 60.0), 0.005 * sqrt(6 / 60.0));
-  assert_int_equal(ky_tensor_version(b->w), 5);
+  assert_fills(b, -kaiming, kaiming);
+  assert_int_equal(ky_init_kaiming_uniform(b->w, &b->rng, 2), KY_OK);
+  assert_fills(b, -kaiming / sqrt(5), kaiming / sqrt(5));
+  assert_int_equal(ky_tensor_version(b->w), 6);
 }
 
 static void f32_weights_are_initialised_too(void **state) {
