@@ -469,6 +469,23 @@ static void a_grain_keeps_small_work_on_one_thread(void **state) {
 
 /* ---- what goes wrong --------------------------------------------------------------------- */
 
+static void no_grain_is_too_large(void **state) {
+  (void)state;
+  network n;
+  ky_tape *t = begin(&n);
+  const ky_var x = weight(&n, KY_F32, 2, (int64_t[]){1000, 1});
+  const ky_var loss = ky_sum_all(t, ky_max(t, x, 1, (int64_t[]){1}, 0));
+  ky_program *p;
+  assert_int_equal(ky_compile(t, loss, NULL, &p), KY_OK);
+  const ky_exec_options o = {.size = sizeof o, .threads = 2, .grain = SIZE_MAX};
+  ky_exec *e;
+  assert_int_equal(ky_exec_new(p, &o, &e), KY_OK);
+  bits_of_step(e, loss);
+  ky_exec_free(e);
+  ky_program_free(p);
+  network_free(&n);
+}
+
 static void absurd_options_are_refused_with_a_sentence(void **state) {
   (void)state;
   network n;
@@ -538,6 +555,7 @@ int main(void) {
       cmocka_unit_test(random_numbers_have_the_bits_of_one_thread),
       cmocka_unit_test(training_has_the_bits_of_the_tape),
       cmocka_unit_test(a_grain_keeps_small_work_on_one_thread),
+      cmocka_unit_test(no_grain_is_too_large),
       cmocka_unit_test(absurd_options_are_refused_with_a_sentence),
       cmocka_unit_test(failing_memory_leaves_no_thread_behind),
   };

@@ -43,6 +43,9 @@ const char *ky_exec_message(const ky_exec *e) {
 #define ARRAYS 6
 #define GRAIN  16384 /* a few microseconds, several times what waking a thread takes */
 
+/* As good as more: grains are rounded up and multiplied. */
+#define MOST_GRAIN (SIZE_MAX / 64)
+
 /* The arrays of an execution: where each pointer is kept, and how many bytes it has. */
 typedef struct owned {
   void *pointer;
@@ -204,7 +207,7 @@ ky_status ky_exec_new(const ky_program *p, const ky_exec_options *options, ky_ex
   e->frame.code = &p->code;
   e->frame.fault = &e->fault;
   e->frame.kernels = ky__kernels();
-  e->frame.grain = o.grain ? o.grain : GRAIN;
+  e->frame.grain = !o.grain ? GRAIN : o.grain < MOST_GRAIN ? o.grain : MOST_GRAIN;
   e->frame.seed = p->seed;
   e->frame.planned = true;
   ky__arena_init(&e->frame.adjoints, &allocator);
