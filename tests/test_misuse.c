@@ -176,6 +176,19 @@ static void sizes_that_cannot_be_counted_are_refused(void **state) {
                  KY_BAD_SHAPE, "overflow");
 }
 
+static void ranks_and_diagonals_out_of_range_are_refused(void **state) {
+  ky_tape *t = ((bench *)*state)->t;
+  const ky_var x = ky_full(t, KY_F64, KY_SHAPE(1), 1), at = ky_full(t, KY_I32, KY_SHAPE(1), 0);
+  const ky_var much = ky_expand(t, x, KY_SHAPE((int64_t)1 << 40));
+  const uint32_t length = ky_tape_length(t);
+  for (int rank = INT32_MIN; rank <= INT32_MIN + 1; rank++)
+    assert_refused(t, ky_scatter_sum(t, x, 0, at, rank, NULL), length, KY_BAD_SHAPE, "rank -");
+  assert_refused(t, ky_scatter_sum(t, x, 0, at, KY_MAX_RANK + 1, NULL), length, KY_BAD_SHAPE,
+                 "rank 9 is not in 0..8");
+  assert_refused(t, ky_diag(t, much, INT32_MIN), length, KY_BAD_SHAPE, "a matrix of side");
+  assert_refused(t, ky_diag(t, much, INT32_MAX), length, KY_BAD_SHAPE, "a matrix of side");
+}
+
 static void biases_of_an_lstm_are_not_broadcast(void **state) {
   ky_tape *t = ((bench *)*state)->t;
   const ky_var x = ky_full(t, KY_F64, KY_SHAPE(2, 1, 3), 1);
@@ -456,6 +469,7 @@ int main(void) {
       TEST(what_did_not_run_is_not_read),
       TEST(gradients_of_scalars_outlive_recording),
       TEST(sizes_that_cannot_be_counted_are_refused),
+      TEST(ranks_and_diagonals_out_of_range_are_refused),
       TEST(biases_of_an_lstm_are_not_broadcast),
       TEST(labels_to_ignore_are_not_cut),
       TEST(the_reason_for_a_null_var_is_not_lost),

@@ -32,7 +32,7 @@ ky_var ky_scatter_sum(ky_tape *t, ky_var x, int64_t axis, ky_var index, int rank
   ky__operand_id(t, &d, x);
   ky__operand_id(t, &d, index);
   ky__draft_dims(&d, rank, dims);
-  return along_axis(t, &d, x, axis, index, rank);
+  return along_axis(t, &d, x, axis, index, d.shape.rank);
 }
 
 ky_var ky_scatter_add(ky_tape *t, ky_var x, int64_t axis, ky_var index, ky_var source) {

@@ -289,14 +289,14 @@ static ky_var diagonal_of(ky_tape *t, const char *call, ky_var x, const ky_layou
 /* The matrix of side n + |diagonal| = s: each element with s zeros behind it, read in rows of
  * s. */
 static ky_var diagonal_matrix(ky_tape *t, ky_var x, int64_t n, int64_t diagonal) {
-  const int64_t off = diagonal < 0 ? -diagonal : diagonal, side = n + off;
-  const int64_t first = diagonal < 0 ? off * side : off, none = 0;
+  const int64_t off = diagonal < 0 ? -diagonal : diagonal, side = n + off, none = 0;
   if (side > INT32_MAX || side * side > INT64_MAX / 16)
     return ky__refuse(t, KY_BAD_SHAPE, "diag", "a matrix of side %lld", (long long)side);
   ky_var flat = ky_reshape(t, x, KY_SHAPE(n, 1));
   flat = ky_pad(t, flat, 2, (const int64_t[]){0, 0}, (const int64_t[]){0, side},
                 KY_PAD_CONSTANT, 0);
   flat = ky_reshape(t, flat, KY_SHAPE(n * (side + 1)));
+  const int64_t first = diagonal < 0 ? off * side : off;
   const int64_t used = n ? (n - 1) * (side + 1) + 1 : 0, behind = side * side - first - used;
   flat = ky_slice(t, flat, 0, 0, used, 1);
   if (first > 0 || behind > 0)
