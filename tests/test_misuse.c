@@ -176,7 +176,7 @@ static void sizes_that_cannot_be_counted_are_refused(void **state) {
                  KY_BAD_SHAPE, "overflow");
 }
 
-static void ranks_and_diagonals_out_of_range_are_refused(void **state) {
+static void numbers_out_of_range_are_refused(void **state) {
   ky_tape *t = ((bench *)*state)->t;
   const ky_var x = ky_full(t, KY_F64, KY_SHAPE(1), 1), at = ky_full(t, KY_I32, KY_SHAPE(1), 0);
   const ky_var much = ky_expand(t, x, KY_SHAPE((int64_t)1 << 40));
@@ -185,6 +185,9 @@ static void ranks_and_diagonals_out_of_range_are_refused(void **state) {
     assert_refused(t, ky_scatter_sum(t, x, 0, at, rank, NULL), length, KY_BAD_SHAPE, "rank -");
   assert_refused(t, ky_scatter_sum(t, x, 0, at, KY_MAX_RANK + 1, NULL), length, KY_BAD_SHAPE,
                  "rank 9 is not in 0..8");
+  for (int64_t row = UINT32_MAX; row > 0; row = row < INT64_MAX ? INT64_MAX : 0)
+    assert_refused(t, ky_embedding(t, x, at, row), length, KY_BAD_INDEX,
+                   "neither -1 nor a row");
   assert_refused(t, ky_diag(t, much, INT32_MIN), length, KY_BAD_SHAPE, "a matrix of side");
   assert_refused(t, ky_diag(t, much, INT32_MAX), length, KY_BAD_SHAPE, "a matrix of side");
 }
@@ -469,7 +472,7 @@ int main(void) {
       TEST(what_did_not_run_is_not_read),
       TEST(gradients_of_scalars_outlive_recording),
       TEST(sizes_that_cannot_be_counted_are_refused),
-      TEST(ranks_and_diagonals_out_of_range_are_refused),
+      TEST(numbers_out_of_range_are_refused),
       TEST(biases_of_an_lstm_are_not_broadcast),
       TEST(labels_to_ignore_are_not_cut),
       TEST(the_reason_for_a_null_var_is_not_lost),

@@ -99,7 +99,7 @@ ky_var ky_embedding(ky_tape *t, ky_var table, ky_var index, int64_t padding) {
   if (padding < -1 || padding >= UINT32_MAX)
     ky__fail(&d.fault, KY_BAD_INDEX, "padding %lld is neither -1 nor a row",
              (long long)padding);
-  d.ins.c = (uint32_t)(padding + 1);
+  d.ins.c = (uint32_t)padding + 1;
   return ky__record(t, &d);
 }
 
