@@ -35,7 +35,7 @@ extern "C" {
   X(BAD_AXIS, "an axis is out of range or repeated")                                           \
   X(BAD_INDEX, "a label or index is out of range")                                             \
   X(STALE, "a weight changed between forward and backward")                                    \
-  X(UNCONNECTED, "no differentiated value leads from here to the root")                        \
+  X(UNCONNECTED, "a value does not depend on what it should, or no gradient is wanted")        \
   X(NO_THREAD, "a thread could not be started")                                                \
   X(NONFINITE, "a value is NaN or infinite")                                                   \
   X(BAD_TAPE, "the verifier refused an instruction")                                           \
