@@ -20,12 +20,13 @@ int desk_open(void **state) {
   desk_fill(d);
   for (int k = 0; k < BATCH * IN; k++) d->data[k] = (float)(k % 5) - 2;
   for (int k = 0; k < BATCH; k++) d->labels[k] = k % OUT;
-  d->x = ky_input(d->t, KY_F32, KY_SHAPE(BATCH, IN), d->data);
-  d->y = ky_input(d->t, KY_I32, KY_SHAPE(BATCH), d->labels);
-  d->w = ky_param(d->t, d->weight);
-  d->b = ky_param(d->t, d->bias);
-  d->logits = ky_linear(d->t, d->x, d->w, d->b);
-  d->loss = ky_cross_entropy(d->t, d->logits, d->y, KY_REDUCE_MEAN);
+  ky_tape *t = ky_at(d->t, "desk.c", 1); /* for messages, whatever the line here is */
+  d->x = (ky_input)(t, KY_F32, KY_SHAPE(BATCH, IN), d->data);
+  d->y = (ky_input)(t, KY_I32, KY_SHAPE(BATCH), d->labels);
+  d->w = (ky_param)(t, d->weight);
+  d->b = (ky_param)(t, d->bias);
+  d->logits = (ky_linear)(t, d->x, d->w, d->b);
+  d->loss = (ky_cross_entropy)(t, d->logits, d->y, KY_REDUCE_MEAN);
   return 0;
 }
 

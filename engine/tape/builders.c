@@ -350,10 +350,11 @@ ky_status ky_input_set(ky_tape *t, ky_var input, const void *data) {
   if (reason) return ky__error(t, KY_BAD_VAR, "input_set: %s", reason);
   const ky_ins *i = &t->code.ins[input.id];
   if (i->op != KY_OP_input)
-    return ky__error(t, KY_BAD_ARGUMENT, "input_set: %%%u is the result of %s, not an input",
-                     (unsigned)input.id, ky__opinfo[i->op].name);
+    return ky__error(t, KY_BAD_ARGUMENT, "input_set: %s is not an input",
+                     ky__value_name(&t->code, input.id).text);
   if (!data && ky__layout(&t->code, input.id)->count != 0)
-    return ky__error(t, KY_BAD_ARGUMENT, "input_set: data is null");
+    return ky__error(t, KY_BAD_ARGUMENT, "input_set: the data of %s is null",
+                     ky__value_name(&t->code, input.id).text);
   t->frame.bind[i->b].data = data;
   if (t->done > input.id) t->done = input.id;
   return KY_OK;

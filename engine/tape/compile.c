@@ -78,8 +78,12 @@ static ky_status copy_code(ky_pass *pass) {
   p->map = ky__pass_alloc(pass, p->map_count, sizeof *p->map);
   p->keep = ky__pass_alloc(pass, p->capacity, sizeof *p->keep);
   p->wanted = ky__pass_alloc(pass, p->capacity, sizeof *p->wanted);
-  if (!p->map || !p->keep || !p->wanted) return KY_NO_MEMORY;
-  for (ky_id id = 0; id < p->map_count; id++) p->map[id] = id;
+  p->origins = ky__pass_alloc(pass, p->map_count, sizeof *p->origins);
+  if (!p->map || !p->keep || !p->wanted || !p->origins) return KY_NO_MEMORY;
+  for (ky_id id = 0; id < p->map_count; id++) {
+    p->map[id] = id;
+    p->origins[id] = ky__origin(from, id);
+  }
   return copy_constants(pass, &from->blobs);
 }
 
@@ -104,8 +108,8 @@ static ky_status check_connected(ky_pass *pass) {
     const uint32_t operands = ky__operand_count(code, id);
     for (uint32_t k = 0; k < operands; k++) depends[id] |= depends[ky__operand(code, id, k)];
     if (pass->program->keep[id] && !depends[id])
-      status = ky__fail(pass->fault, KY_UNCONNECTED, "%%%u depends on no input and no weight",
-                        (unsigned)id);
+      status = ky__fail(pass->fault, KY_UNCONNECTED, "%s depends on no input and no weight",
+                        ky__value_name(code, id).text);
   }
   ky__pass_free(pass, depends, code->count, sizeof *depends);
   return status;
@@ -119,8 +123,8 @@ static ky_status mark_wanted(ky_pass *pass, const ky_compile_options *o) {
     ky_id id = 0;
     KY_TRY(name(pass, o->wrt[k], "wrt", &id));
     if (!(code->ins[id].flags & KY_WANT_SELF))
-      return ky__fail(pass->fault, KY_BAD_ARGUMENT,
-                      "wrt: %%%u is no weight and was not watched", (unsigned)id);
+      return ky__fail(pass->fault, KY_BAD_ARGUMENT, "wrt: %s is no weight and was not watched",
+                      ky__value_name(code, id).text);
     p->wanted[id] = p->keep[id] = 1;
   }
   for (ky_id id = 1; id < code->count && o->wrt_count == 0; id++) {
@@ -147,7 +151,8 @@ static ky_status check_wanted(ky_pass *pass) {
   const bool connected = leads[p->root];
   ky__pass_free(pass, leads, code->count, sizeof *leads);
   if (connected) return KY_OK;
-  return ky__fail(pass->fault, KY_UNCONNECTED, "no weight or wanted value leads to the root");
+  return ky__fail(pass->fault, KY_UNCONNECTED, "no weight or wanted value leads to the root %s",
+                  ky__value_name(code, p->root).text);
 }
 
 /* What has no name cannot be found, whatever became of it. */
@@ -162,8 +167,9 @@ static ky_status mark(ky_pass *pass, ky_var root, const ky_compile_options *o) {
     KY_TRY(name(pass, root, "root", &p->root));
     const ky_ins *i = &pass->tape->code.ins[p->root];
     if (!ky__is_float(i->dtype))
-      return ky__fail(pass->fault, KY_BAD_DTYPE, "the root %%%u is %s, wants f32 or f64",
-                      (unsigned)p->root, ky_dtype_name((ky_dtype)i->dtype));
+      return ky__fail(pass->fault, KY_BAD_DTYPE, "the root %s is %s, wants f32 or f64",
+                      ky__value_name(&pass->tape->code, p->root).text,
+                      ky_dtype_name((ky_dtype)i->dtype));
     p->keep[p->root] = 1;
   }
   for (size_t k = 0; k < o->keep_count; k++) {
@@ -249,6 +255,7 @@ void ky_program_free(ky_program *p) {
   ky_pass pass = {.program = p};
   ky__pass_free(&pass, p->bound, p->code.bind_count, sizeof *p->bound);
   ky__pass_free(&pass, p->map, p->map_count, sizeof *p->map);
+  ky__pass_free(&pass, p->origins, p->map_count, sizeof *p->origins);
   ky__pass_free(&pass, p->keep, p->capacity, sizeof *p->keep);
   ky__pass_free(&pass, p->wanted, p->capacity, sizeof *p->wanted);
   ky__pass_free(&pass, p->value_at, p->capacity, sizeof *p->value_at);

@@ -234,6 +234,12 @@ ky_var ky__exec_var(const ky_program *p, ky_id id) {
   return (ky_var){p->tape, id, ky__era_of(p->eras, p->era_count, id)};
 }
 
+/* What messages call a value of the tape. */
+static ky_value_name name_of(const ky_exec *e, ky_id id) {
+  const ky_program *p = e->program;
+  return ky__name_value(&p->code, id, p->origins[id]);
+}
+
 /* The program's id of a var of the tape it was compiled from; `need` says that it must still be
  * there. */
 static ky_status find(ky_exec *e, ky_var v, const char *what, bool need, ky_id *id) {
@@ -251,9 +257,9 @@ static ky_status find(ky_exec *e, ky_var v, const char *what, bool need, ky_id *
   *id = p->map[v.id];
   if (need && !(*id && p->keep[*id]))
     return ky__exec_fail(e, KY_BAD_VAR,
-                         "%s: %%%u was not named when the program was compiled: it is neither "
+                         "%s: %s was not named when the program was compiled: it is neither "
                          "root nor in ky_compile_options.keep",
-                         what, (unsigned)v.id);
+                         what, name_of(e, v.id).text);
   return KY_OK;
 }
 
@@ -294,32 +300,34 @@ static ky_status check_shape(ky_exec *e, ky_id id, const ky_layout *layout,
   ky__say_dims(&other, &of);
   if (same)
     return ky__exec_fail(e, KY_BAD_SHAPE,
-                         "input: %%%u wants %s dense, row by row: the strides "
+                         "input: %s wants %s dense, row by row: the strides "
                          "of the array say otherwise",
-                         (unsigned)id, wanted);
+                         name_of(e, id).text, wanted);
   if (array->rank != of.rank)
-    return ky__exec_fail(e, KY_BAD_SHAPE, "input: %%%u is %s, the array of rank %d",
-                         (unsigned)id, wanted, array->rank);
-  return ky__exec_fail(e, KY_BAD_SHAPE, "input: %%%u is %s, the array %s", (unsigned)id, wanted,
-                       got);
+    return ky__exec_fail(e, KY_BAD_SHAPE, "input: %s is %s, the array of rank %d",
+                         name_of(e, id).text, wanted, array->rank);
+  return ky__exec_fail(e, KY_BAD_SHAPE, "input: %s is %s, the array %s", name_of(e, id).text,
+                       wanted, got);
 }
 
 static ky_status bind(ky_exec *e, ky_var input, const void *data, const ky_array *array) {
   ky_id id;
   KY_TRY(find(e, input, "input", false, &id));
   if (!is_input(e->program, input.id, id))
-    return ky__exec_fail(e, KY_BAD_ARGUMENT, "input: %%%u is not an input", (unsigned)input.id);
+    return ky__exec_fail(e, KY_BAD_ARGUMENT, "input: %s is not an input",
+                         name_of(e, input.id).text);
   if (!id) return KY_OK; /* vanished: nothing reads it */
   const ky_code *code = &e->program->code;
   const ky_ins *i = &code->ins[id];
   const ky_layout *layout = ky__layout(code, id);
   if (!data && layout->count != 0)
-    return ky__exec_fail(e, KY_BAD_ARGUMENT, "input: data is null");
+    return ky__exec_fail(e, KY_BAD_ARGUMENT, "input: the data of %s is null",
+                         name_of(e, input.id).text);
   if (array) {
     const ky_dtype stored = (ky_dtype)(i->c ? i->c : i->dtype);
     if (array->dtype != stored)
-      return ky__exec_fail(e, KY_BAD_DTYPE, "input: %%%u is %s, the array is %s",
-                           (unsigned)input.id, ky_dtype_name(stored),
+      return ky__exec_fail(e, KY_BAD_DTYPE, "input: %s is %s, the array is %s",
+                           name_of(e, input.id).text, ky_dtype_name(stored),
                            ky_dtype_name(array->dtype));
     KY_TRY(check_shape(e, input.id, layout, array));
   }
@@ -415,8 +423,8 @@ static ky_status item(ky_exec *e, ky_var v, double *out) {
   const ky_code *code = &e->program->code;
   const int64_t count = ky__layout(code, id)->count;
   if (count != 1)
-    return ky__exec_fail(e, KY_BAD_SHAPE, "item: %%%u has %lld elements, wants 1",
-                         (unsigned)v.id, (long long)count);
+    return ky__exec_fail(e, KY_BAD_SHAPE, "item: %s has %lld elements, wants 1",
+                         name_of(e, v.id).text, (long long)count);
   *out = ky__number((ky_dtype)code->ins[id].dtype, ky__data(&e->frame, id));
   return KY_OK;
 }
@@ -433,15 +441,15 @@ static ky_status grad(ky_exec *e, ky_var v, ky_array *out) {
   KY_TRY(find(e, v, "grad", false, &id));
   const ky_program *p = e->program;
   if (!p->wanted[id] || (p->updates && !p->keep[id]))
-    return ky__exec_fail(e, KY_BAD_VAR, "grad: the gradient of %%%u %s", (unsigned)v.id,
+    return ky__exec_fail(e, KY_BAD_VAR, "grad: the gradient of %s %s", name_of(e, v.id).text,
                          p->wanted[id]
                              ? "is used up by an update: name it in ky_compile_options.keep"
                              : "was not asked for: name it in ky_compile_options.wrt");
   if (e->state != KY_EXEC_REVERSE)
     return ky__exec_fail(e, KY_NOT_RUN, "grad: there was no reverse sweep with these inputs");
   if (id > p->root || !e->frame.seen[id])
-    return ky__exec_fail(e, KY_UNCONNECTED, "grad: %%%u does not lead to the root",
-                         (unsigned)v.id);
+    return ky__exec_fail(e, KY_UNCONNECTED, "grad: %s does not lead to the root",
+                         name_of(e, v.id).text);
   *out = ky__describe(&p->code, id, ky__adjoint(&e->frame, id), true);
   return KY_OK;
 }

@@ -323,12 +323,11 @@ static ky_status add_variable(checker *c, ky_id id) {
   ky_code *code = &c->t->code;
   const ky_ins *i = &code->ins[id];
   if (ky__opinfo[i->op].attr != KY_ATTR_BIND)
-    return ky__error(c->t, KY_BAD_ARGUMENT,
-                     "gradcheck: %%%u is the result of %s, wants an input or a weight",
-                     (unsigned)id, ky__opinfo[i->op].name);
+    return ky__error(c->t, KY_BAD_ARGUMENT, "gradcheck: %s is no input and no weight",
+                     ky__value_name(code, id).text);
   if (!ky__is_float(i->dtype))
-    return ky__error(c->t, KY_BAD_DTYPE, "gradcheck: %%%u is %s, wants f32 or f64",
-                     (unsigned)id, ky_dtype_name((ky_dtype)i->dtype));
+    return ky__error(c->t, KY_BAD_DTYPE, "gradcheck: %s is %s, wants f32 or f64",
+                     ky__value_name(code, id).text, ky_dtype_name((ky_dtype)i->dtype));
   for (size_t k = 0; k < c->count; k++)
     if (c->variables[k].id == id) return KY_OK;
   ky_bind *bind = &c->t->frame.bind[i->b];
@@ -370,8 +369,8 @@ static ky_status borrow_flags(checker *c) {
   for (size_t k = 0; k < c->count; k++) code->ins[c->variables[k].id].flags |= KY_WANT_SELF;
   ky__spread_wants(c->t, 1);
   if (ky__wants(code, c->output)) return KY_OK;
-  return ky__error(c->t, KY_UNCONNECTED, "gradcheck: no variable leads to the output %%%u",
-                   (unsigned)c->output);
+  return ky__error(c->t, KY_UNCONNECTED, "gradcheck: no variable leads to the output %s",
+                   ky__value_name(code, c->output).text);
 }
 
 /* The precision is that of the least precise value which is differentiated. */
@@ -478,8 +477,8 @@ static ky_status enter(ky_tape *t, ky_var v, const ky_var *wrt, size_t wrt_count
   if (reason) return ky__error(t, KY_BAD_VAR, "gradcheck: the output: %s", reason);
   const ky_dtype dtype = (ky_dtype)t->code.ins[v.id].dtype;
   if (!ky__is_float(dtype))
-    return ky__error(t, KY_BAD_DTYPE, "gradcheck: the output %%%u is %s, wants f32 or f64",
-                     (unsigned)v.id, ky_dtype_name(dtype));
+    return ky__error(t, KY_BAD_DTYPE, "gradcheck: the output %s is %s, wants f32 or f64",
+                     ky__value_name(&t->code, v.id).text, ky_dtype_name(dtype));
   if (wrt_count && !wrt) return ky__error(t, KY_BAD_ARGUMENT, "gradcheck: wrt is null");
   if (!(o->step >= 0 && o->step < INFINITY) || !(o->tolerance >= 0 && o->tolerance < INFINITY))
     return ky__error(t, KY_BAD_ARGUMENT,

@@ -35,7 +35,8 @@ struct ky_program {
   const ky_tape *tape; /* whose vars name the program's values; not dereferenced */
   ky_era *eras;        /* of the tape when it was compiled */
   uint32_t era_count;
-  ky_id *map; /* tape id -> program id, of inputs and of what was named; else 0 */
+  ky_id *map;         /* tape id -> program id, of inputs and of what was named; else 0 */
+  ky_origin *origins; /* by tape id, as passes merge and drop instructions; for messages */
   uint32_t map_count;
 
   ky_code code;

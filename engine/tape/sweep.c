@@ -126,13 +126,13 @@ ky_id ky__stale_weight(const ky_code *code, const ky_bind *binds, ky_id root) {
   return 0;
 }
 
-ky_value_name ky__value_name(const ky_code *code, ky_id id) {
+ky_value_name ky__name_value(const ky_code *code, ky_id id, ky_origin from) {
   ky_value_name name;
   ky_text text = {name.text, sizeof name.text, 0};
-  ky__say(&text, "%%%u (%s", (unsigned)id, ky__opinfo[code->ins[id].op].name);
+  ky__say(&text, "%%%u (%s", (unsigned)id, ky__opinfo[from.op].name);
   char place[64];
   ky_text at = {place, sizeof place, 0};
-  ky__say_site(&at, code, code->site[id]);
+  ky__say_site(&at, code, from.site);
   ky__say(&text, at.length ? ", %s)" : ")", place);
   return name;
 }
@@ -239,15 +239,14 @@ ky_status ky_watch(ky_tape *t, ky_var v) {
   if (!t) return KY_BAD_ARGUMENT;
   KY_TRY(ky_tape_check(t));
   KY_TRY(ky__refuse_var(t, "watch", v));
-  const ky_opinfo *info = &ky__opinfo[t->code.ins[v.id].op];
   if (!ky__is_float(t->code.ins[v.id].dtype))
     return ky__error(t, KY_BAD_DTYPE, "watch: %s is %s, wants f32 or f64",
                      ky__value_name(&t->code, v.id).text,
                      ky_dtype_name((ky_dtype)t->code.ins[v.id].dtype));
   if (!ky__has_adjoint(&t->code, &t->code.ins[v.id]))
     return ky__error(t, KY_BAD_ARGUMENT,
-                     "watch: %%%u is the result of %s, which has no derivative", (unsigned)v.id,
-                     info->name);
+                     "watch: %s is the result of an operation without derivative",
+                     ky__value_name(&t->code, v.id).text);
   t->code.ins[v.id].flags |= KY_WANT_SELF;
   ky__spread_wants(t, v.id + 1);
   return KY_OK;

@@ -80,12 +80,27 @@ ky_line ky__line_of(const ky_code *code, uint32_t site);
 void ky__say_line(ky_text *text, ky_line at);
 void ky__say_site(ky_text *text, const ky_code *code, uint32_t site);
 
-/* "%4 (tanh, train.c:12)" */
+/* What a value was recorded as, and where. */
+typedef struct ky_origin {
+  uint32_t site;
+  uint16_t op;
+} ky_origin;
+
+static inline ky_origin ky__origin(const ky_code *code, ky_id id) {
+  return (ky_origin){code->site[id], code->ins[id].op};
+}
+
+/* "%4 (tanh, train.c:12)", for messages. code: whose files the site refers to. */
 typedef struct ky_value_name {
   char text[128];
 } ky_value_name;
 
-ky_value_name ky__value_name(const ky_code *code, ky_id id);
+ky_value_name ky__name_value(const ky_code *code, ky_id id, ky_origin from);
+
+/* The name of a value of this code. */
+static inline ky_value_name ky__value_name(const ky_code *code, ky_id id) {
+  return ky__name_value(code, id, ky__origin(code, id));
+}
 
 /* Makes `status` the pending error, or OK none. */
 static inline void ky__set_pending(ky_tape *t, ky_status status) {
