@@ -136,6 +136,12 @@ static void adjoint_stops_the_sweep_before_the_step(void **state) {
     assert_non_null(strstr(ky_exec_message(e), "param: the adjoint of %"));
     assert_non_null(strstr(ky_exec_message(e), ": element [0] is inf"));
     assert_int_equal(updates, 0);
+    double value; /* there was a forward sweep, but its values are gone */
+    assert_int_equal(ky_exec_item(e, root, &value), KY_NOT_RUN);
+    assert_string_equal(ky_exec_message(e),
+                        "item: the reverse sweep failed, and used the values up");
+    assert_int_equal(ky_exec_backward(e, NULL), KY_NOT_RUN);
+    assert_non_null(strstr(ky_exec_message(e), "used up by a reverse sweep"));
     assert_int_equal(ky_init_constant(w, 4), KY_OK);
     assert_int_equal(ky_exec_step(e, NULL), KY_OK);
     assert_int_equal(updates, 1);

@@ -379,8 +379,12 @@ ky_status ky_exec_draw(ky_exec *e, uint64_t *draw) {
 /* The instruction whose value `v` has, if a sweep has computed it. */
 static ky_status find_value(ky_exec *e, ky_var v, const char *what, ky_id *id) {
   KY_TRY(find(e, v, what, true, id));
-  if (e->state == KY_EXEC_FRESH && *id > e->program->constants)
+  if (*id <= e->program->constants) return KY_OK;
+  if (e->state == KY_EXEC_FRESH)
     return ky__exec_fail(e, KY_NOT_RUN, "%s: there was no sweep with these inputs", what);
+  if (e->state == KY_EXEC_SPENT)
+    return ky__exec_fail(e, KY_NOT_RUN, "%s: the reverse sweep failed, and used the values up",
+                         what);
   return KY_OK;
 }
 

@@ -271,7 +271,7 @@ static ky_status check_weights(ky_exec *e) {
 static ky_status backward(ky_exec *e, ky_grads *grads, bool turns) {
   const ky_program *p = e->program;
   e->fault.status = KY_OK;
-  e->state = KY_EXEC_FRESH; /* values may lie where adjoints go now */
+  e->state = KY_EXEC_SPENT; /* values may lie where adjoints go now */
   memset(e->frame.seen, 0, p->root + 1);
   if (ky__seed(&e->frame, p->root, NULL) != KY_OK) return report(e, p->root);
   if (turns) {
@@ -293,8 +293,13 @@ ky_status ky_exec_forward(ky_exec *e) {
 /* The reverse sweep of a forward sweep that was asked for by itself. */
 static ky_status backward_alone(ky_exec *e, ky_grads *grads) {
   KY_TRY(check_root(e));
+  if (e->state == KY_EXEC_FRESH)
+    return ky__exec_fail(e, KY_NOT_RUN,
+                         "backward: there was no forward sweep with these inputs");
   if (e->state != KY_EXEC_FORWARD)
-    return ky__exec_fail(e, KY_NOT_RUN, "backward: no forward sweep to differentiate");
+    return ky__exec_fail(e, KY_NOT_RUN,
+                         "backward: the values of the forward sweep are used up by a reverse "
+                         "sweep: call ky_exec_forward again");
   KY_TRY(check_weights(e));
   return backward(e, grads, false);
 }

@@ -7,8 +7,14 @@
 
 #include "tape/program.h"
 
-/* What the last call left behind. */
-typedef enum ky_exec_state { KY_EXEC_FRESH, KY_EXEC_FORWARD, KY_EXEC_REVERSE } ky_exec_state;
+/* What the last call left behind. SPENT: a reverse sweep that failed, and adjoints where values
+ * were. */
+typedef enum ky_exec_state {
+  KY_EXEC_FRESH,
+  KY_EXEC_FORWARD,
+  KY_EXEC_REVERSE,
+  KY_EXEC_SPENT
+} ky_exec_state;
 
 struct ky_exec {
   ky_allocator allocator;

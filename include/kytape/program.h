@@ -42,9 +42,9 @@ typedef struct ky_compile_options {
 
 /* Compiles what is recorded on `t`. The tape is not changed and not needed any more; weights,
  * host arrays and names of source files are borrowed as the tape borrows them.
- * root: the value to differentiate, a loss usually; ky_none() for a program that only computes
- * the values in options->keep. options: NULL for the defaults. *out: free it with
- * ky_program_free.
+ * root: the value to differentiate, a loss usually; where it is not a scalar, the sum of its
+ * elements is differentiated. ky_none() for a program that only computes the values in
+ * options->keep. options: NULL for the defaults. *out: free it with ky_program_free.
  * Errors: BAD_VAR, BAD_DTYPE (root is not f32 or f64), UNCONNECTED (the root or a kept value
  * depends on no input, no weight and no random number, or the root on nothing in `wrt`),
  * BAD_ARGUMENT (unknown pass, no value named, something in `wrt` that is no weight and was not
@@ -166,8 +166,9 @@ KY_API ky_status ky_exec_draw(ky_exec *e, uint64_t *draw);
 KY_API ky_status ky_exec_forward(ky_exec *e);
 
 /* The reverse sweep, from the last forward sweep. grads: may be NULL; empty with an update,
- * else as with ky_backward. Errors: those of ky_exec_forward, STALE, BAD_ARGUMENT (a program
- * without root), NOT_RUN (no forward sweep that was not differentiated yet). */
+ * else as with ky_backward. Each reverse sweep wants a forward sweep of its own, as it writes
+ * adjoints over values that it has used. Errors: those of ky_exec_forward, STALE, BAD_ARGUMENT
+ * (a program without root), NOT_RUN (no forward sweep, or its values are used up). */
 KY_API ky_status ky_exec_backward(ky_exec *e, ky_grads *grads);
 
 /* Forward and reverse sweep: with an update, one training step. What can be read afterwards are
@@ -180,7 +181,7 @@ KY_API ky_status ky_exec_step(ky_exec *e, ky_grads *grads);
  * the program was compiled: the root, `keep`, and for gradients what was differentiated, but
  * not the weights of a program with `updates` unless `wrt` or `keep` names them. Errors:
  * BAD_VAR (also a value that was not named), BAD_ARGUMENT, BAD_SHAPE, NOT_RUN (no sweep with
- * the inputs of now), UNCONNECTED. */
+ * the inputs of now, or one that failed), UNCONNECTED. */
 KY_API ky_status ky_exec_data(ky_exec *e, ky_var v, ky_array *out);
 KY_API ky_status ky_exec_read(ky_exec *e, ky_var v, void *dst, size_t bytes);
 KY_API ky_status ky_exec_item(ky_exec *e, ky_var v, double *out);
