@@ -308,6 +308,13 @@ static void backward_needs_a_forward_sweep_of_its_own(void **state) {
   assert_string_equal(ky_exec_message(d->e), none);
 }
 
+static void refuses_grad(desk *d, ky_var v, const char *message) {
+  ky_array array;
+  assert_int_equal(ky_exec_grad(d->e, v, &array), KY_BAD_VAR);
+  assert_null(array.data);
+  assert_string_equal(ky_exec_message(d->e), message);
+}
+
 static void backward_needs_a_root(void **state) {
   desk *d = *state;
   assert_int_equal(
@@ -318,7 +325,9 @@ static void backward_needs_a_root(void **state) {
                       "backward: the program was compiled without a root");
   ky_array array;
   assert_int_equal(ky_exec_data(d->e, d->logits, &array), KY_NOT_RUN); /* nothing was done */
-  assert_int_equal(ky_exec_grad(d->e, d->w, &array), KY_BAD_VAR);
+  refuses_grad(d, d->w,
+               "grad: the gradient of %3 (param, desk.c:1) does not exist: the program was "
+               "compiled without a root");
 }
 
 static void a_weight_that_changed_is_stale(void **state) {
@@ -398,8 +407,15 @@ static void gradients_are_there_after_a_reverse_sweep(void **state) {
   assert_int_equal(grads.pairs[0].var.id, d->w.id);
   assert_int_equal(ky_exec_grad(d->e, grads.pairs[0].var, &array), KY_OK);
   assert_ptr_equal(array.data, grads.pairs[0].grad);
-  assert_int_equal(ky_exec_grad(d->e, d->b, &array), KY_BAD_VAR);
-  assert_int_equal(ky_exec_grad(d->e, d->logits, &array), KY_BAD_VAR); /* kept is not wanted */
+  refuses_grad(d, d->b,
+               "grad: the gradient of %4 (param, desk.c:1) was not asked for, or it does not "
+               "lead to the root: see ky_watch and ky_compile_options.wrt");
+  refuses_grad(d, d->logits, /* kept is not wanted */
+               "grad: the gradient of %5 (linear, desk.c:1) was not asked for, or it does not "
+               "lead to the root: see ky_watch and ky_compile_options.wrt");
+  refuses_grad(d, d->loss,
+               "grad: the gradient of %6 (cross_entropy, desk.c:1) is 1 for each element: it "
+               "is the root");
   assert_int_equal(ky_exec_grad(d->e, d->w, NULL), KY_BAD_ARGUMENT);
   assert_int_equal(ky_exec_grad(NULL, d->w, &array), KY_BAD_ARGUMENT);
   assert_int_equal(ky_exec_grad(d->e, ky_none(), &array), KY_BAD_VAR);

@@ -439,6 +439,15 @@ ky_status ky_exec_item(ky_exec *e, ky_var v, double *out) {
   return ky__exec_leave(e, item(e, v, out));
 }
 
+/* What is said of a gradient that there is no place for. id: 0 for a value that has gone. */
+static const char *why_no_grad(const ky_program *p, ky_id id) {
+  if (!p->root) return "does not exist: the program was compiled without a root";
+  if (p->wanted[id]) return "is used up by an update: name it in ky_compile_options.keep";
+  if (id == p->root) return "is 1 for each element: it is the root";
+  return "was not asked for, or it does not lead to the root: see ky_watch and "
+         "ky_compile_options.wrt";
+}
+
 static ky_status grad(ky_exec *e, ky_var v, ky_array *out) {
   if (!out) return ky__exec_fail(e, KY_BAD_ARGUMENT, "grad: the result pointer is null");
   ky_id id;
@@ -446,9 +455,7 @@ static ky_status grad(ky_exec *e, ky_var v, ky_array *out) {
   const ky_program *p = e->program;
   if (!p->wanted[id] || (p->updates && !p->keep[id]))
     return ky__exec_fail(e, KY_BAD_VAR, "grad: the gradient of %s %s", name_of(e, v.id).text,
-                         p->wanted[id]
-                             ? "is used up by an update: name it in ky_compile_options.keep"
-                             : "was not asked for: name it in ky_compile_options.wrt");
+                         why_no_grad(p, id));
   if (e->state != KY_EXEC_REVERSE)
     return ky__exec_fail(e, KY_NOT_RUN, "grad: there was no reverse sweep with these inputs");
   if (id > p->root || !e->frame.seen[id])
