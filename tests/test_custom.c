@@ -326,9 +326,9 @@ static void bad_operations_are_refused(void **state) {
   bad = op;
   bad.forward = NULL;
   refused(t, ky_custom(t, &bad, 1, &x), "has no forward function");
-  refused(t, ky_custom(t, &op, 31, many), "op: 31 operands at an array, wants 1 to 30");
-  refused(t, ky_custom(t, &op, 0, many), "op: 0 operands");
-  refused(t, ky_custom(t, &op, 1, NULL), "op: 1 operands at null");
+  refused(t, ky_custom(t, &op, 31, many), "op: 31 operands, wants 30 at most");
+  refused(t, ky_custom(t, &op, 0, many), "op: 0 operands, wants 1 or more");
+  refused(t, ky_custom(t, &op, 1, NULL), "op: 1 operands, but their array is null");
   bad = op;
   bad.shape = large;
   assert_int_equal(ky_custom(t, &bad, 1, &x).id, 0);

@@ -92,8 +92,8 @@ static void equations_that_are_none_are_refused(void **state) {
   for (size_t k = 0; k < sizeof bad / sizeof *bad; k++)
     refuse(t, bad[k].equation, (size_t)bad[k].count, x, KY_BAD_ARGUMENT, bad[k].says);
   refuse(t, NULL, 1, x, KY_BAD_ARGUMENT, "the equation is null");
-  refuse(t, "ij", 0, x, KY_BAD_ARGUMENT, "0 operands");
-  refuse(t, "ij", 1, NULL, KY_BAD_ARGUMENT, "at null");
+  refuse(t, "ij", 0, x, KY_BAD_ARGUMENT, "0 operands, wants 1 or more");
+  refuse(t, "ij", 1, NULL, KY_BAD_ARGUMENT, "1 operands, but their array is null");
   assert_int_equal(ky_einsum(NULL, "ij", 1, x).id, 0);
 }
 

@@ -96,7 +96,8 @@ static void axes_of_one(void **state) {
   expect(s, ky_squeeze(t, s, 0, NULL), KY_SCALAR, WANT(1));
   refused(ky_squeeze(t, x, KY_AXES(4)), KY_BAD_AXIS, "squeeze: axis 4 is not in -4..3");
   refused(ky_squeeze(t, x, KY_AXES(0, -4)), KY_BAD_AXIS, "squeeze: axis -4 is repeated");
-  refused(ky_squeeze(t, x, 1, NULL), KY_BAD_ARGUMENT, "squeeze: 1 axes at null");
+  refused(ky_squeeze(t, x, 1, NULL), KY_BAD_ARGUMENT,
+          "squeeze: 1 axes, but their array is null");
   refused(ky_unsqueeze(t, x, 5), KY_BAD_AXIS, "unsqueeze: axis 5 is not in -5..4");
   refused(ky_unsqueeze(t, ky_none(), 0), KY_BAD_VAR, "unsqueeze: ");
 }
@@ -143,7 +144,8 @@ static void tiles(void **state) {
   expect(deep, ky_tile(t, deep, KY_SHAPE(2, 1, 1, 1, 1, 1, 1, 2)),
          KY_SHAPE(2, 1, 1, 1, 1, 1, 2, 2), WANT(1, 1, 2, 2, 1, 1, 2, 2));
   refused(ky_tile(t, x, KY_SHAPE(-1)), KY_BAD_ARGUMENT, "tile: -1 repetitions");
-  refused(ky_tile(t, x, 2, NULL), KY_BAD_ARGUMENT, "tile: 2 repetitions at null");
+  refused(ky_tile(t, x, 2, NULL), KY_BAD_ARGUMENT,
+          "tile: 2 repetitions, but their array is null");
   refused(ky_tile(t, x, KY_SHAPE(INT64_MAX)), KY_BAD_SHAPE, "tile: the extent of axis 1");
   refused(ky_tile(t, x, KY_SHAPE(INT64_MAX / 64, 64)), KY_BAD_SHAPE, "tile: ");
 }
@@ -164,7 +166,7 @@ static void joined_and_parted(void **state) {
   expect(y, parts[1], KY_SHAPE(2, 1), WANT(3, 6));
   assert_int_equal(ky_split(t, y, -1, 3, NULL, parts), KY_OK);
   expect(y, parts[2], KY_SHAPE(2, 1), WANT(3, 6));
-  refused(ky_stack(t, 0, twice, 0), KY_BAD_ARGUMENT, "stack: 0 operands");
+  refused(ky_stack(t, 0, twice, 0), KY_BAD_ARGUMENT, "stack: 0 operands, wants 1 or more");
   refused(ky_stack(t, 2, (const ky_var[]){x, y}, 0), KY_BAD_SHAPE, "stack: the shapes");
   refused(ky_stack(t, 2, (const ky_var[]){x, ky_gt_scalar(t, x, 0)}, 0), KY_BAD_DTYPE,
           "stack: the dtypes");

@@ -38,3 +38,16 @@ ky_status ky__fail(ky_fault *fault, ky_status status, const char *format, ...) {
   va_end(args);
   return status;
 }
+
+ky_status ky__check_list(ky_fault *fault, const char *things, const void *list, int64_t count,
+                         int64_t least, int64_t most) {
+  if (count < least)
+    return ky__fail(fault, KY_BAD_ARGUMENT, "%lld %s, wants %lld or more", (long long)count,
+                    things, (long long)least);
+  if (count > most)
+    return ky__fail(fault, KY_BAD_ARGUMENT, "%lld %s, wants %lld at most", (long long)count,
+                    things, (long long)most);
+  if (list || count == 0) return KY_OK;
+  return ky__fail(fault, KY_BAD_ARGUMENT, "%lld %s, but their array is null", (long long)count,
+                  things);
+}

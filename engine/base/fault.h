@@ -23,6 +23,10 @@ typedef struct ky_fault {
 __attribute__((format(printf, 3, 4))) ky_status ky__fail(ky_fault *fault, ky_status status,
                                                          const char *format, ...);
 
+/* BAD_ARGUMENT unless a list has least..most things, and is not null if it has any. */
+ky_status ky__check_list(ky_fault *fault, const char *things, const void *list, int64_t count,
+                         int64_t least, int64_t most);
+
 /* A piece of text built piece by piece, cut at the end of its buffer, always terminated. */
 typedef struct ky_text {
   char *at;

@@ -250,10 +250,8 @@ static ky_var over_axes(ky_tape *t, ky_op op, ky_var a, int count, const int64_t
     ky__fail(&d.fault, KY_BAD_ARGUMENT, "the number %d is not in 0..127", n);
   const ky_id id = ky__operand_id(t, &d, a);
   const int rank = id ? ky__layout(&t->code, id)->rank : 0;
-  if (count < 0 || count > KY_MAX_RANK || (count > 0 && !axes))
-    ky__fail(&d.fault, KY_BAD_ARGUMENT, "%d axes at %s", count, axes ? "an array" : "null");
-  else if (count == 0)
-    d.ins.b = (1u << rank) - 1;
+  ky__check_list(&d.fault, "axes", axes, count, 0, KY_MAX_RANK);
+  if (count == 0) d.ins.b = (1u << rank) - 1;
   for (int k = 0; k < count && d.fault.status == KY_OK; k++) {
     int64_t axis = axes[k];
     normalize_axis(t, &d, a, &axis);
@@ -287,9 +285,7 @@ static ky_var list_along_axis(ky_tape *t, ky_op op, size_t count, const ky_var *
   ky_draft d;
   ky__draft(&d, op);
   if (!t) return (ky_var){0};
-  if (count == 0 || count > UINT32_MAX / 2 || !vars)
-    ky__fail(&d.fault, KY_BAD_ARGUMENT, "%zu operands at %s", count,
-             vars ? "an array" : "null");
+  ky__check_list(&d.fault, "operands", vars, (int64_t)count, 1, UINT32_MAX / 2);
   ky__push_operands(t, &d, (uint32_t)count, vars);
   if (d.fault.status == KY_OK) normalize_axis(t, &d, vars[0], &axis);
   ky__push(t, &d, 1, &axis);

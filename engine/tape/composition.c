@@ -44,6 +44,14 @@ bool ky__one_dtype(ky_tape *t, const char *call, unsigned a, unsigned b) {
   return false;
 }
 
+bool ky__list(ky_tape *t, const char *call, const char *things, const void *list, int64_t count,
+              int64_t least, int64_t most) {
+  ky_fault fault = {0};
+  if (ky__check_list(&fault, things, list, count, least, most) == KY_OK) return true;
+  ky__refuse(t, fault.status, call, "%s", fault.text);
+  return false;
+}
+
 /* ---- beginning and end ------------------------------------------------------------------- */
 
 ky_composition ky__begin_composition(ky_tape *t, const char *name) {

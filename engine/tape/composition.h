@@ -22,6 +22,10 @@ bool ky__axis(ky_tape *t, const char *call, int rank, int64_t *axis);
 /* False, and the call's error, unless the dtypes are one. */
 bool ky__one_dtype(ky_tape *t, const char *call, unsigned a, unsigned b);
 
+/* False, and the call's error, unless a list has least..most things; null is for 0 alone. */
+bool ky__list(ky_tape *t, const char *call, const char *things, const void *list, int64_t count,
+              int64_t least, int64_t most);
+
 typedef struct ky_composition {
   ky_tape *t;
   const char *name;

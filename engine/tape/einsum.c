@@ -468,9 +468,7 @@ static ky_var record(einsum *e, size_t count, const ky_var *vars) {
 ky_var ky_einsum(ky_tape *t, const char *equation, size_t count, const ky_var *vars) {
   if (!t) return (ky_var){0};
   if (!equation) return ky__refuse(t, KY_BAD_ARGUMENT, "einsum", "the equation is null");
-  if (count == 0 || count > INT32_MAX || !vars)
-    return ky__refuse(t, KY_BAD_ARGUMENT, "einsum", "%zu operands at %s", count,
-                      vars ? "an array" : "null");
+  if (!ky__list(t, "einsum", "operands", vars, (int64_t)count, 1, INT32_MAX)) return ky_none();
   einsum e = {.equation = equation};
   if (!ky__compose(&e.c, t, "einsum", (int)count, (int)count, vars) ||
       !read_equation(&e, count, vars))

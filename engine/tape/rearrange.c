@@ -10,10 +10,7 @@
 static bool mark_axes(ky_tape *t, const char *call, int rank, int count, const int64_t *axes,
                       bool again, bool marked[KY_MAX_RANK]) {
   for (int k = 0; k < KY_MAX_RANK; k++) marked[k] = count == 0 && k < rank;
-  if (count < 0 || count > KY_MAX_RANK || (count > 0 && !axes)) {
-    ky__refuse(t, KY_BAD_ARGUMENT, call, "%d axes at %s", count, axes ? "an array" : "null");
-    return false;
-  }
+  if (!ky__list(t, call, "axes", axes, count, 0, KY_MAX_RANK)) return false;
   for (int k = 0; k < count; k++) {
     int64_t axis = axes[k];
     if (!ky__axis(t, call, rank, &axis)) return false;
@@ -120,11 +117,7 @@ static ky_var repeat(ky_tape *t, ky_var x, const ky_layout *l, int axis, int64_t
 /* Aligns shape and repetitions at the last axis, and answers with both. */
 static bool plan_tile(ky_tape *t, ky_layout *l, int count, const int64_t *reps,
                       int64_t times[KY_MAX_RANK]) {
-  if (count < 0 || count > KY_MAX_RANK || (count > 0 && !reps)) {
-    ky__refuse(t, KY_BAD_ARGUMENT, "tile", "%d repetitions at %s", count,
-               reps ? "an array" : "null");
-    return false;
-  }
+  if (!ky__list(t, "tile", "repetitions", reps, count, 0, KY_MAX_RANK)) return false;
   while (l->rank < count) insert_axis(l, 0, 1);
   ky_layout out = *l, ignored;
   for (int k = 0; k < l->rank; k++) {
@@ -163,9 +156,8 @@ ky_var ky_tile(ky_tape *t, ky_var x, int count, const int64_t *reps) {
 ky_var ky_stack(ky_tape *t, size_t count, const ky_var *vars, int64_t axis) {
   ky_layout first, next;
   if (!t) return ky_none();
-  if (count == 0 || count > UINT32_MAX / 2 || !vars)
-    return ky__refuse(t, KY_BAD_ARGUMENT, "stack", "%zu operands at %s", count,
-                      vars ? "an array" : "null");
+  if (!ky__list(t, "stack", "operands", vars, (int64_t)count, 1, UINT32_MAX / 2))
+    return ky_none();
   for (size_t k = 0; k < count; k++) {
     if (!ky__look(t, vars[k], "stack", k ? &next : &first)) return ky_none();
     if (k > 0 && !ky__same_dims(&first, &next))
@@ -208,11 +200,7 @@ ky_status ky_split(ky_tape *t, ky_var x, int64_t axis, size_t count, const int64
   for (size_t k = 0; k < count && parts; k++) parts[k] = ky_none();
   ky_layout l;
   if (!ky__look(t, x, "split", &l)) return t->pending;
-  if (!parts || count == 0 || count > UINT32_MAX) {
-    ky__refuse(t, KY_BAD_ARGUMENT, "split", "%zu parts at %s", count,
-               parts ? "an array" : "null");
-    return t->pending;
-  }
+  if (!ky__list(t, "split", "parts", parts, (int64_t)count, 1, UINT32_MAX)) return t->pending;
   if (!ky__axis(t, "split", l.rank, &axis) || !check_sizes(t, l.dims[axis], count, sizes))
     return t->pending;
   const ky_composition c = ky__begin_composition(t, "split");
@@ -235,9 +223,7 @@ ky_var ky_pad(ky_tape *t, ky_var x, int rank, const int64_t *before, const int64
   ky__draft(&d, KY_OP_pad);
   if (!t) return ky_none();
   d.ins.a = ky__operand_id(t, &d, x);
-  if (rank < 0 || rank > KY_MAX_RANK || (rank > 0 && (!before || !after)))
-    ky__fail(&d.fault, KY_BAD_ARGUMENT, "padding of %d axes at %s", rank,
-             before && after ? "arrays" : "null");
+  ky__check_list(&d.fault, "axes to pad", before ? after : NULL, rank, 0, KY_MAX_RANK);
   if ((unsigned)mode > KY_PAD_CIRCULAR)
     ky__fail(&d.fault, KY_BAD_ARGUMENT, "unknown mode %d", (int)mode);
   if (d.fault.status != KY_OK) return ky__record(t, &d);

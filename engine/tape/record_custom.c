@@ -30,10 +30,10 @@ static ky_status check(ky_draft *d, const ky_custom_op *op, size_t count, const 
                     : op->size < sizeof *op ? "has no known size"
                     : !op->name             ? "has no name"
                                             : "has no forward function");
-  if (count == 0 || count > KY_CUSTOM_OPERANDS || !x)
-    return ky__fail(&d->fault, KY_BAD_ARGUMENT, "%s: %zu operands at %s, wants 1 to %d",
-                    op->name, count, x ? "an array" : "null", KY_CUSTOM_OPERANDS);
-  return KY_OK;
+  ky_fault fault = {0};
+  if (ky__check_list(&fault, "operands", x, (int64_t)count, 1, KY_CUSTOM_OPERANDS) == KY_OK)
+    return KY_OK;
+  return ky__fail(&d->fault, fault.status, "%s: %s", op->name, fault.text);
 }
 
 /* Runs the shape function; fills in the draft's shape and words. */

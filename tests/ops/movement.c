@@ -268,8 +268,12 @@ static const ky_refusal refusals_of_concat[] = {
     {{.shape = {DIMS(2, 3), DIMS(2)}, .operands = 2, .n = {0}}, KY_BAD_SHAPE, "[2]"},
     {{.shape = {DIMS(2), DIMS(2)}, .operands = 2, .n = {1}}, KY_BAD_AXIS, "axis 1 is not in"},
     {{.shape = {{0}, {0}}, .operands = 2}, KY_BAD_AXIS, "axis 0"},
-    {{.shape = {DIMS(2), DIMS(2)}, .operands = 2, .n = {0, 1}}, KY_BAD_ARGUMENT, "null"},
-    {{.shape = {DIMS(2), DIMS(2)}, .operands = 2, .n = {0, 2}}, KY_BAD_ARGUMENT, "0 operands"},
+    {{.shape = {DIMS(2), DIMS(2)}, .operands = 2, .n = {0, 1}},
+     KY_BAD_ARGUMENT,
+     "concat: 2 operands, but their array is null"},
+    {{.shape = {DIMS(2), DIMS(2)}, .operands = 2, .n = {0, 2}},
+     KY_BAD_ARGUMENT,
+     "concat: 0 operands, wants 1 or more"},
 };
 
 const ky_samples samples_concat = {.operands = 3,
