@@ -61,6 +61,14 @@ static ky_status look(const ky_query *q, shapes *s) {
   return KY_OK;
 }
 
+/* So many channels must make groups of one size. */
+static ky_status need_groups(const ky_query *q, const shapes *s, int64_t channels,
+                             const char *what) {
+  if (channels % s->groups == 0) return KY_OK;
+  return refuse(q, s, KY_BAD_SHAPE, "the %lld %s do not make %lld groups", (long long)channels,
+                what, (long long)s->groups);
+}
+
 /* The bias must have one element for each of the result's channels. */
 static ky_status need_bias(const ky_query *q, const shapes *s, int64_t channels) {
   const ky_id id = operand(q->code, q->ins, KY_CONV_BIAS);
@@ -113,9 +121,12 @@ ky_status ky__rule_conv(ky_query *q) {
   shapes s;
   KY_TRY(look(q, &s));
   const int64_t channels = s.x.dims[1], results = s.w.dims[0];
-  if (channels % s.groups || results % s.groups || s.w.dims[1] != channels / s.groups)
-    return refuse(q, &s, KY_BAD_SHAPE, "%lld channels in %lld groups do not fit the weight",
-                  (long long)channels, (long long)s.groups);
+  KY_TRY(need_groups(q, &s, channels, "channels of x"));
+  KY_TRY(need_groups(q, &s, results, "channels of the result"));
+  if (s.w.dims[1] != channels / s.groups)
+    return refuse(q, &s, KY_BAD_SHAPE,
+                  "a group of the weight takes %lld channels; x has %lld, in %lld groups",
+                  (long long)s.w.dims[1], (long long)channels, (long long)s.groups);
   KY_TRY(need_bias(q, &s, results));
   int64_t dims[KY_MAX_RANK] = {s.x.dims[0], results};
   for (int k = 0; k < s.axes; k++) {
@@ -142,9 +153,12 @@ ky_status ky__rule_conv_transpose(ky_query *q) {
   shapes s;
   KY_TRY(look(q, &s));
   const int64_t channels = s.x.dims[1];
-  if (channels % s.groups || s.w.dims[0] != channels || s.w.dims[1] > INT64_MAX / 16 / s.groups)
-    return refuse(q, &s, KY_BAD_SHAPE, "%lld channels in %lld groups do not fit the weight",
-                  (long long)channels, (long long)s.groups);
+  KY_TRY(need_groups(q, &s, channels, "channels of x"));
+  if (s.w.dims[0] != channels)
+    return refuse(q, &s, KY_BAD_SHAPE, "the weight takes %lld channels, x has %lld",
+                  (long long)s.w.dims[0], (long long)channels);
+  if (s.w.dims[1] > INT64_MAX / 16 / s.groups)
+    return refuse(q, &s, KY_BAD_SHAPE, "sizes that are too large to be counted");
   const int64_t results = s.w.dims[1] * s.groups;
   KY_TRY(need_bias(q, &s, results));
   int64_t dims[KY_MAX_RANK] = {s.x.dims[0], results};

@@ -231,9 +231,8 @@ static const ky_example examples_conv_transpose[] = {
 #define REFUSALS                                                                               \
   {{LAYERS(DIMS(4, 5), X345, DIMS(4))}, KY_BAD_SHAPE, "[4,5] x [1,4,5]: wants rank 3"},        \
   {{LAYERS(X345, DIMS(4, 4), DIMS(4))}, KY_BAD_SHAPE, "[1,4,5] x [4,4]: wants rank 3"},        \
-  {{LAYERS(X345, DIMS(3, 3, 2), DIMS(3))}, KY_BAD_SHAPE, "4 channels in 1 groups do not fit"}, \
   {{LAYERS(X345, DIMS(4, 4, 2), DIMS(4)), OPTIONS(1, 0, 1, 3)}, KY_BAD_SHAPE,                  \
-   "4 channels in 3 groups do not fit"},                                                       \
+   "the 4 channels of x do not make 3 groups"},                                                \
   {{LAYERS(X345, DIMS(4, 4, 2), DIMS(4)), OPTIONS(1, 0, 1, -1)}, \
    KY_BAD_ARGUMENT, "-1 groups"}, \
   {{LAYERS(X345, DIMS(4, 4, 2), DIMS(3))}, KY_BAD_SHAPE, "the bias is [3], wants [4]"},        \
@@ -251,6 +250,15 @@ static const ky_example examples_conv_transpose[] = {
 /* clang-format on */
 static const ky_refusal bad_convs[] = {
     REFUSALS,
+    {{LAYERS(X345, DIMS(3, 3, 2), DIMS(3))},
+     KY_BAD_SHAPE,
+     "a group of the weight takes 3 channels; x has 4, in 1 groups"},
+    {{LAYERS(X345, DIMS(4, 4, 2), DIMS(4)), OPTIONS(1, 0, 1, 2)},
+     KY_BAD_SHAPE,
+     "a group of the weight takes 4 channels; x has 4, in 2 groups"},
+    {{LAYERS(X345, DIMS(3, 2, 2), DIMS(3)), OPTIONS(1, 0, 1, 2)},
+     KY_BAD_SHAPE,
+     "the 3 channels of the result do not make 2 groups"},
     {{LAYERS(X345, DIMS(4, 4, 6), DIMS(4))},
      KY_BAD_SHAPE,
      "[1,4,5] x [4,4,6]: a window of 6 does not fit axis 0, padded to 5"},
@@ -260,6 +268,9 @@ static const ky_refusal bad_convs[] = {
 };
 static const ky_refusal bad_conv_transposes[] = {
     REFUSALS,
+    {{LAYERS(X345, DIMS(3, 3, 2), DIMS(3))},
+     KY_BAD_SHAPE,
+     "[1,4,5] x [3,3,2]: the weight takes 3 channels, x has 4"},
     {{LAYERS(X345, DIMS(4, 4, 2), DIMS(4)), OPTIONS(1, 3, 1, 1)},
      KY_BAD_SHAPE,
      "[1,4,5] x [4,4,2]: axis 0 of the result would have extent 0"},
