@@ -93,7 +93,8 @@ static void every_type_is_printed(void **state) {
   static const int32_t i32[2] = {-1, 7};
   static const uint8_t mask[2] = {0, 1};
   static const double f64[2] = {1.0 / 3, INFINITY};
-  static const uint16_t bf16[2] = {0x3fc0, 0xff80}, f16[2] = {0x3e00, 0x7e00};
+  static const uint16_t bf16[2] = {0x3fc0, 0xff80},
+                        f16[2] = {0x3e00, 0xfe00}; /* NaN's sign is set */
   ky_array a = view(KY_SHAPE(2));
   a.data = i64, a.dtype = KY_I64;
   assert_prints(&a, "[-1, 1234567]\n");

@@ -86,6 +86,17 @@ static void value_is_named_with_its_line(void **state) {
   }
 }
 
+static void nan_has_no_sign(void **state) {
+  (void)state;
+  const ky_tape_options o = {.size = sizeof o, .flags = KY_CHECK_FINITE};
+  const double x[2] = {1, copysign((double)NAN, -1)};
+  ky_tape *t = ky_tape_new(&o);
+  ky_input(t, KY_F64, KY_SHAPE(2), x);
+  assert_int_equal(ky_forward(t), KY_NONFINITE);
+  assert_non_null(strstr(ky_tape_message(t), "input: the value of %1: element [1] is nan"));
+  ky_tape_free(t);
+}
+
 static void fused_value_is_found(void **state) {
   (void)state;
   const way how = {0, KY_CHECK_FINITE, NULL};
@@ -214,6 +225,7 @@ static void unknown_flags_are_refused(void **state) {
 int main(void) {
   const struct CMUnitTest tests[] = {
       cmocka_unit_test(value_is_named_with_its_line),
+      cmocka_unit_test(nan_has_no_sign),
       cmocka_unit_test(fused_value_is_found),
       cmocka_unit_test(unchecked_programs_go_on),
       cmocka_unit_test(adjoint_stops_the_sweep_before_the_step),

@@ -2,6 +2,7 @@
 /* The two sweeps: one walks up and runs the forward functions, one walks down and runs the
  * adjoints. Each is a switch with one line per row of ops.def. No recursion: the tape is the
  * stack. */
+#include <math.h>
 #include <string.h>
 
 #include "base/memory.h"
@@ -59,9 +60,10 @@ static void check_finite(ky_frame *f, ky_id pc, const char *what, const void *da
     char place[128];
     ky_text text = {place, sizeof place, 0};
     ky__say_index(&text, layout, n + at);
+    const double value = dtype == KY_F32 ? (double)((const float *)x)[at * step]
+                                         : ((const double *)x)[at * step];
     ky__fail(f->fault, KY_NONFINITE, "%s of %%%u: element %s is %g", what, (unsigned)pc, place,
-             dtype == KY_F32 ? (double)((const float *)x)[at * step]
-                             : ((const double *)x)[at * step]);
+             isnan(value) ? (double)NAN : value); /* without a sign */
     return;
   }
 }

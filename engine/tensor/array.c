@@ -73,8 +73,10 @@ ky_status ky_array_print(const ky_array *a, FILE *out) {
   int64_t index[KY_MAX_RANK] = {0};
   repeat(out, '[', a->rank);
   const bool real = a->dtype != KY_I32 && a->dtype != KY_I64 && a->dtype != KY_MASK;
-  do fprintf(out, real ? "%.6g" : "%.0f", ky_array_item(a, index));
-  while (print_between(a, a->count <= WHOLE, index, out));
+  do {
+    const double x = ky_array_item(a, index);
+    fprintf(out, real ? "%.6g" : "%.0f", isnan(x) ? (double)NAN : x); /* without a sign */
+  } while (print_between(a, a->count <= WHOLE, index, out));
   fputc('\n', out);
   return KY_OK;
 }
