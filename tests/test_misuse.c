@@ -242,7 +242,10 @@ static void messages_name_what_was_given(void **state) {
   assert_refused(t, ky_groupnorm(t, x, -1, none, none, 0), n, KY_BAD_ARGUMENT, "in -1 groups");
   assert_refused(t, ky_huber(t, x, y, 1, KY_REDUCE_MEAN), n, KY_BAD_SHAPE,
                  "huber: [2,4] x [3]: extents 4 and 3 do not broadcast");
-  assert_refused(t, ky_full(t, KY_BF16, KY_SHAPE(2), 1), n, KY_BAD_DTYPE, "bf16");
+  assert_refused(t, ky_full(t, KY_BF16, KY_SHAPE(2), 1), n, KY_BAD_DTYPE, "dtype bf16");
+  assert_refused(t, ky_input(t, (ky_dtype)42, KY_SHAPE(2), NULL), n, KY_BAD_DTYPE, "input: ");
+  assert_string_equal(strstr(ky_tape_message(t), "input: "),
+                      "input: values cannot be of dtype 42");
   assert_refused(t, ky_full(t, KY_I32, KY_SHAPE(2), 0.5), n, KY_BAD_ARGUMENT,
                  "i32 cannot hold 0.5");
   assert_refused(t, ky_full(t, KY_F64, KY_SHAPE(1, 1, 1, 1, 1, 1, 1, 1, 3), 1), n, KY_BAD_SHAPE,

@@ -10,9 +10,7 @@ static ky_class class_of(const ky_layout *operand) {
 
 ky_status ky__rule_cast(ky_query *q) {
   const ky_dtype dtype = (ky_dtype)q->ins->b;
-  if (!ky__is_value(dtype))
-    return ky__fail(q->fault, KY_BAD_DTYPE, "values cannot be of dtype %u, %s",
-                    (unsigned)q->ins->b, ky_dtype_name(dtype));
+  KY_TRY(ky__check_dtype(q->ins->b, q->fault));
   q->klass = (uint8_t)class_of(ky__layout_of(q, q->ins->a));
   return ky__answer_like(q, dtype, q->ins->a);
 }

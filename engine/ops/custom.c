@@ -22,10 +22,7 @@ ky_status ky__rule_custom(ky_query *q) {
   if (word[KY_CUSTOM_NUMBER] < 0 || word[KY_CUSTOM_NUMBER] >= q->code->custom_count)
     return ky__fail(q->fault, KY_BAD_ARGUMENT, "operation %lld does not exist",
                     (long long)word[KY_CUSTOM_NUMBER]);
-  if (word[KY_CUSTOM_DTYPE] < 0 || word[KY_CUSTOM_DTYPE] > KY_MASK)
-    return ky__fail(q->fault, KY_BAD_DTYPE, "values cannot be of dtype %lld, %s",
-                    (long long)word[KY_CUSTOM_DTYPE],
-                    ky_dtype_name((ky_dtype)word[KY_CUSTOM_DTYPE]));
+  KY_TRY(ky__check_dtype(word[KY_CUSTOM_DTYPE], q->fault));
   if (word[KY_CUSTOM_AUX] < 0)
     return ky__fail(q->fault, KY_BAD_ARGUMENT, "an aux buffer of %lld bytes",
                     (long long)word[KY_CUSTOM_AUX]);

@@ -35,6 +35,14 @@ ky_status ky__answer_view(ky_query *q, ky_dtype dtype, const ky_layout *layout) 
   return answer(q, dtype, &settled, true);
 }
 
+ky_status ky__check_dtype(int64_t dtype, ky_fault *fault) {
+  if (dtype >= 0 && dtype <= UINT32_MAX && ky__is_value((unsigned)dtype)) return KY_OK;
+  if (dtype == KY_BF16 || dtype == KY_F16)
+    return ky__fail(fault, KY_BAD_DTYPE, "values cannot be of dtype %s",
+                    ky_dtype_name((ky_dtype)dtype));
+  return ky__fail(fault, KY_BAD_DTYPE, "values cannot be of dtype %lld", (long long)dtype);
+}
+
 ky_status ky__need_float(const ky_query *q, ky_id id) {
   const ky_dtype dtype = ky__dtype_of(q, id);
   if (ky__is_float(dtype)) return KY_OK;

@@ -41,6 +41,9 @@ ky_status ky__answer_like(ky_query *q, ky_dtype dtype, ky_id id);
 /* The result shares its operand's memory, with exactly these strides. */
 ky_status ky__answer_view(ky_query *q, ky_dtype dtype, const ky_layout *layout);
 
+/* BAD_DTYPE, with a reason, unless values can be of this dtype. */
+ky_status ky__check_dtype(int64_t dtype, ky_fault *fault);
+
 /* BAD_DTYPE unless operand `id` is f32 or f64. */
 ky_status ky__need_float(const ky_query *q, ky_id id);
 

@@ -301,10 +301,7 @@ static ky_var list_along_axis(ky_tape *t, ky_op op, size_t count, const ky_var *
 static void draft_leaf(ky_draft *d, ky_op op, ky_dtype dtype, int rank, const int64_t *dims) {
   ky__draft(d, op);
   d->ins.dtype = (uint8_t)dtype;
-  if (!ky__is_value(dtype))
-    ky__fail(&d->fault, KY_BAD_DTYPE, "values cannot be of dtype %d, %s", (int)dtype,
-             ky_dtype_name(dtype));
-  else
+  if (ky__check_dtype((int)dtype, &d->fault) == KY_OK)
     ky__layout_dense(rank, dims, &d->shape, &d->fault);
 }
 
