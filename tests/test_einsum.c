@@ -108,7 +108,7 @@ static void operands_that_do_not_fit_are_refused(void **state) {
   refuse(t, "ij...k->i", 1, &a, KY_BAD_SHAPE, "wants at least 3");
   refuse(t, "...,...", 2, (ky_var[]){a, b}, KY_BAD_SHAPE, "'.' is 2 before, 3 in operand 1");
   refuse(t, "ij,jk", 2, (ky_var[]){a, f}, KY_BAD_DTYPE, "dtypes f64 and f32 differ");
-  refuse(t, "i", 1, &m, KY_BAD_DTYPE, "wants f32 or f64, got mask");
+  refuse(t, "i", 1, &m, KY_BAD_DTYPE, "wants f32 or f64, got mask: see ky_cast");
   refuse(t, "ij,jk", 2, (ky_var[]){a, ky_none()}, KY_BAD_VAR, "null");
 }
 

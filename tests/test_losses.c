@@ -426,7 +426,8 @@ static void refusals_name_the_loss(void **state) {
   const uint32_t n = ky_tape_length(t);
   refused(t, ky_l1(t, x, y, mean), n, KY_BAD_SHAPE, "l1: ");
   refused(t, ky_l1(t, x, f, mean), n, KY_BAD_DTYPE, "l1: dtypes f64 and f32 differ");
-  refused(t, ky_hinge(t, i, x, mean), n, KY_BAD_DTYPE, "hinge: wants f32 or f64, got i32");
+  refused(t, ky_hinge(t, i, x, mean), n, KY_BAD_DTYPE,
+          "hinge: wants f32 or f64, got i32: see ky_cast");
   refused(t, ky_l1(t, x, ky_none(), mean), n, KY_BAD_VAR, "l1: ");
   refused(t, ky_kl_div(t, x, x, (ky_reduction)3), n, KY_BAD_ARGUMENT,
           "kl_div: unknown reduction 3");

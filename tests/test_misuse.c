@@ -258,6 +258,8 @@ static void messages_name_what_was_given(void **state) {
                  "axis -1 of a value of rank 0");
   assert_refused(t, ky_cross_entropy(t, scalar, label, KY_REDUCE_SUM), m, KY_BAD_SHAPE,
                  "logits of rank 0");
+  assert_refused(t, ky_mul_scalar(t, k, 2), m, KY_BAD_DTYPE,
+                 "mul_scalar: [3]: wants f32 or f64, got i32: see ky_cast");
   const int64_t zero = 0;
   assert_int_not_equal(ky_pad(t, k, 1, &zero, &zero, KY_PAD_REFLECT, 0.5).id, 0);
 }

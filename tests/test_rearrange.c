@@ -200,7 +200,8 @@ static void diagonals(void **state) {
   refused(ky_diag(t, m, -3), KY_BAD_SHAPE, "diag: [2,3] has no diagonal -3");
   refused(ky_diag(t, ky_unsqueeze(t, m, 0), 0), KY_BAD_SHAPE, "diag: wants rank 1 or 2");
   refused(ky_trace(t, v), KY_BAD_SHAPE, "trace: wants rank 2, got rank 1");
-  refused(ky_trace(t, ky_gt_scalar(t, m, 0)), KY_BAD_DTYPE, "trace: wants f32 or f64");
+  refused(ky_trace(t, ky_gt_scalar(t, m, 0)), KY_BAD_DTYPE,
+          "trace: wants f32 or f64, got mask: see ky_cast");
 }
 
 static void chosen_by_index(void **state) {

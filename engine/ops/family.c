@@ -43,10 +43,14 @@ ky_status ky__check_dtype(int64_t dtype, ky_fault *fault) {
   return ky__fail(fault, KY_BAD_DTYPE, "values cannot be of dtype %lld", (long long)dtype);
 }
 
-ky_status ky__need_float(const ky_query *q, ky_id id) {
-  const ky_dtype dtype = ky__dtype_of(q, id);
+ky_status ky__check_float(unsigned dtype, ky_fault *fault) {
   if (ky__is_float(dtype)) return KY_OK;
-  return ky__fail(q->fault, KY_BAD_DTYPE, "wants f32 or f64, got %s", ky_dtype_name(dtype));
+  return ky__fail(fault, KY_BAD_DTYPE, "wants f32 or f64, got %s: see ky_cast",
+                  ky_dtype_name((ky_dtype)dtype));
+}
+
+ky_status ky__need_float(const ky_query *q, ky_id id) {
+  return ky__check_float(ky__dtype_of(q, id), q->fault);
 }
 
 ky_status ky__check_dtypes(ky_dtype a, ky_dtype b, ky_fault *fault) {

@@ -44,6 +44,9 @@ ky_status ky__answer_view(ky_query *q, ky_dtype dtype, const ky_layout *layout);
 /* BAD_DTYPE, with a reason, unless values can be of this dtype. */
 ky_status ky__check_dtype(int64_t dtype, ky_fault *fault);
 
+/* BAD_DTYPE, with a reason, unless an operand of this dtype is f32 or f64. */
+ky_status ky__check_float(unsigned dtype, ky_fault *fault);
+
 /* BAD_DTYPE unless operand `id` is f32 or f64. */
 ky_status ky__need_float(const ky_query *q, ky_id id);
 

@@ -37,6 +37,13 @@ bool ky__axis(ky_tape *t, const char *call, int rank, int64_t *axis) {
   return false;
 }
 
+bool ky__float_dtype(ky_tape *t, const char *call, unsigned dtype) {
+  ky_fault fault = {0};
+  if (ky__check_float(dtype, &fault) == KY_OK) return true;
+  ky__refuse(t, KY_BAD_DTYPE, call, "%s", fault.text);
+  return false;
+}
+
 bool ky__one_dtype(ky_tape *t, const char *call, unsigned a, unsigned b) {
   ky_fault fault = {0};
   if (ky__check_dtypes((ky_dtype)a, (ky_dtype)b, &fault) == KY_OK) return true;
@@ -68,10 +75,7 @@ bool ky__compose(ky_composition *c, ky_tape *t, const char *name, int count, int
     const char *reason = ky__bad_var(t, vars[k]);
     if (reason) return ky__refuse(t, KY_BAD_VAR, name, "%s", reason), false;
     const unsigned dtype = t->code.ins[vars[k].id].dtype;
-    if (!ky__is_float(dtype))
-      return ky__refuse(t, KY_BAD_DTYPE, name, "wants f32 or f64, got %s",
-                        ky_dtype_name((ky_dtype)dtype)),
-             false;
+    if (!ky__float_dtype(t, name, dtype)) return false;
     if (k == 0) first = dtype;
     if (!ky__one_dtype(t, name, first, dtype)) return false;
   }

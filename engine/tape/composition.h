@@ -19,7 +19,8 @@ bool ky__look(ky_tape *t, ky_var v, const char *call, ky_layout *layout);
  */
 bool ky__axis(ky_tape *t, const char *call, int rank, int64_t *axis);
 
-/* False, and the call's error, unless the dtypes are one. */
+/* False, and the call's error, unless the dtype is f32 or f64; unless the dtypes are one. */
+bool ky__float_dtype(ky_tape *t, const char *call, unsigned dtype);
 bool ky__one_dtype(ky_tape *t, const char *call, unsigned a, unsigned b);
 
 /* False, and the call's error, unless a list has least..most things; null is for 0 alone. */

@@ -307,10 +307,7 @@ ky_var ky_trace(ky_tape *t, ky_var x) {
   if (!ky__look(t, x, "trace", &l)) return ky_none();
   if (l.rank != 2)
     return ky__refuse(t, KY_BAD_SHAPE, "trace", "wants rank 2, got rank %d", l.rank);
-  const ky_dtype dtype = (ky_dtype)t->code.ins[x.id].dtype;
-  if (dtype != KY_F32 && dtype != KY_F64)
-    return ky__refuse(t, KY_BAD_DTYPE, "trace", "wants f32 or f64, got %s",
-                      ky_dtype_name(dtype));
+  if (!ky__float_dtype(t, "trace", t->code.ins[x.id].dtype)) return ky_none();
   const ky_composition c = ky__begin_composition(t, "trace");
   return ky__composed(&c, ky_sum_all(t, diagonal_of(t, "trace", x, &l, 0)));
 }
