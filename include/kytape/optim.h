@@ -71,10 +71,11 @@ KY_API ky_status ky_adamw_new(const ky_allocator *allocator, double rate,
 
 /* One step: changes every weight of `grads` through ky_tensor_write. grads: of ky_backward,
  * still valid, or some of its pairs, so that groups of weights can have optimizers of their
- * own; no entries, no change. What momentum and Adam remember of a weight is made in its first
- * step, by the address of the weight, and kept until ky_optimizer_forget.
- * Errors: BAD_ARGUMENT (o, grads, its pairs, a weight or a gradient is null), NO_MEMORY; no
- * weight changed. */
+ * own; no entries, no change. Pairs may be the caller's own: a weight and any dense gradient of
+ * its shape, as in a ky_grad_pair, whose `var` is not read. What momentum and Adam remember of
+ * a weight is made in its first step, by the address of the weight, and kept until
+ * ky_optimizer_forget. Errors: BAD_ARGUMENT (o, grads, its pairs, a weight or a gradient is
+ * null), NO_MEMORY; no weight changed. */
 KY_API ky_status ky_optimizer_step(ky_optimizer *o, const ky_grads *grads);
 
 /* The optimizer as the update inside of a compiled training step, for ky_exec_options. `o` must
