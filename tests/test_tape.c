@@ -64,6 +64,21 @@ static void functions_work_without_macros(void **state) {
   assert_string_equal(ky_tape_message(t), "add: the var is null");
 }
 
+static void plain_functions_record_with_the_line_noted_last(void **state) {
+  ky_tape *t = *state;
+  char words[64];
+  snprintf(words, sizeof words, "%%2 (square, test_tape.c:%d)", __LINE__ + 1);
+  const ky_var by_macro = ky_scalar(t, KY_F64, 2), after = (ky_square)(t, by_macro);
+  const ky_var noted = (ky_neg)(ky_at(t, "dir/model.py", 7), after);
+  const ky_var none = (ky_neg)(ky_at(t, NULL, 0), noted);
+  assert_int_equal(ky_backward(t, after, NULL), KY_UNCONNECTED);
+  assert_non_null(strstr(ky_tape_message(t), words));
+  assert_int_equal(ky_backward(t, noted, NULL), KY_UNCONNECTED);
+  assert_non_null(strstr(ky_tape_message(t), "%3 (neg, model.py:7)"));
+  assert_int_equal(ky_backward(t, none, NULL), KY_UNCONNECTED);
+  assert_non_null(strstr(ky_tape_message(t), "%4 (neg)"));
+}
+
 static void foreign_and_rewound_vars_are_refused(void **state) {
   ky_tape *t = *state, *other = ky_tape_new(NULL);
   ky_var x = ky_scalar(t, KY_F64, 1), theirs = ky_scalar(other, KY_F64, 1);
@@ -460,6 +475,7 @@ int main(void) {
       CASE(first_error_stays_until_checked),
       CASE(message_names_file_and_line),
       CASE(functions_work_without_macros),
+      CASE(plain_functions_record_with_the_line_noted_last),
       CASE(foreign_and_rewound_vars_are_refused),
       CASE(null_arguments_are_statuses),
       CASE(sizes_that_overflow_are_refused),

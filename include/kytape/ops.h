@@ -16,7 +16,9 @@
  *              ky_tape_check; while one is pending nothing is recorded, and all of them give
  *              the null var. So does a null tape.
  *   source     the macros at the end pass __FILE__ and __LINE__ along; (ky_add)(t, a, b), or
- *              KY_NO_SITES defined before the include, calls the function alone.
+ *              KY_NO_SITES defined before the include, calls the function alone. It records
+ *              with the line that was noted last, by a macro or ky_at: bindings and overloaded
+ *              operators call ky_at first, and ky_at(t, NULL, 0) for no line.
  *
  * In formulas r is the result, g its adjoint, ga what operand a's adjoint gets. */
 #ifndef KYTAPE_OPS_H

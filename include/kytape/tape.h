@@ -75,8 +75,9 @@ KY_API const char *ky_tape_message(const ky_tape *t);
  * var. For recording functions of your own. status: not KY_OK, which counts as BAD_ARGUMENT. */
 KY_API ky_var ky_tape_fail(ky_tape *t, ky_status status, const char *text);
 
-/* Sets the source line that instructions recorded from now on carry; returns `t`. `file`: NULL
- * is "unknown"; borrowed until the tape and the programs compiled from it are freed. */
+/* Sets the source line that instructions recorded from now on carry, until the next call or
+ * recording macro; returns `t`. `file`: NULL is "unknown"; borrowed until the tape and the
+ * programs compiled from it are freed. */
 KY_API ky_tape *ky_at(ky_tape *t, const char *file, int line);
 
 /* What ky_at sets. A tape begins with it; nothing else of a tape is public. */
