@@ -45,6 +45,23 @@ static void cholesky_names_matrix_and_pivot(void **state) {
   assert_close(last, 2 + 2 + 1 + 1, DBL_EPSILON);
 }
 
+/* Until it is rewound, or its input changes: above. */
+static void what_failed_fails_each_sweep_that_comes_by_it(void **state) {
+  ky_tape *t = *state;
+  const double bad[4] = {1, 2, 2, 1};
+  double value;
+  const ky_var x = ky_input(t, KY_F64, KY_SHAPE(2, 2), bad);
+  const ky_mark mark = ky_tape_mark(t);
+  const ky_var sum = ky_sum_all(t, ky_cholesky(t, x));
+  for (int k = 0; k < 2; k++) {
+    check_singular(t, "pivot 1 is -3");
+    assert_int_equal(ky_item(t, sum, &value), KY_SINGULAR);
+    assert_int_equal(ky_tape_check(t), KY_OK);
+  }
+  assert_int_equal(ky_tape_rewind(t, mark), KY_OK);
+  assert_int_equal(ky_item(t, ky_sum_all(t, x), &value), KY_OK);
+}
+
 static void solve_names_matrix_and_pivot(void **state) {
   ky_tape *t = *state;
   const double a[8] = {1, 2, 3, 4, 1, 2, 2, 4}, b[2] = {1, 1};
@@ -246,6 +263,7 @@ int main(void) {
 #define TEST(name) cmocka_unit_test_setup_teardown(name, make_tape, free_tape)
   const struct CMUnitTest tests[] = {
       TEST(cholesky_names_matrix_and_pivot),
+      TEST(what_failed_fails_each_sweep_that_comes_by_it),
       TEST(solve_names_matrix_and_pivot),
       TEST(logdet_of_a_singular_matrix_has_no_gradient),
       TEST(large_systems_are_solved),

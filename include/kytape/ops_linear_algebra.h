@@ -3,7 +3,8 @@
  * before are batch axes. What ops.h says about dtypes, errors and source lines holds here.
  *
  * A matrix that cannot be factored is found when the sweep meets it: SINGULAR, with the number
- * of the matrix in its batch and of the pivot.
+ * of the matrix in its batch and of the pivot. Each later sweep that comes by it fails, too,
+ * until it is rewound or the matrix is another one.
  *
  * Source of the adjoints: Giles, "Collected matrix derivative results for forward and reverse
  * mode algorithmic differentiation" (2008). */

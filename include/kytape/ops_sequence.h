@@ -16,7 +16,8 @@ extern "C" {
  *   gw = g v', gs = w (gw - sum gw w), w the weights
  *   gq = scale gs k, gk = scale gs' q, gv = w' g, gmask = gs, summed where they broadcast
  * mask: ky_none(), or broadcasts to [b,h,t,s]: a mask, 1 where a row sees a column, or of q's
- * dtype and added. causal: 1 lets row i see columns 0..i alone, and a mask besides. scale: 0
+ * dtype and added. causal: 1 lets row i see columns 0..i alone, and a mask besides; columns
+ * count from the left, so that one new row against a cache of earlier ones passes 0. scale: 0
  * for 1 / sqrt(d). A row that sees nothing is 0, and so are its gradients (PyTorch: NaN).
  * Memory: one number a row is kept for the reverse sweep, which computes the weights again;
  * they are never there as a whole. q, k and v may be views, nothing is copied. Errors:
