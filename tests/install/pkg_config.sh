@@ -25,6 +25,12 @@ fi
   static=$(pkg-config --static --libs kytape | sed "s|-lkytape|$libdir/libkytape.a|")
   $CC $FLAGS -std=c11 $warnings $(pkg-config --cflags kytape) "$sources/slope.c" \
     -o "$work/slope_static" $static
+  case $FLAGS in
+    *-fsanitize*) ;; # sanitizers are shared libraries
+    *) $CC $FLAGS -std=c11 $warnings -static "$sources/slope.c" -o "$work/slope_alone" \
+         $(pkg-config --static --cflags --libs kytape)
+       "$work/slope_alone" ;;
+  esac
 }
 export LD_LIBRARY_PATH="$libdir"
 "$work/slope"
