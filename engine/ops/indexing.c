@@ -62,7 +62,10 @@ typedef struct pairing {
   int64_t extent; /* of the indexed axis */
   int64_t pitch;  /* its stride in the table */
   int64_t passed; /* put: an index that adds nothing; -1 for none */
+  bool narrow;    /* the last axis is a row of few elements, all with one index */
 } pairing;
+
+#define NARROW 16 /* elements of a row that is not worth a call of its own */
 
 static void plan_pairing(pairing *p, const ky_layout *space, const int64_t *flat,
                          const int64_t *index, const int64_t *table) {
@@ -73,6 +76,9 @@ static void plan_pairing(pairing *p, const ky_layout *space, const int64_t *flat
     strides[2][k] = table[k];
   }
   ky__loop_plan(&p->loop, space, 3, strides);
+  const int last = p->loop.rank - 1;
+  p->narrow = last > 0 && p->loop.dims[last] <= NARROW && p->loop.strides[0][last] == 1 &&
+              p->loop.strides[1][last] == 0 && p->loop.strides[2][last] == 1;
 }
 
 /* The pairing of gather and scatter_sum: all three have the axes of the index operand b. */
@@ -91,9 +97,9 @@ static pairing along_axis(const ky_frame *f, ky_id pc, const int64_t *flat,
   return p;
 }
 
-/* One run of a pairing. */
+/* One run of a pairing: n rows, of one element where these are not narrow. */
 typedef struct run {
-  int64_t n, sf, si, st;
+  int64_t n, m, sf, si, st;
   char *flat, *table;
   const char *index;
   bool whole; /* one index for all elements, which stand at different places */
@@ -112,16 +118,24 @@ typedef struct moving {
 static run run_at(const moving *m, const ky_loop *loop, const ky_walk *w) {
   const pairing *p = m->pairing;
   const size_t size = ky_dtype_size(p->dtype);
-  const int last = loop->rank - 1;
-  run r = {.n = loop->dims[last],
-           .sf = loop->strides[0][last],
-           .si = loop->strides[1][last],
-           .st = loop->strides[2][last],
+  const int last = loop->rank - 1, axis = p->narrow ? last - 1 : last;
+  run r = {.n = loop->dims[axis],
+           .m = p->narrow ? loop->dims[last] : 1,
+           .sf = loop->strides[0][axis],
+           .si = loop->strides[1][axis],
+           .st = loop->strides[2][axis],
            .flat = ky__run(m->flat, w, 0, size),
            .table = ky__run(m->table, w, 2, size),
            .index = ky__run(m->index, w, 1, ky_dtype_size(p->index_dtype))};
-  r.whole = r.si == 0 && r.st != 0;
+  r.whole = !p->narrow && r.si == 0 && r.st != 0;
   return r;
+}
+
+/* The axes along which runs follow each other, and one more, as ky__loop_next wants them. */
+static ky_loop runs_of(const moving *m, const ky_loop *loop) {
+  ky_loop runs = *loop;
+  if (m->pairing->narrow) runs.rank--;
+  return runs;
 }
 
 static ky_indices indices_of(const pairing *p, const run *r) {
@@ -130,9 +144,10 @@ static ky_indices indices_of(const pairing *p, const run *r) {
 
 /* Moves a run out of the table; false at an index that is not in range. */
 static bool take_run(const ky_frame *f, const pairing *p, const run *r, int beta) {
-  const size_t n = (size_t)r->n;
+  const size_t n = (size_t)r->n, m = (size_t)r->m;
   const ky_indices x = indices_of(p, r);
-  if (!r->whole) return ky__take(p->dtype, n, r->flat, r->sf, beta, r->table, r->st, &x) == n;
+  if (!r->whole)
+    return ky__take(p->dtype, n, m, r->flat, r->sf, beta, r->table, r->st, &x) == n;
   int64_t place;
   if (!ky__place_of(&x, &place)) return false;
   const char *from = r->table + place * (int64_t)ky_dtype_size(p->dtype);
@@ -142,10 +157,10 @@ static bool take_run(const ky_frame *f, const pairing *p, const run *r, int beta
 
 /* Adds a run to the table; false at an index that is not in range. */
 static bool put_run(const ky_frame *f, const pairing *p, const run *r) {
-  const size_t n = (size_t)r->n;
+  const size_t n = (size_t)r->n, m = (size_t)r->m;
   const ky_indices x = indices_of(p, r);
   if (!r->whole)
-    return ky__put(p->dtype, n, r->table, r->st, &x, p->passed, r->flat, r->sf) == n;
+    return ky__put(p->dtype, n, m, r->table, r->st, &x, p->passed, r->flat, r->sf) == n;
   int64_t place;
   if (!ky__place_of(&x, &place)) return false;
   char *to = r->table + place * (int64_t)ky_dtype_size(p->dtype);
@@ -157,19 +172,21 @@ static bool put_run(const ky_frame *f, const pairing *p, const run *r) {
 static void take_part(void *context, uint32_t piece, const ky_loop *part, ky_walk at) {
   (void)piece;
   moving *m = context;
+  const ky_loop runs = runs_of(m, part);
   do {
     const run r = run_at(m, part, &at);
     if (!take_run(m->f, m->pairing, &r, m->beta)) atomic_store(&m->failed, true);
-  } while (!atomic_load(&m->failed) && ky__loop_next(part, &at));
+  } while (!atomic_load(&m->failed) && ky__loop_next(&runs, &at));
 }
 
 static void put_part(void *context, uint32_t piece, const ky_loop *part, ky_walk at) {
   (void)piece;
   moving *m = context;
+  const ky_loop runs = runs_of(m, part);
   do {
     const run r = run_at(m, part, &at);
     if (!put_run(m->f, m->pairing, &r)) atomic_store(&m->failed, true);
-  } while (!atomic_load(&m->failed) && ky__loop_next(part, &at));
+  } while (!atomic_load(&m->failed) && ky__loop_next(&runs, &at));
 }
 
 /* flat = beta flat + the table's elements at the indices of operand b. */

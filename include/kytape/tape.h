@@ -100,10 +100,10 @@ static inline ky_tape *ky_here(ky_tape *t, const char *file, int line) {
 
 /* The forward sweep: runs every instruction of the tape with the inputs and weights of now.
  * This is how a tape is replayed. (Values that are only needed once need no call: reading and
- * ky_backward run what is pending.) A value that failed, as ky_cholesky does of a matrix that is
- * not positive definite, fails each later sweep that comes by it, with the same message, until
- * it is rewound or what it is made of changes; it leaves no pending error. Errors: NO_MEMORY,
- * BAD_INDEX, NONFINITE, SINGULAR, or a pending error. */
+ * ky_backward run what is pending.) A value that failed, as ky_cholesky does of a matrix that
+ * is not positive definite, fails each later sweep that comes by it, with the same message,
+ * until it is rewound or what it is made of changes; it leaves no pending error. Errors:
+ * NO_MEMORY, BAD_INDEX, NONFINITE, SINGULAR, or a pending error. */
 KY_API ky_status ky_forward(ky_tape *t);
 
 /* A weight and the gradient of the root with respect to it: dense, the weight's shape and dtype
