@@ -157,11 +157,10 @@ static void no_statistic_moves_unless_all_can(void **state) {
   ky_module *parts[2] = {NULL};
   for (int k = 0; k < 2; k++)
     assert_int_equal(ky_nn_batchnorm(NULL, KY_F64, 2, 1e-5, 0.1, &parts[k]), KY_OK);
-  const ky_module *const first = parts[0];
-  ky_module *const second = parts[1];
+  ky_module *const first = parts[0], *const second = parts[1];
   assert_int_equal(ky_nn_sequential(NULL, 2, parts, &b->m), KY_OK);
   const ky_var in = ky_full(b->t, KY_F64, KY_SHAPE(3, 2), 7);
-  assert_true(ky_module_forward(b->t, b->m, in).id);
+  assert_true(ky_module_forward(b->t, first, in).id);
   const ky_mark mark = ky_tape_mark(b->t);
   assert_true(ky_module_forward(b->t, second, in).id);
   assert_int_equal(ky_tape_rewind(b->t, mark), KY_OK);
@@ -182,15 +181,74 @@ static void no_statistic_moves_unless_all_can(void **state) {
 static void a_recording_that_failed_moves_no_statistic(void **state) {
   bench *b = *state;
   make_norm(b);
-  static const double x[6] = {1, 2, 3, 4, 5, 6}, zeros[2] = {0, 0}, ones[2] = {1, 1};
-  const ky_var in = ky_input(b->t, KY_F64, KY_SHAPE(3, 2), x);
-  assert_true(ky_module_forward(b->t, b->m, in).id);
+  static const double zeros[2] = {0, 0}, ones[2] = {1, 1};
   const ky_var wide = ky_full(b->t, KY_F64, KY_SHAPE(3, 5), 7);
   assert_int_equal(ky_module_forward(b->t, b->m, wide).id, 0);
   assert_int_equal(ky_tape_check(b->t), KY_BAD_SHAPE);
   assert_int_equal(ky_module_update(b->m, b->t), KY_OK);
   assert_running(b->m, zeros, ones);
   assert_int_equal(ky_module_kept(b->m, 0, NULL), 0);
+}
+
+#define PROGRAMS 3
+
+/* Full batches and a smaller last one: two recordings, each with a program, on two tapes and on
+ * one. The module was recorded elsewhere since, too. */
+static void each_program_moves_the_statistics_of_its_recording(void **state) {
+  bench *b = *state;
+  double x[12];
+  fill_batch(x, 0);
+  ky_tape *tapes[PROGRAMS] = {b->t, ky_tape_new(NULL), b->t};
+  ky_program *p[PROGRAMS] = {NULL};
+  ky_exec *e[PROGRAMS] = {NULL};
+  make_norm(b);
+  for (int k = 0; k < PROGRAMS; k++) {
+    const ky_var in = ky_input(tapes[k], KY_F64, KY_SHAPE(3 - k, 2, 2), x);
+    const ky_var root = ky_sum_all(tapes[k], ky_module_forward(tapes[k], b->m, in));
+    ky_var kept[2];
+    assert_int_equal(ky_module_kept(b->m, 2, kept), 2);
+    const ky_compile_options options = {.size = sizeof options, .keep = kept, .keep_count = 2};
+    assert_int_equal(ky_compile(tapes[k], root, &options, &p[k]), KY_OK);
+    assert_int_equal(ky_exec_new(p[k], NULL, &e[k]), KY_OK);
+  }
+  double want[2] = {0, 0};
+  for (int k = 0; k < PROGRAMS; k++) {
+    assert_int_equal(ky_exec_step(e[k], NULL), KY_OK);
+    assert_int_equal(ky_module_update_exec(b->m, e[k]), KY_OK);
+    for (int c = 0; c < 2; c++) {
+      double sum = 0;
+      for (int n = 0; n < 2 * (3 - k); n++) sum += x[n / 2 * 4 + 2 * c + n % 2];
+      want[c] = 0.9 * want[c] + 0.1 * sum / (2 * (3 - k));
+    }
+  }
+  const ky_array got = ky_tensor_array(ky_module_find(b->m, "running_mean"));
+  for (int c = 0; c < 2; c++) assert_close(((const double *)got.data)[c], want[c], TOLERANCE);
+  for (int k = 0; k < PROGRAMS; k++) {
+    ky_exec_free(e[k]);
+    ky_program_free(p[k]);
+  }
+  ky_tape_free(tapes[1]);
+}
+
+/* On a tape that is recorded anew for each step, the newest counts, however many there were. */
+static void recordings_that_were_rewound_are_forgotten(void **state) {
+  bench *b = *state;
+  double x[12];
+  fill_batch(x, 0);
+  make_norm(b);
+  ky_tape *other = ky_tape_new(NULL);
+  const ky_var there = ky_input(other, KY_F64, KY_SHAPE(3, 2, 2), x);
+  assert_true(ky_module_forward(other, b->m, there).id);
+  const ky_mark mark = ky_tape_mark(b->t);
+  for (int step = 0; step < 20; step++) {
+    assert_int_equal(ky_tape_rewind(b->t, mark), KY_OK);
+    const ky_var in = ky_input(b->t, KY_F64, KY_SHAPE(3, 2, 2), x);
+    assert_true(ky_module_forward(b->t, b->m, in).id);
+    assert_int_equal(ky_module_update(b->m, b->t), KY_OK);
+  }
+  const ky_status status = ky_module_update(b->m, other);
+  ky_tape_free(other);
+  assert_int_equal(status, KY_OK);
 }
 
 static void batchnorm_refuses_what_is_no_number(void **state) {
@@ -337,6 +395,8 @@ int main(void) {
       BENCH_TEST(dropout_is_there_in_training_alone),
       BENCH_TEST(dropout_wants_a_probability),
       BENCH_TEST(batchnorm_agrees_with_pytorch),
+      BENCH_TEST(each_program_moves_the_statistics_of_its_recording),
+      BENCH_TEST(recordings_that_were_rewound_are_forgotten),
       BENCH_TEST(a_program_keeps_what_running_statistics_follow),
       BENCH_TEST(a_program_of_lone_samples_moves_no_statistic),
       BENCH_TEST(no_statistic_moves_unless_all_can),

@@ -4,7 +4,17 @@
 #define KY_NO_SITES
 #include "kytape/nn.h"
 
+#include <string.h>
+
 #include "../block.h"
+
+#define RECORDINGS 8 /* in training, that are known */
+
+/* What one of them leaves behind. */
+typedef struct recording {
+  ky_var mean, variance;
+  int64_t count; /* elements of a channel */
+} recording;
 
 typedef struct batchnorm {
   ky_module base;
@@ -13,9 +23,23 @@ typedef struct batchnorm {
   double eps, momentum;
   int training;
   ky_tensor *weight, *bias, *running_mean, *running_variance;
-  ky_var mean, variance; /* of the last recording in training */
-  int64_t count;         /* elements of a channel there */
+  int recordings;
+  recording recording[RECORDINGS]; /* the last one first */
 } batchnorm;
+
+/* Puts a recording in front. On its tape there is none any more that came later: it was
+ * rewound. */
+static void remember(batchnorm *b, recording last) {
+  recording *known = b->recording;
+  int kept = 0;
+  for (int k = 0; k < b->recordings; k++)
+    if (known[k].mean.tape != last.mean.tape || known[k].mean.id < last.mean.id)
+      known[kept++] = known[k];
+  if (kept == RECORDINGS) kept--;
+  memmove(known + 1, known, (size_t)kept * sizeof *known);
+  known[0] = last;
+  b->recordings = kept + 1;
+}
 
 static ky_var running(const batchnorm *b, ky_tape *t, const ky_tensor *statistic) {
   return ky_input(t, b->dtype, KY_SHAPE(ky_tensor_count(statistic)), ky_tensor_data(statistic));
@@ -27,14 +51,12 @@ static ky_var forward(ky_module *m, ky_tape *t, ky_var x) {
   if (!b->training)
     return ky_batchnorm_inference(t, x, weight, bias, running(b, t, b->running_mean),
                                   running(b, t, b->running_variance), b->eps);
-  b->mean = b->variance = ky_none();
-  ky_var mean, variance;
-  const ky_var y = ky_batchnorm(t, x, weight, bias, b->eps, &mean, &variance);
+  recording last;
+  const ky_var y = ky_batchnorm(t, x, weight, bias, b->eps, &last.mean, &last.variance);
   ky_array shape;
   if (!y.id || ky_shape(t, x, &shape) != KY_OK) return y;
-  b->mean = mean;
-  b->variance = variance;
-  b->count = shape.dims[1] ? shape.count / shape.dims[1] : 0;
+  last.count = shape.dims[1] ? shape.count / shape.dims[1] : 0;
+  remember(b, last);
   return y;
 }
 
@@ -54,14 +76,18 @@ static void train(ky_module *m, int training) { ((batchnorm *)m)->training = tra
 
 static ky_status statistics(const ky_module *m, ky_statistics_visit *visit, void *user) {
   const batchnorm *b = (const batchnorm *)m;
-  if (!b->mean.id) return KY_OK;
-  const ky_statistics s = {.mean = b->mean,
-                           .variance = b->variance,
-                           .count = b->count,
-                           .momentum = b->momentum,
-                           .running_mean = b->running_mean,
-                           .running_variance = b->running_variance};
-  return visit(user, &s);
+  ky_status status = KY_OK;
+  for (int k = 0; k < b->recordings; k++) {
+    const ky_statistics s = {.mean = b->recording[k].mean,
+                             .variance = b->recording[k].variance,
+                             .count = b->recording[k].count,
+                             .momentum = b->momentum,
+                             .running_mean = b->running_mean,
+                             .running_variance = b->running_variance};
+    status = visit(user, &s);
+    if (status != KY_BAD_VAR) break;
+  }
+  return status;
 }
 
 static void destroy(ky_module *m) {

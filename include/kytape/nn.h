@@ -70,7 +70,8 @@ typedef struct ky_module_kind {
    * the former. NULL when both are the same. */
   void (*train)(ky_module *m, int training);
 
-  /* Visits what the last recording in training left behind. NULL when nothing does. */
+  /* Visits what the last recording in training left behind; the one before it where `visit`
+   * returns BAD_VAR, and so on. NULL when nothing is left behind. */
   ky_status (*statistics)(const ky_module *m, ky_statistics_visit *visit, void *user);
 } ky_module_kind;
 
@@ -111,16 +112,18 @@ KY_API ky_status ky_module_buffers(const ky_module *m, ky_weight_visit *visit, v
 KY_API void ky_module_train(ky_module *m, int training);
 
 /* Calls `visit` with the statistics of each batch normalisation that was recorded in training,
- * in the order of the layers: those of its last recording. Errors: BAD_ARGUMENT (m or visit is
- * null), or what `visit` returned. */
+ * in the order of the layers: those of its last recording. Where `visit` returns BAD_VAR, as
+ * reading them from another tape does, it gets those of the recording before, of eight that
+ * are known. Errors: BAD_ARGUMENT (m or visit is null), or what `visit` returned. */
 KY_API ky_status ky_module_statistics(const ky_module *m, ky_statistics_visit *visit,
                                       void *user);
 
 /* Lets all running statistics follow those of the batch, by ky_batchnorm_update: once a step,
- * when the tape on which the module was last recorded in training has run, or the execution of
- * a program compiled from it. A recording in inference, on whatever tape, changes nothing
- * about that. Without this call running statistics stay 0 and 1. Without batch normalisation
- * there is nothing to do.
+ * when the tape on which the module was recorded in training has run, or the execution of a
+ * program compiled from it. Of several recordings, such as one for full batches and one for the
+ * smaller last one, it is the newest that the tape has, or whose values the program keeps; up
+ * to eight are known. A recording in inference changes nothing about that. Without this call
+ * running statistics stay 0 and 1. Without batch normalisation there is nothing to do.
  * Errors: BAD_ARGUMENT (m or the other is null, a channel had fewer than 2 elements), or those
  * of ky_data and ky_exec_data, whose message tells more; no tensor has changed then. */
 KY_API ky_status ky_module_update(ky_module *m, ky_tape *t);
@@ -128,8 +131,8 @@ KY_API ky_status ky_module_update_exec(ky_module *m, ky_exec *e);
 
 /* Writes the values that ky_module_update_exec reads, two for each batch normalisation, to
  * vars[0..room): name them in ky_compile_options.keep of the program that trains. They are of
- * the tape of the last recording in training. Returns how many there are, which may be more
- * than `room`. 0 for NULL. */
+ * the last recording in training: ask for them before there is a further one. Returns how many
+ * there are, which may be more than `room`. 0 for NULL. */
 KY_API size_t ky_module_kept(const ky_module *m, size_t room, ky_var *vars);
 
 /* The name of the module's kind, such as "linear"; "" for NULL. Borrowed from the kind. */
