@@ -130,6 +130,23 @@ static void items_are_elements_or_nan(void **state) {
   assert_true(isnan(ky_array_item(&a, NULL)));
 }
 
+static void arrays_that_cannot_be_are_refused(void **state) {
+  (void)state;
+  const double x[2] = {1, 2};
+  const int64_t index[KY_MAX_RANK] = {0};
+  const ky_array good = {
+      .data = x, .dtype = KY_F64, .rank = 1, .count = 2, .dims = {2}, .strides = {1}};
+  ky_array bad[3] = {good, good, good};
+  bad[0].rank = KY_MAX_RANK + 1;
+  bad[1].rank = -1;
+  bad[2].dims[0] = -5;
+  assert_close(ky_array_item(&good, index), 1, 0);
+  for (int k = 0; k < 3; k++) {
+    assert_int_equal(ky_array_print(&bad[k], stdout), KY_BAD_ARGUMENT);
+    assert_true(isnan(ky_array_item(&bad[k], index)));
+  }
+}
+
 int main(void) {
   const struct CMUnitTest tests[] = {
       cmocka_unit_test(axes_are_brackets),
@@ -137,6 +154,7 @@ int main(void) {
       cmocka_unit_test(middle_of_long_axes_is_left_out),
       cmocka_unit_test(every_type_is_printed),
       cmocka_unit_test(items_are_elements_or_nan),
+      cmocka_unit_test(arrays_that_cannot_be_are_refused),
   };
   return cmocka_run_group_tests(tests, number, NULL);
 }

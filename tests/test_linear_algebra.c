@@ -30,6 +30,24 @@ static void check_singular(ky_tape *t, const char *says) {
     fail_msg("\"%s\" lacks \"%s\" or a source line", ky_tape_message(t), says);
 }
 
+static void what_lies_before_a_failure_can_be_read_and_differentiated(void **state) {
+  ky_tape *t = *state;
+  const double singular[4] = {1, 1, 1, 1};
+  double value;
+  ky_array g;
+  const ky_var x = ky_input(t, KY_F64, KY_SHAPE(2, 2), singular);
+  const ky_var before = ky_sum_all(t, ky_square(t, x)), failing = ky_cholesky(t, x);
+  assert_int_equal(ky_watch(t, x), KY_OK);
+  assert_int_equal(ky_item(t, before, &value), KY_OK);
+  assert_close(value, 4, 0);
+  assert_int_equal(ky_backward(t, before, NULL), KY_OK);
+  assert_int_equal(ky_grad(t, x, &g), KY_OK);
+  assert_close(((const double *)g.data)[3], 2, 0);
+  assert_int_equal(ky_data(t, failing, &g), KY_SINGULAR);
+  const ky_var behind = ky_add(t, x, x);
+  assert_int_equal(ky_data(t, behind, &g), KY_SINGULAR);
+}
+
 static void cholesky_names_matrix_and_pivot(void **state) {
   ky_tape *t = *state;
   const double bad[8] = {1, 0, 0, 1, 4, 2, 2, 1}, good[8] = {1, 0, 0, 1, 4, 2, 2, 2};
@@ -262,6 +280,7 @@ static void refused_broadcast_leaves_nothing(void **state) {
 int main(void) {
 #define TEST(name) cmocka_unit_test_setup_teardown(name, make_tape, free_tape)
   const struct CMUnitTest tests[] = {
+      TEST(what_lies_before_a_failure_can_be_read_and_differentiated),
       TEST(cholesky_names_matrix_and_pivot),
       TEST(what_failed_fails_each_sweep_that_comes_by_it),
       TEST(solve_names_matrix_and_pivot),

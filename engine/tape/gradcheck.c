@@ -410,7 +410,7 @@ static ky_status sweep(checker *c) {
   for (int64_t n = 0; n < c->out_count; n++)
     put(c->cotangent, dtype, n, c->out_count == 1 ? 1 : component(~c->seed, (uint64_t)n));
   t->done = 1; /* all of it again, with the random numbers that it had */
-  KY_TRY(ky__run_pending(t));
+  KY_TRY(ky__run_pending(t, c->output));
   t->frame.probes = true;
   const ky_status swept = ky_backward_from(t, ky__var(t, c->output), c->cotangent, NULL);
   t->frame.probes = false;

@@ -16,7 +16,7 @@ static ky_status enter(ky_tape *t, ky_var v, const char *what, const void *out) 
 
 static ky_status data_of(ky_tape *t, ky_var v, const char *what, ky_array *out) {
   KY_TRY(enter(t, v, what, out));
-  KY_TRY(ky__run_pending(t));
+  KY_TRY(ky__run_pending(t, v.id));
   *out = ky__describe(&t->code, v.id, ky__data(&t->frame, v.id), false);
   return KY_OK;
 }

@@ -237,7 +237,7 @@ ky_var ky__record(ky_tape *t, ky_draft *d) {
   t->code.count = count + 1;
   if (t->flags & KY_EAGER) {
     const bool drew = t->frame.drew;
-    const ky_status status = ky__run_pending(t);
+    const ky_status status = ky__run_pending(t, count);
     if (status != KY_OK) { /* the message is the sweep's */
       t->frame.drew = drew;
       t->code.count = count;

@@ -160,7 +160,12 @@ static ky_status run(ky_tape *t, ky_id begin, ky_id end) {
   return t->done == end ? KY_OK : report(t, t->done);
 }
 
-ky_status ky__run_pending(ky_tape *t) { return run(t, t->done, t->code.count); }
+ky_status ky__run_pending(ky_tape *t, ky_id id) {
+  const ky_status status = run(t, t->done, t->code.count);
+  if (t->done <= id) return status;
+  t->fault.status = KY_OK;
+  return KY_OK;
+}
 
 ky_status ky_forward(ky_tape *t) {
   if (!t) return KY_BAD_ARGUMENT;
@@ -226,7 +231,7 @@ ky_status ky_backward_from(ky_tape *t, ky_var root, const void *cotangent, ky_gr
                      "backward: no weight or watched value leads to the root %s",
                      ky__value_name(&t->code, root.id).text);
   t->root = 0;
-  KY_TRY(ky__run_pending(t));
+  KY_TRY(ky__run_pending(t, root.id));
   KY_TRY(check_weights(t, root.id));
   KY_TRY(reverse(t, root.id, cotangent));
   t->root = root.id;

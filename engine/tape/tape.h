@@ -212,7 +212,7 @@ ky_id ky__stale_weight(const ky_code *code, const ky_bind *binds, ky_id root);
 /* "train.c:12: log: " and the fault's text. */
 void ky__say_fault(ky_text *text, const ky_code *code, ky_id pc, const ky_fault *fault);
 
-/* Runs what is pending. */
-ky_status ky__run_pending(ky_tape *t);
+/* Runs what is pending. OK when `id` has run, whatever fails behind it. */
+ky_status ky__run_pending(ky_tape *t, ky_id id);
 
 #endif

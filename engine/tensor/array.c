@@ -24,8 +24,22 @@ double ky__number(ky_dtype dtype, const void *at) {
   return value;
 }
 
+/* Whether rank and extents, in a struct of the caller's, can be those of an array. */
+static bool has_shape(const ky_array *a) {
+  if (a->rank < 0 || a->rank > KY_MAX_RANK) return false;
+  for (int k = 0; k < a->rank; k++)
+    if (a->dims[k] < 0) return false;
+  return true;
+}
+
+static bool has_elements(const ky_array *a) {
+  for (int k = 0; k < a->rank; k++)
+    if (a->dims[k] == 0) return false;
+  return true;
+}
+
 double ky_array_item(const ky_array *a, const int64_t *index) {
-  if (!a || !a->data || (a->rank > 0 && !index)) return (double)NAN;
+  if (!a || !a->data || !has_shape(a) || (a->rank > 0 && !index)) return (double)NAN;
   int64_t place = 0;
   for (int k = 0; k < a->rank; k++) {
     if (index[k] < 0 || index[k] >= a->dims[k]) return (double)NAN;
@@ -65,8 +79,10 @@ static bool print_between(const ky_array *a, bool whole, int64_t index[KY_MAX_RA
 }
 
 ky_status ky_array_print(const ky_array *a, FILE *out) {
-  if (!a || !out || (!a->data && (a->count > 0 || a->rank == 0))) return KY_BAD_ARGUMENT;
-  if (a->count == 0) {
+  if (!a || !out || !has_shape(a)) return KY_BAD_ARGUMENT;
+  const bool empty = !has_elements(a);
+  if (!a->data && !empty) return KY_BAD_ARGUMENT;
+  if (empty) {
     fputs("[]\n", out);
     return KY_OK;
   }

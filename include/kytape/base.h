@@ -130,13 +130,13 @@ typedef struct ky_array {
 } ky_array;
 
 /* The element at index[0..rank) as a double, to which an i64 beyond 2^53 is rounded. NaN where
- * there is none: a null pointer, an index out of range. */
+ * there is none: a null pointer, an index out of range, a rank or extents that no array has. */
 KY_API double ky_array_item(const ky_array *a, const int64_t *index);
 
 /* Prints the elements as ky_array_item gives them, real ones with six digits, in brackets for
  * each axis, and a newline; of more than 1000 of them only the first and last three along each
- * axis. Errors: BAD_ARGUMENT (null, as the data of a mere shape are); whether writing failed
- * tells ferror(out). */
+ * axis. Errors: BAD_ARGUMENT (null, as the data of a mere shape are; a rank or extents that no
+ * array has); whether writing failed tells ferror(out). */
 KY_API ky_status ky_array_print(const ky_array *a, FILE *out);
 
 /* ---- Memory ---------------------------------------------------------------------------- */
