@@ -7,8 +7,9 @@
 
 #include "kernels/loops.h"
 
-#define TILE  256          /* columns at a time: 2 KiB of double */
-#define BLOCK KY_SUM_BLOCK /* elements of a run summed in REAL before they go into doubles */
+#define TILE   256          /* columns at a time: 2 KiB of double */
+#define NARROW 4            /* columns that are summed in registers */
+#define BLOCK  KY_SUM_BLOCK /* elements of a run summed in REAL before they go into doubles */
 static_assert(KY_REDUCE_TILE % TILE == 0, "cuts leave tiles as they are");
 static_assert(LANES == KY_SUM_LANES, "lanes that a sum is carried on in");
 static_assert(KY_SUM_PIECE % BLOCK == 0, "a piece ends where a block does");
@@ -127,7 +128,7 @@ const ky_reduce_kernels KY_TABLE(ky__reduce) = {
     .sum_block = PAIR(sum_block),
     .sum_rest = PAIR(sum_rest),
     .put_rows = PAIR(put_rows),
-    .add_row = PAIR(add_row),
+    .add_rows = PAIR(add_rows),
     .spread = PAIR(spread),
     .max = PAIR(max),
     .min = PAIR(min),

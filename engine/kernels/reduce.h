@@ -57,7 +57,8 @@ typedef void ky_sum_block_kernel(double lane[KY_SUM_LANES], const void *x);
 typedef double ky_sum_rest_kernel(double lane[KY_SUM_LANES], size_t n, const void *x);
 typedef void ky_put_rows_kernel(size_t rows, size_t n, void *out, int beta, double divisor,
                                 const void *x); /* out[r] = beta out[r] + sum_piece / divisor */
-typedef void ky_add_row_kernel(size_t n, double *total, const void *x);
+typedef void ky_add_rows_kernel(size_t rows, size_t n, double *total,
+                                const void *x); /* total[k] += x[k], x[n + k], ... */
 
 /* gx[i] = beta gx[i] + g[i sg] / n, for one run: the adjoint of a sum or mean. */
 typedef void ky_spread_kernel(size_t count, void *gx, int beta, const void *g, ptrdiff_t sg,
@@ -86,7 +87,7 @@ typedef struct ky_reduce_kernels {
   ky_sum_block_kernel *sum_block[2];
   ky_sum_rest_kernel *sum_rest[2];
   ky_put_rows_kernel *put_rows[2];
-  ky_add_row_kernel *add_row[2];
+  ky_add_rows_kernel *add_rows[2];
   ky_spread_kernel *spread[2];
   ky_extremum_kernel *max[2], *min[2];
   ky_share_kernel *share[2];

@@ -51,6 +51,43 @@ static void copy_run(const ky_frame *f, const ky_feed *feed, size_t n, char *dst
     repeat_8(n, (uint64_t *)(void *)dst, (const uint64_t *)(const void *)src);
 }
 
+#define NARROW 16 /* elements of a row that is not worth a call of its own */
+
+/* Rows of m elements: dst[i m + k] = src[i pitch + k step]. */
+#define PUT_ROWS(name, type)                                                                   \
+  static inline void name##_of(size_t rows, size_t m, type *restrict dst, const type *src,     \
+                               int64_t pitch, int64_t step) {                                  \
+    for (size_t i = 0; i < rows; i++, dst += m)                                                \
+      for (size_t k = 0; k < m; k++) dst[k] = src[(int64_t)i * pitch + (int64_t)k * step];     \
+  }                                                                                            \
+  static void name(size_t rows, size_t m, void *dst, const void *src, int64_t pitch,           \
+                   int64_t step) {                                                             \
+    switch (m) {                                                                               \
+    case 2: name##_of(rows, 2, dst, src, pitch, step); break;                                  \
+    case 3: name##_of(rows, 3, dst, src, pitch, step); break;                                  \
+    case 4: name##_of(rows, 4, dst, src, pitch, step); break;                                  \
+    default: name##_of(rows, m, dst, src, pitch, step); break;                                 \
+    }                                                                                          \
+  }
+PUT_ROWS(put_rows_1, uint8_t)
+PUT_ROWS(put_rows_4, uint32_t)
+PUT_ROWS(put_rows_8, uint64_t)
+#undef PUT_ROWS
+
+static void copy_rows(const ky_feed *feed, size_t rows, char *dst, const char *src) {
+  const int last = feed->rank - 1;
+  const size_t m = (size_t)feed->dims[last];
+  const int64_t pitch = feed->strides[last - 1], step = feed->strides[last];
+  if (feed->size == 1)
+    put_rows_1(rows, m, dst, src, pitch, step);
+  else if (feed->size == 4)
+    put_rows_4(rows, m, dst, src, pitch, step);
+  else
+    put_rows_8(rows, m, dst, src, pitch, step);
+}
+
+static size_t smaller(size_t a, size_t b) { return a < b ? a : b; }
+
 /* Puts the n elements from `start` on together. */
 static void gather(const ky_frame *f, const ky_feed *feed, int64_t start, size_t n, char *dst) {
   const int last = feed->rank - 1;
@@ -60,16 +97,25 @@ static void gather(const ky_frame *f, const ky_feed *feed, int64_t start, size_t
     start /= feed->dims[k];
     offset += index[k] * feed->strides[k];
   }
+  const size_t row = (size_t)feed->dims[last];
   while (n > 0) {
-    const size_t rest = (size_t)(feed->dims[last] - index[last]), run = rest < n ? rest : n;
-    copy_run(f, feed, run, dst, feed->data + offset * (int64_t)feed->size, feed->strides[last]);
+    const char *src = feed->data + offset * (int64_t)feed->size;
+    size_t run = smaller(row - (size_t)index[last], n), rows = 1;
+    if (row <= NARROW && last > 0 && run == row) {
+      rows = smaller(n / row, (size_t)(feed->dims[last - 1] - index[last - 1]));
+      copy_rows(feed, rows, dst, src);
+      run = rows * row;
+    } else {
+      copy_run(f, feed, run, dst, src, feed->strides[last]);
+    }
     dst += run * feed->size;
     n -= run;
     offset -= index[last] * feed->strides[last];
     index[last] = 0;
-    for (int k = last; k-- > 0;) {
-      offset += feed->strides[k];
-      if (++index[k] < feed->dims[k]) break;
+    for (int k = last; k-- > 0; rows = 1) {
+      offset += (int64_t)rows * feed->strides[k];
+      index[k] += (int64_t)rows;
+      if (index[k] < feed->dims[k]) break;
       offset -= feed->strides[k] * feed->dims[k];
       index[k] = 0;
     }
@@ -232,7 +278,11 @@ static void end_row(const ky_frame *f, ky_tally *t, int64_t index, size_t n, con
 /* Adds the rows that lie in the next n elements as a whole; returns how many elements these
  * have. */
 static size_t add_whole_rows(const ky_frame *f, ky_tally *t, size_t n, const char *x) {
-  const size_t row = (size_t)t->pattern.row;
+  const size_t row = (size_t)t->pattern.row, columns = (size_t)t->pattern.columns;
+  if (t->totals && t->at == 0 && n >= columns) {
+    f->kernels->reduce->add_rows[t->dtype](n / columns, columns, t->totals, x);
+    return n / columns * columns;
+  }
   if (!row || n < row || t->at || t->parts || row > KY_SUM_PIECE) return 0;
   char *out = (char *)t->out + t->index * (int64_t)ky_dtype_size(t->dtype);
   f->kernels->reduce->put_rows[t->dtype](n / row, row, out, t->beta, t->divisor, x);
@@ -249,9 +299,9 @@ void ky__tally_add(const ky_frame *f, ky_tally *t, size_t n, const void *x) {
     from += taken * size;
     n -= taken;
     if (n == 0) return;
-    const size_t rest = (size_t)(period - t->at), part = rest < n ? rest : n;
+    const size_t rest = (size_t)(period - t->at), part = smaller(rest, n);
     if (t->totals)
-      f->kernels->reduce->add_row[t->dtype](part, t->totals + t->at, from);
+      f->kernels->reduce->add_rows[t->dtype](1, part, t->totals + t->at, from);
     else if (part < rest)
       add_to_row(f, t, part, from);
     else

@@ -2,7 +2,7 @@
 /* Fusion: a run of elementwise instructions over one index space whose results nobody else
  * reads becomes one instruction, in the place of its last; a sum or mean that alone reads the
  * run's result becomes its end. Groups grow from their last instruction upwards, in one walk
- * from the end of the code.
+ * from the end of the code. One instruction alone is fused where it would walk narrow rows.
  *
  * Bits stay as they are. A group gives its contributions to adjoints all at once, when its last
  * instruction's adjoint runs, which is earlier than its upper members' would have. So an
@@ -247,6 +247,18 @@ static ky_status fuse(fuser *z, ky_id group) {
   return KY_OK;
 }
 
+#define NARROW 16 /* elements of a row that is not worth a call of its own */
+
+/* Whether a group becomes a fused instruction: if there is more than one member, or a loop over
+ * narrow rows, which tiles save. */
+static bool is_worthwhile(const fuser *z, ky_id group) {
+  const ky_ins *i = &z->code->ins[group];
+  const ky_layout *layout = ky__layout(z->code, group);
+  if (z->at[group].next != group) return true;
+  return ky__forms[i->op].kind != KY_NO_STEP && ky__class(i) == KY_GENERAL &&
+         layout->rank > 1 && layout->dims[layout->rank - 1] <= NARROW;
+}
+
 static ky_status fuse_all(fuser *z) {
   const uint32_t count = z->code->count;
   uint8_t *live = ky__pass_alloc(z->pass, count, sizeof *live);
@@ -255,7 +267,7 @@ static ky_status fuse_all(fuser *z) {
   for (ky_id pc = 1; pc < count && status == KY_OK; pc++) {
     const member *m = &z->at[pc];
     live[pc] = m->group == pc || !m->group;
-    if (m->group == pc && m->next != pc) status = fuse(z, pc);
+    if (m->group == pc && is_worthwhile(z, pc)) status = fuse(z, pc);
   }
   if (status == KY_OK) status = ky__rebuild(z->pass, live, NULL);
   ky__pass_free(z->pass, live, count, sizeof *live);
