@@ -96,6 +96,8 @@ void ky__sum_run(const ky_frame *f, ky_dtype dtype, size_t count, void *out, int
 
 /* ---- walks ------------------------------------------------------------------------------- */
 
+#define KY_NARROW 16 /* elements of a row that is not worth a call of its own */
+
 /* Array `n` of a walk, advanced to the current run. */
 static inline void *ky__run(const void *base, const ky_walk *w, int n, size_t size) {
   return (char *)(uintptr_t)base + w->offset[n] * (int64_t)size;

@@ -65,8 +65,6 @@ typedef struct pairing {
   bool narrow;    /* the last axis is a row of few elements, all with one index */
 } pairing;
 
-#define NARROW 16 /* elements of a row that is not worth a call of its own */
-
 static void plan_pairing(pairing *p, const ky_layout *space, const int64_t *flat,
                          const int64_t *index, const int64_t *table) {
   int64_t strides[KY_LOOP_ARRAYS][KY_MAX_RANK];
@@ -77,7 +75,7 @@ static void plan_pairing(pairing *p, const ky_layout *space, const int64_t *flat
   }
   ky__loop_plan(&p->loop, space, 3, strides);
   const int last = p->loop.rank - 1;
-  p->narrow = last > 0 && p->loop.dims[last] <= NARROW && p->loop.strides[0][last] == 1 &&
+  p->narrow = last > 0 && p->loop.dims[last] <= KY_NARROW && p->loop.strides[0][last] == 1 &&
               p->loop.strides[1][last] == 0 && p->loop.strides[2][last] == 1;
 }
 

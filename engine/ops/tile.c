@@ -51,8 +51,6 @@ static void copy_run(const ky_frame *f, const ky_feed *feed, size_t n, char *dst
     repeat_8(n, (uint64_t *)(void *)dst, (const uint64_t *)(const void *)src);
 }
 
-#define NARROW 16 /* elements of a row that is not worth a call of its own */
-
 /* Rows of m elements: dst[i m + k] = src[i pitch + k step]. */
 #define PUT_ROWS(name, type)                                                                   \
   static inline void name##_of(size_t rows, size_t m, type *restrict dst, const type *src,     \
@@ -101,7 +99,7 @@ static void gather(const ky_frame *f, const ky_feed *feed, int64_t start, size_t
   while (n > 0) {
     const char *src = feed->data + offset * (int64_t)feed->size;
     size_t run = smaller(row - (size_t)index[last], n), rows = 1;
-    if (row <= NARROW && last > 0 && run == row) {
+    if (row <= KY_NARROW && last > 0 && run == row) {
       rows = smaller(n / row, (size_t)(feed->dims[last - 1] - index[last - 1]));
       copy_rows(feed, rows, dst, src);
       run = rows * row;

@@ -247,8 +247,6 @@ static ky_status fuse(fuser *z, ky_id group) {
   return KY_OK;
 }
 
-#define NARROW 16 /* elements of a row that is not worth a call of its own */
-
 /* Whether a group becomes a fused instruction: if there is more than one member, or a loop over
  * narrow rows, which tiles save. */
 static bool is_worthwhile(const fuser *z, ky_id group) {
@@ -256,7 +254,7 @@ static bool is_worthwhile(const fuser *z, ky_id group) {
   const ky_layout *layout = ky__layout(z->code, group);
   if (z->at[group].next != group) return true;
   return ky__forms[i->op].kind != KY_NO_STEP && ky__class(i) == KY_GENERAL &&
-         layout->rank > 1 && layout->dims[layout->rank - 1] <= NARROW;
+         layout->rank > 1 && layout->dims[layout->rank - 1] <= KY_NARROW;
 }
 
 static ky_status fuse_all(fuser *z) {

@@ -4,7 +4,10 @@
  * outside.
  *
  * Threads: a module may be recorded on several tapes at once as long as nobody writes its
- * weights or switches its mode; one with batch normalisation in training, on one at a time. */
+ * weights or switches its mode; one with batch normalisation in training, on one at a time.
+ *
+ * Modules nest: what is asked of one is asked of those inside, which takes stack for each
+ * level, of which there may be thousands. */
 #ifndef KYTAPE_NN_H
 #define KYTAPE_NN_H
 
