@@ -13,9 +13,10 @@
 #include "../block.h"
 #include "contents.h"
 
-#define CHUNK 4096 /* bytes */
-#define TRIES 100  /* names of files that grow, where those of others are in the way */
-#define LINKS 40   /* one after the other */
+#define CHUNK      4096 /* bytes */
+#define PART_BYTES 24   /* ".part", a number, and the ending 0 */
+#define TRIES      100  /* names of files that grow, where those of others are in the way */
+#define LINKS      40   /* one after the other */
 
 /* ---- arrays ------------------------------------------------------------------------------ */
 
@@ -79,14 +80,15 @@ static bool fill(int file_number, const output *out) {
 
 /* Writes to a new file, "path.part" or "path.part1", ..., and lets it take the place of `path`,
  * with the mode of an old file. Otherwise false, and errno says why. */
-static bool replace(const char *path, const struct stat *old, char *part, size_t part_bytes,
-                    const output *out) {
+static bool replace(const char *path, const struct stat *old, char *part, const output *out) {
   int number = -1;
+  const size_t length = strlen(path);
+  memcpy(part, path, length);
   for (int k = 0; number < 0 && k < TRIES; k++) {
     if (k == 0)
-      snprintf(part, part_bytes, "%s.part", path);
+      snprintf(part + length, PART_BYTES, ".part");
     else
-      snprintf(part, part_bytes, "%s.part%d", path, k);
+      snprintf(part + length, PART_BYTES, ".part%d", k);
     number = open(part, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0666);
     if (number < 0 && errno != EEXIST) return false;
   }
@@ -129,10 +131,10 @@ static ky_status write_file(ky_checkpoint *c, const char *path, const output *ou
                                 "cannot be written: it is no regular file");
   if (exists && access(target, W_OK) != 0)
     return ky__checkpoint_no_file(c, path, "written", errno);
-  const size_t bytes = strlen(target) + sizeof ".part99";
+  const size_t bytes = strlen(target) + PART_BYTES;
   char *part = c->allocator.resize(c->allocator.user, NULL, 0, bytes);
   if (!part) return ky__checkpoint_no_memory(c);
-  const bool good = replace(target, exists ? &old : NULL, part, bytes, out);
+  const bool good = replace(target, exists ? &old : NULL, part, out);
   const int why = errno;
   ky__block_free(c->allocator, part, bytes);
   return good ? KY_OK : ky__checkpoint_no_file(c, path, "written", why);
