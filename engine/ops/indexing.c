@@ -349,9 +349,7 @@ ky_status ky__rule_one_hot(ky_query *q) {
   const ky_layout *index = ky__layout_of(q, q->ins->a);
   const ky_dtype dtype = (ky_dtype)q->ins->c;
   KY_TRY(need_index(q, q->ins->a));
-  if (!ky__is_value(dtype))
-    return ky__fail(q->fault, KY_BAD_DTYPE, "values cannot be of dtype %d, %s", (int)dtype,
-                    ky_dtype_name(dtype));
+  KY_TRY(ky__check_dtype(dtype, q->fault));
   if (index->rank == KY_MAX_RANK)
     return ky__fail(q->fault, KY_BAD_SHAPE, "indices of rank %d leave no room for an axis",
                     index->rank);
