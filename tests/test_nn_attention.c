@@ -116,6 +116,20 @@ static void attention_says_what_it_wants(void **state) {
   assert_int_equal(ky_nn_attention_forward(NULL, b->m, none, none, none).id, 0);
 }
 
+/* Though it has the id of x. */
+static void attention_takes_no_memory_of_another_tape(void **state) {
+  bench *b = *state;
+  assert_int_equal(ky_nn_attention(NULL, KY_F64, 4, 2, 0, 1, NULL, &b->m), KY_OK);
+  ky_tape *other = ky_tape_new(NULL);
+  const ky_var x = ky_full(b->t, KY_F64, KY_SHAPE(1, 3, 4), 1);
+  const ky_var foreign = ky_full(other, KY_F64, KY_SHAPE(1, 3, 4), 1);
+  const ky_var y = ky_nn_attention_forward(b->t, b->m, x, foreign, ky_none());
+  ky_tape_free(other);
+  assert_int_equal(x.id, foreign.id);
+  assert_int_equal(y.id, 0);
+  assert_int_equal(ky_tape_check(b->t), KY_BAD_VAR);
+}
+
 static void attention_forward_takes_no_other_module(void **state) {
   bench *b = *state;
   const ky_var x = ky_full(b->t, KY_F64, KY_SHAPE(1, 3, 4), 1), none = ky_none();
@@ -262,6 +276,7 @@ int main(void) {
       BENCH_TEST(attention_takes_keys_and_values_from_memory),
       BENCH_TEST(attention_begins_with_random_weights_and_may_lack_biases),
       BENCH_TEST(attention_says_what_it_wants),
+      BENCH_TEST(attention_takes_no_memory_of_another_tape),
       BENCH_TEST(attention_forward_takes_no_other_module),
       BENCH_TEST(rmsnorm_begins_with_ones),
       BENCH_TEST(residual_adds_what_went_in),

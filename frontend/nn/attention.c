@@ -40,7 +40,7 @@ static void project_in(ky_tape *t, const attention *a, ky_var x, ky_var memory,
                        ky_var part[3]) {
   ky_tensor *const *weight = a->weight + W_IN;
   const int64_t n = a->width;
-  if (memory.id == x.id) {
+  if (memory.tape == x.tape && memory.id == x.id && memory.era == x.era) {
     ky_split(t, project(t, x, weight, 0, 3 * n), -1, 3, NULL, part);
   } else {
     part[0] = project(t, x, weight, 0, n);
