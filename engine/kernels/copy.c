@@ -115,9 +115,46 @@ PLANE(add_plane_f32, float, turn_f32, 1)
 PLANE(add_plane_f64, double, turn_f64, 1)
 #undef PLANE
 
+/* Rows of few elements, side by side where they go, which are not columns where they come from:
+ * they want no tiles. */
+#define NARROW 16
+#define NARROW_ROWS(name, type)                                                                \
+  INLINE void name##_of(size_t rows, size_t n, type *restrict dst, ptrdiff_t rd,               \
+                        const type *restrict src, ptrdiff_t rs, ptrdiff_t ss) {                \
+    for (ptrdiff_t i = 0; i < (ptrdiff_t)rows; i++)                                            \
+      for (ptrdiff_t j = 0; j < (ptrdiff_t)n; j++) dst[i * rd + j] = src[i * rs + j * ss];     \
+  }                                                                                            \
+  static void name(size_t rows, size_t n, type *dst, ptrdiff_t rd, const type *src,            \
+                   ptrdiff_t rs, ptrdiff_t ss) {                                               \
+    switch (n) {                                                                               \
+    case 2: name##_of(rows, 2, dst, rd, src, rs, ss); break;                                   \
+    case 3: name##_of(rows, 3, dst, rd, src, rs, ss); break;                                   \
+    case 4: name##_of(rows, 4, dst, rd, src, rs, ss); break;                                   \
+    default: name##_of(rows, n, dst, rd, src, rs, ss); break;                                  \
+    }                                                                                          \
+  }
+NARROW_ROWS(narrow_1, uint8_t)
+NARROW_ROWS(narrow_4, uint32_t)
+NARROW_ROWS(narrow_8, uint64_t)
+#undef NARROW_ROWS
+
+static void narrow(size_t size, size_t rows, size_t n, void *dst, ptrdiff_t rd, const void *src,
+                   ptrdiff_t rs, ptrdiff_t ss) {
+  if (size == 1)
+    narrow_1(rows, n, dst, rd, src, rs, ss);
+  else if (size == 4)
+    narrow_4(rows, n, dst, rd, src, rs, ss);
+  else
+    narrow_8(rows, n, dst, rd, src, rs, ss);
+}
+
 static void plane(ky_dtype dtype, size_t rows, size_t n, void *dst, ptrdiff_t rd, ptrdiff_t sd,
                   int beta, const void *src, ptrdiff_t rs, ptrdiff_t ss) {
   const size_t size = ky_dtype_size(dtype);
+  if (!beta && sd == 1 && n <= NARROW && (rs != 1 || ss == 0)) {
+    narrow(size, rows, n, dst, rd, src, rs, ss);
+    return;
+  }
   if (sd == 1 && rs == 1 && rd != 1) { /* the same by columns, as tiles like it */
     plane(dtype, n, rows, dst, 1, rd, beta, src, ss, 1);
     return;

@@ -51,39 +51,6 @@ static void copy_run(const ky_frame *f, const ky_feed *feed, size_t n, char *dst
     repeat_8(n, (uint64_t *)(void *)dst, (const uint64_t *)(const void *)src);
 }
 
-/* Rows of m elements: dst[i m + k] = src[i pitch + k step]. */
-#define PUT_ROWS(name, type)                                                                   \
-  static inline void name##_of(size_t rows, size_t m, type *restrict dst, const type *src,     \
-                               int64_t pitch, int64_t step) {                                  \
-    for (size_t i = 0; i < rows; i++, dst += m)                                                \
-      for (size_t k = 0; k < m; k++) dst[k] = src[(int64_t)i * pitch + (int64_t)k * step];     \
-  }                                                                                            \
-  static void name(size_t rows, size_t m, void *dst, const void *src, int64_t pitch,           \
-                   int64_t step) {                                                             \
-    switch (m) {                                                                               \
-    case 2: name##_of(rows, 2, dst, src, pitch, step); break;                                  \
-    case 3: name##_of(rows, 3, dst, src, pitch, step); break;                                  \
-    case 4: name##_of(rows, 4, dst, src, pitch, step); break;                                  \
-    default: name##_of(rows, m, dst, src, pitch, step); break;                                 \
-    }                                                                                          \
-  }
-PUT_ROWS(put_rows_1, uint8_t)
-PUT_ROWS(put_rows_4, uint32_t)
-PUT_ROWS(put_rows_8, uint64_t)
-#undef PUT_ROWS
-
-static void copy_rows(const ky_feed *feed, size_t rows, char *dst, const char *src) {
-  const int last = feed->rank - 1;
-  const size_t m = (size_t)feed->dims[last];
-  const int64_t pitch = feed->strides[last - 1], step = feed->strides[last];
-  if (feed->size == 1)
-    put_rows_1(rows, m, dst, src, pitch, step);
-  else if (feed->size == 4)
-    put_rows_4(rows, m, dst, src, pitch, step);
-  else
-    put_rows_8(rows, m, dst, src, pitch, step);
-}
-
 static size_t smaller(size_t a, size_t b) { return a < b ? a : b; }
 
 /* Puts the n elements from `start` on together. */
@@ -101,7 +68,8 @@ static void gather(const ky_frame *f, const ky_feed *feed, int64_t start, size_t
     size_t run = smaller(row - (size_t)index[last], n), rows = 1;
     if (row <= KY_NARROW && last > 0 && run == row) {
       rows = smaller(n / row, (size_t)(feed->dims[last - 1] - index[last - 1]));
-      copy_rows(feed, rows, dst, src);
+      f->kernels->copy->plane(feed->dtype, rows, row, dst, (ptrdiff_t)row, 1, 0, src,
+                              feed->strides[last - 1], feed->strides[last]);
       run = rows * row;
     } else {
       copy_run(f, feed, run, dst, src, feed->strides[last]);
