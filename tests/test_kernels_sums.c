@@ -57,6 +57,31 @@ static void scans_have_the_bits_of_the_plain_level(void **state) {
   each_level(check_scans);
 }
 
+/* ---- sums of rows and columns ------------------------------------------------------------ */
+
+static void check_row_sums(const ky_kernels *kernels, ky_dtype dtype) {
+  enum { ROWS = 8, MOST = 20 };
+  const ky_reduce_kernels *k = kernels->reduce, *plain = ky__kernels_at(KY_LEVEL_plain)->reduce;
+  for (size_t n = 1; n <= MOST; n++) {
+    double total[2][MOST];
+    draw_operands(dtype, -1);
+    for (size_t j = 0; j < n; j++) total[0][j] = total[1][j] = (double)j / 3;
+    k->put_rows[dtype](ROWS, n, &got, n & 1, 3, &operand[0]);
+    plain->put_rows[dtype](ROWS, n, &want, n & 1, 3, &operand[0]);
+    expect_close("put_rows", kernels->level, dtype, ROWS, 0, 0);
+    k->add_rows[dtype](ROWS, n, total[0], &operand[0]);
+    plain->add_rows[dtype](ROWS, n, total[1], &operand[0]);
+    EXPECT(memcmp(total[0], total[1], n * sizeof **total) == 0,
+           "add_rows, %s, %s: %zu columns differ from the plain ones\n", kernels->level,
+           ky_dtype_name(dtype), n);
+  }
+}
+
+static void sums_of_rows_have_the_bits_of_the_plain_level(void **state) {
+  (void)state;
+  each_level(check_row_sums);
+}
+
 /* ---- statistics -------------------------------------------------------------------------- */
 
 typedef struct statistic_row {
@@ -243,6 +268,7 @@ static void casts_have_the_bits_of_the_plain_level(void **state) {
 int main(void) {
   const struct CMUnitTest tests[] = {
       cmocka_unit_test(scans_have_the_bits_of_the_plain_level),
+      cmocka_unit_test(sums_of_rows_have_the_bits_of_the_plain_level),
       cmocka_unit_test(statistics_agree_with_the_plain_level),
       cmocka_unit_test(normalisation_has_the_bits_of_the_plain_level),
       cmocka_unit_test(ternaries_have_the_bits_of_the_plain_level),
