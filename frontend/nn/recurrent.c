@@ -100,7 +100,7 @@ ky_var ky_nn_recurrent_forward(ky_tape *t, ky_module *m, ky_var x, const ky_rnn_
     const ky_rnn_state state = before ? before[k] : none;
     if (after) after[k] = none;
     if (state.c.id && r->gates == GRU_GATES)
-      return ky_tape_fail(t, KY_BAD_ARGUMENT, "gru: a state has an h alone, got a c, too");
+      ky_tape_fail(t, KY_BAD_ARGUMENT, "gru: a state has an h alone, got a c, too");
     x = forward_layer(r, t, k, x, state, after ? &after[k] : NULL);
   }
   return x;
